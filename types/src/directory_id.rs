@@ -1,0 +1,13 @@
+//! [`DirectoryId`].
+
+use uuid::Uuid;
+
+use crate::uuid_text::uuid_id;
+
+/// The identity of one log or metadata directory, written into it at first start (KIP-858).
+///
+/// A wiped disk comes back under another id; that is how its loss is seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DirectoryId(Uuid);
+
+uuid_id!(DirectoryId);

@@ -1,0 +1,186 @@
+//! [`RecordBatch`]: one whole batch whose checksum has been verified.
+
+use bytes::{Bytes, BytesMut};
+
+use super::error::BatchError;
+use super::header::{BatchHeader, CRC_REGION_AT, LEADER_EPOCH_AT};
+use super::record_iter::{RecordIter, RecordViews};
+use super::{BATCH_HEADER_BYTES, Compression};
+use crate::{LeaderEpoch, Offset};
+
+/// One whole batch: its bytes and their decoded header. Sizes, counts and checksum are right; the
+/// records themselves are judged when they are walked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordBatch {
+    bytes: Bytes,
+    header: BatchHeader,
+}
+
+/// Rewrites base offset and leader epoch at the front of `batch`, both outside the checksum.
+///
+/// # Panics
+/// `batch` is shorter than a batch header.
+pub fn stamp_in_place(batch: &mut [u8], base_offset: Offset, leader_epoch: LeaderEpoch) {
+    assert!(
+        batch.len() >= BATCH_HEADER_BYTES,
+        "a batch has at least its header"
+    );
+    batch[..8].copy_from_slice(&base_offset.0.to_be_bytes());
+    batch[LEADER_EPOCH_AT..LEADER_EPOCH_AT + 4].copy_from_slice(&leader_epoch.0.to_be_bytes());
+}
+
+/// Checks the checksum of the batch at the front of `bytes`, whose header is `header`.
+///
+/// # Errors
+/// The bytes are fewer than the header says, or do not give its checksum.
+fn verify(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
+    let need = header.total_bytes();
+    let region = bytes
+        .get(CRC_REGION_AT..need)
+        .ok_or(BatchError::Truncated {
+            have: bytes.len(),
+            need,
+        })?;
+    let computed = crc32c::crc32c(region);
+    if computed == header.crc {
+        Ok(())
+    } else {
+        Err(BatchError::Checksum {
+            stored: header.crc,
+            computed,
+        })
+    }
+}
+
+impl RecordBatch {
+    /// Takes bytes that are exactly one batch.
+    ///
+    /// # Errors
+    /// They are not: too few or too many, fields that cannot be, or a wrong checksum.
+    pub fn parse(bytes: Bytes) -> Result<Self, BatchError> {
+        let header = Self::verify_front(&bytes)?;
+        let need = header.total_bytes();
+        if bytes.len() > need {
+            return Err(BatchError::TrailingBytes {
+                have: bytes.len(),
+                need,
+            });
+        }
+        Ok(Self { bytes, header })
+    }
+
+    /// Checks the batch at the front of `bytes`, checksum included, and tells its header. More
+    /// bytes may follow.
+    ///
+    /// # Errors
+    /// No whole batch is there, or a damaged one.
+    pub fn verify_front(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+        let header = BatchHeader::parse(bytes)?;
+        verify(bytes, &header)?;
+        Ok(header)
+    }
+
+    /// Wraps bytes that this crate has built or verified.
+    pub(super) const fn from_parts(bytes: Bytes, header: BatchHeader) -> Self {
+        Self { bytes, header }
+    }
+
+    /// The decoded header.
+    #[must_use]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The whole batch.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The whole batch, given away.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// The same batch under another base offset and leader epoch. Copies only when someone else
+    /// holds the bytes too.
+    #[must_use]
+    pub fn stamped(self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Self {
+        let mut bytes = self
+            .bytes
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        stamp_in_place(&mut bytes, base_offset, leader_epoch);
+        let header = BatchHeader {
+            base_offset,
+            leader_epoch: Some(leader_epoch),
+            ..self.header
+        };
+        Self {
+            bytes: bytes.freeze(),
+            header,
+        }
+    }
+
+    /// The records, each holding slices of this batch's bytes.
+    ///
+    /// # Errors
+    /// The records are compressed.
+    pub fn records(&self) -> Result<RecordIter, BatchError> {
+        self.refuse_compressed()?;
+        Ok(RecordIter::new(self.bytes.clone(), &self.header))
+    }
+
+    /// The records, borrowed: the cheapest walk.
+    ///
+    /// # Errors
+    /// The records are compressed.
+    pub fn record_views(&self) -> Result<RecordViews<'_>, BatchError> {
+        self.refuse_compressed()?;
+        Ok(RecordViews::new(&self.bytes, &self.header))
+    }
+
+    /// Checks a batch as a producer may send it: one record for every offset and, where they are
+    /// not compressed, well-formed records throughout (`LogValidator.java`).
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check_as_produced(&self) -> Result<(), BatchError> {
+        let header = &self.header;
+        if !header.is_dense() {
+            return Err(BatchError::RecordCount {
+                count: header.record_count.cast_signed(),
+                last_offset_delta: header.last_offset_delta.cast_signed(),
+                bytes: self.bytes.len() - BATCH_HEADER_BYTES,
+            });
+        }
+        if header.attributes.compression() == Compression::None {
+            self.record_views()?
+                .try_for_each(|record| record.map(drop))?;
+        }
+        Ok(())
+    }
+
+    fn refuse_compressed(&self) -> Result<(), BatchError> {
+        match self.header.attributes.compression() {
+            Compression::None => Ok(()),
+            codec => Err(BatchError::Compressed { codec }),
+        }
+    }
+}
+
+impl std::fmt::Debug for RecordBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordBatch")
+            .field("base_offset", &self.header.base_offset.0)
+            .field("last_offset", &self.header.last_offset().0)
+            .field(
+                "leader_epoch",
+                &self.header.leader_epoch.map(|epoch| epoch.0),
+            )
+            .field("records", &self.header.record_count)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
