@@ -1,0 +1,69 @@
+//! [`ChangeReason`]: why a partition's state is what it is.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a partition last changed. The texts are frozen: they are in every log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeReason {
+    /// The partition was created.
+    Created,
+    /// A broker that hosts it was fenced.
+    BrokerFenced,
+    /// A broker that hosts it came back into service.
+    BrokerUnfenced,
+    /// A broker that hosts it is shutting down and moves its work first.
+    ControlledShutdown,
+    /// A broker that hosts it left the cluster for good.
+    BrokerUnregistered,
+    /// The leader reported replicas that caught up.
+    IsrExpanded,
+    /// The leader reported replicas that fell behind.
+    IsrShrunkByLag,
+    /// A broker that hosts it restarted without a clean stop, so its replica may lack records.
+    ReplicaUncleanRestart,
+    /// A broker that hosts it came back without the directory that held the replica.
+    DiskReplaced,
+    /// A broker that hosts it reported that the directory of the replica failed.
+    DirectoryFailed,
+    /// The leader reported that it has recovered.
+    LeaderRecovered,
+    /// A leader was elected among the replicas that hold every acknowledged record.
+    Elected,
+    /// The last leader was elected again: nobody else may hold the newest records.
+    ElectedLastKnown,
+    /// A leader was elected that may lack acknowledged records; unclean election was switched on.
+    ElectedUncleanly,
+    /// Replicas are being moved, or were.
+    Reassigned,
+}
+
+impl ChangeReason {
+    /// The text, as in the log.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::BrokerFenced => "broker-fenced",
+            Self::BrokerUnfenced => "broker-unfenced",
+            Self::ControlledShutdown => "controlled-shutdown",
+            Self::BrokerUnregistered => "broker-unregistered",
+            Self::IsrExpanded => "isr-expanded",
+            Self::IsrShrunkByLag => "isr-shrunk-by-lag",
+            Self::ReplicaUncleanRestart => "replica-unclean-restart",
+            Self::DiskReplaced => "disk-replaced",
+            Self::DirectoryFailed => "directory-failed",
+            Self::LeaderRecovered => "leader-recovered",
+            Self::Elected => "elected",
+            Self::ElectedLastKnown => "elected-last-known",
+            Self::ElectedUncleanly => "elected-uncleanly",
+            Self::Reassigned => "reassigned",
+        }
+    }
+}
+
+impl std::fmt::Display for ChangeReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
