@@ -1,0 +1,115 @@
+//! Registration and life of brokers.
+
+use serde::{Deserialize, Serialize};
+use trimaran_types::{
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, MetadataOffset,
+};
+
+/// Body of `POST /v1/brokers` (kraft.md §2.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegisterBrokerRequest {
+    /// The cluster in the broker's directory; absent on an empty one, which joins whom it asks.
+    pub cluster_id: Option<ClusterId>,
+    /// Its `node.id`.
+    pub broker_id: BrokerId,
+    /// This run of its process.
+    pub incarnation_id: IncarnationId,
+    /// Where clients reach it, `host:port`.
+    pub client_address: String,
+    /// Where brokers reach it, `host:port`.
+    pub inter_node_address: String,
+    /// Its rack, for placement.
+    #[serde(default)]
+    pub rack: Option<String>,
+    /// Its log directories, all of them; at least one.
+    pub directories: Vec<DirectoryId>,
+    /// The epoch of its last registration, when that run ended cleanly.
+    #[serde(default)]
+    pub previous_broker_epoch: Option<BrokerEpoch>,
+}
+
+/// Answer to a registration that is committed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegisterBrokerResponse {
+    /// The cluster that the broker now belongs to.
+    pub cluster_id: ClusterId,
+    /// The epoch that every later call carries.
+    pub broker_epoch: BrokerEpoch,
+}
+
+/// Body of `POST /v1/brokers/heartbeat` (kraft.md §2.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeartbeatRequest {
+    /// The broker.
+    pub broker_id: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// First metadata record that it has not applied.
+    pub metadata_end: MetadataOffset,
+    /// It wants to be, or to stay, fenced.
+    pub want_fence: bool,
+    /// It wants to stop, once it leads nothing.
+    pub want_shutdown: bool,
+    /// Directories that failed.
+    #[serde(default)]
+    pub offline_directories: Vec<DirectoryId>,
+}
+
+/// Answer to a heartbeat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeartbeatResponse {
+    /// It has applied its own registration.
+    pub is_caught_up: bool,
+    /// It is fenced: it leads nothing and is in no ISR that has another member.
+    pub is_fenced: bool,
+    /// It may stop now.
+    pub should_shut_down: bool,
+}
+
+/// Where a broker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BrokerState {
+    /// Registered and not trusted to serve.
+    Fenced,
+    /// In service.
+    Active,
+    /// Handing over before it stops.
+    ControlledShutdown,
+}
+
+/// One broker, with the reason of its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokerStatus {
+    /// Its id.
+    pub broker_id: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// Where it stands.
+    pub state: BrokerState,
+    /// Why it stands there, for people.
+    pub reason: String,
+    /// Where clients reach it.
+    pub client_address: String,
+    /// Where brokers reach it.
+    pub inter_node_address: String,
+    /// Its rack.
+    pub rack: Option<String>,
+    /// Partitions that it leads.
+    pub leaders: usize,
+    /// Partitions that it holds a replica of.
+    pub replicas: usize,
+    /// Of these, the ones whose ISR it is in.
+    pub in_sync: usize,
+    /// Milliseconds since its last heartbeat; only the active controller knows.
+    pub last_contact_ms: Option<u64>,
+    /// First metadata record that it had not applied at its last heartbeat; likewise.
+    pub metadata_end: Option<MetadataOffset>,
+}
+
+/// Answer to `GET /v1/brokers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokersResponse {
+    /// Every registered broker, by id.
+    pub brokers: Vec<BrokerStatus>,
+}

@@ -1,0 +1,26 @@
+//! Messages of the controller's listener.
+
+mod alter_partition;
+mod bootstrap;
+mod brokers;
+mod cluster;
+mod feed;
+mod quorum;
+mod topics;
+
+pub use alter_partition::{
+    AlterPartitionsRequest, AlterPartitionsResponse, IsrMember, PartitionAlteration,
+    PartitionAlterationResult,
+};
+pub use bootstrap::{BootstrapRequest, BootstrapStatus, BootstrapVoter};
+pub use brokers::{
+    BrokerState, BrokerStatus, BrokersResponse, HeartbeatRequest, HeartbeatResponse,
+    RegisterBrokerRequest, RegisterBrokerResponse,
+};
+pub use cluster::ClusterStatus;
+pub use feed::{FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer};
+pub use quorum::{QuorumStatus, VoterRole, VoterStatus};
+pub use topics::{
+    ConfigEntry, CreateTopicRequest, CreateTopicResponse, PartitionStatus, TopicStatus,
+    TopicsResponse,
+};

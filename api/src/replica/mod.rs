@@ -1,0 +1,13 @@
+//! Messages of the inter-node listener, between brokers.
+
+mod append;
+mod fetch;
+mod offsets;
+mod read;
+
+pub use append::{AppendQuery, AppendResponse, RequiredAcks};
+pub use fetch::{
+    DivergingEpoch, FetchPartition, FetchPartitionResult, ReplicaFetchRequest, ReplicaFetchResponse,
+};
+pub use offsets::PartitionOffsets;
+pub use read::{HIGH_WATERMARK, LEADER_EPOCH, LOG_START, ReadQuery};

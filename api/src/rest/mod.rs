@@ -1,0 +1,15 @@
+//! Messages of the client listener: the REST APIs of the field, and what we add in their style.
+
+mod v2;
+mod v3;
+mod write_outcome;
+
+pub use v2::{
+    BrokersV2, FetchedRecord, OffsetsV2, PartitionV2, ProduceOffset, ProduceResponseV2,
+    RecordHeaderV2, ReplicaV2, TopicV2,
+};
+pub use v3::{
+    BrokerData, BrokerList, ClusterData, ClusterList, CreateTopicBody, Link, ListMetadata, Metadata,
+    ProducedData, ProducedRecord, TopicData, TopicList,
+};
+pub use write_outcome::WriteOutcome;

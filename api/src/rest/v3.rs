@@ -1,0 +1,201 @@
+//! The v3 messages (rest-api.md §1.4).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use trimaran_types::{BrokerId, ClusterId, Offset, PartitionIndex, TopicName};
+
+use crate::controller::ConfigEntry;
+
+/// A link to a related resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The absolute URL.
+    pub related: String,
+}
+
+/// What a v3 resource says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Its absolute URL.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// Its name, `crn:///kafka=…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+}
+
+/// What a v3 list says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListMetadata {
+    /// Its absolute URL.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// The next page; always null, lists come whole.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// A cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterData {
+    /// `KafkaCluster`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its id.
+    pub cluster_id: ClusterId,
+    /// Its access rules.
+    pub acls: Link,
+    /// Its brokers.
+    pub brokers: Link,
+    /// Its brokers' settings.
+    pub broker_configs: Link,
+    /// Its consumer groups.
+    pub consumer_groups: Link,
+    /// Its topics.
+    pub topics: Link,
+    /// Moves of replicas under way.
+    pub partition_reassignments: Link,
+}
+
+/// Answer to `GET /v3/clusters`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterList {
+    /// `KafkaClusterList`.
+    pub kind: String,
+    /// Links.
+    pub metadata: ListMetadata,
+    /// The one cluster that answers.
+    pub data: Vec<ClusterData>,
+}
+
+/// Body of `POST /v3/clusters/{cluster}/topics`; an unknown field is refused with 422.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTopicBody {
+    /// The name.
+    pub topic_name: String,
+    /// Partitions; default 1.
+    #[serde(default)]
+    pub partitions_count: Option<i64>,
+    /// Replicas; default 3, limited by the brokers in service.
+    #[serde(default)]
+    pub replication_factor: Option<i64>,
+    /// Replicas by partition, instead of the two counts.
+    #[serde(default)]
+    pub replicas_assignments: Option<BTreeMap<String, Vec<BrokerId>>>,
+    /// Settings.
+    #[serde(default)]
+    pub configs: Vec<ConfigEntry>,
+    /// Check only.
+    #[serde(default)]
+    pub validate_only: bool,
+}
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicData {
+    /// `KafkaTopic`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its name.
+    pub topic_name: TopicName,
+    /// Whether it belongs to the cluster itself.
+    pub is_internal: bool,
+    /// Replicas of each partition.
+    pub replication_factor: usize,
+    /// How many partitions.
+    pub partitions_count: usize,
+    /// The partitions.
+    pub partitions: Link,
+    /// The settings.
+    pub configs: Link,
+    /// Moves under way.
+    pub partition_reassignments: Link,
+    /// Always empty: there is no authorization yet.
+    #[serde(default)]
+    pub authorized_operations: Vec<String>,
+}
+
+/// Answer to `GET /v3/clusters/{cluster}/topics`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicList {
+    /// `KafkaTopicList`.
+    pub kind: String,
+    /// Links.
+    pub metadata: ListMetadata,
+    /// Every topic, by name.
+    pub data: Vec<TopicData>,
+}
+
+/// A broker in service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokerData {
+    /// `KafkaBroker`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its id.
+    pub broker_id: BrokerId,
+    /// Where clients reach it.
+    pub host: Option<String>,
+    /// The port there.
+    pub port: Option<u16>,
+    /// Its rack.
+    pub rack: Option<String>,
+    /// Its settings.
+    pub configs: Link,
+    /// Its replicas.
+    pub partition_replicas: Link,
+}
+
+/// Answer to `GET /v3/clusters/{cluster}/brokers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokerList {
+    /// `KafkaBrokerList`.
+    pub kind: String,
+    /// Links.
+    pub metadata: ListMetadata,
+    /// Every broker in service, by id.
+    pub data: Vec<BrokerData>,
+}
+
+/// One receipt in the stream that answers a v3 produce request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProducedRecord {
+    /// 200.
+    pub error_code: u32,
+    /// The cluster.
+    pub cluster_id: ClusterId,
+    /// The topic.
+    pub topic_name: TopicName,
+    /// The partition.
+    pub partition_id: PartitionIndex,
+    /// The record's offset; absent with `acks=none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
+    /// Its timestamp, ISO 8601.
+    pub timestamp: String,
+    /// What its key was; absent when it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ProducedData>,
+    /// What its value was; absent when it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<ProducedData>,
+}
+
+/// The kind and size of a key or value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProducedData {
+    /// `BINARY`, `JSON` or `STRING`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Bytes stored.
+    pub size: usize,
+}
