@@ -1,0 +1,11 @@
+//! A bounded HTTP/1.1 listener: where it may bind, how many connections it keeps, how it ends.
+//!
+//! Every bound has a number in [`Limits`]. What the connections ask for is the router's business.
+
+mod bind;
+mod limits;
+mod serve;
+
+pub use bind::{BindError, bind};
+pub use limits::Limits;
+pub use serve::serve;
