@@ -1,0 +1,44 @@
+# run     build, start a cluster of six processes, show that it loses nothing; ARGS=--once to end by itself
+# test    everything needed to pass the tests, and the tests
+# verify  the gate: format, lints, documentation, house rules; writes nothing into the tree
+# fix     what a machine can put right: format and simple lints
+# bench   the figures, with ratios against a baseline of the same run; ARGS=--quick for a short one
+# clean   the build folder and the development cluster's data
+
+# One profile for tests and runs, so RocksDB is compiled once. Outside the clone, so a second clone is quick.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/trimaran/target
+CARGO_FLAGS := --release --locked
+BIN := $(CARGO_TARGET_DIR)/release
+DEMO_DIR ?= .trimaran-demo
+
+.PHONY: run test verify fix bench clean tools build
+
+tools:
+	@.ci/build-tools
+
+build: tools
+	cargo build $(CARGO_FLAGS) --workspace --bins
+
+run: build
+	$(BIN)/trimaran demo --data tests/data/flights.ndjson --dir $(DEMO_DIR) $(ARGS)
+
+test: build
+	TRIMARAN_BIN_DIR=$(BIN) cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+
+verify: tools
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+	cargo test $(CARGO_FLAGS) --package trimaran-tests --test tidy
+
+fix:
+	cargo clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+bench: build
+	TRIMARAN_BIN_DIR=$(BIN) cargo bench --locked --package trimaran-commit-log
+	TRIMARAN_BIN_DIR=$(BIN) cargo run $(CARGO_FLAGS) --package trimaran-tests --bin bench -- $(ARGS)
+
+clean:
+	rm -rf "$(DEMO_DIR)" .trimaran-dev
+	cargo clean
