@@ -1,0 +1,27 @@
+//! [`IsrState`]: whether a change of the ISR is in flight.
+
+use trimaran_types::BrokerId;
+
+use super::{IsrChange, IsrProposal, Leader};
+
+/// What the leader has asked of the controllers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum IsrState {
+    /// Nothing.
+    Committed,
+    /// This; until it is answered or overridden, both the old and the new ISR may be in force.
+    Pending(IsrProposal),
+}
+
+impl Leader {
+    /// Whether the replica may be in the ISR, as far as the leader can know.
+    pub(super) fn is_in_maximal_isr(&self, id: BrokerId) -> bool {
+        if self.committed.isr.contains(&id) {
+            return true;
+        }
+        match &self.isr_state {
+            IsrState::Pending(proposal) => proposal.change == IsrChange::Expand(id),
+            IsrState::Committed => false,
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The whole cluster: one step is one thing that may happen.
+
+use std::collections::BTreeMap;
+
+use trimaran_types::{BrokerId, LeaderEpoch, MonotonicTime, Offset};
+
+use super::dice::Dice;
+use super::exchange::Message;
+use super::node::{Node, Role, offset, place};
+use super::quorum::Quorum;
+use crate::Durability;
+use crate::follower::Follower;
+use crate::leader::{Action, Appended, Leader, LeaderSettings, LeaderStart, WaiterId};
+
+/// A deliberately broken build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mutant {
+    None,
+    FollowerReportsUnsyncedRecords,
+    TruncateToHighWatermark,
+    IgnoreBrokerEpochs,
+    ElectAnyReplica,
+}
+
+const SETTINGS: LeaderSettings = LeaderSettings {
+    min_isr: 2,
+    durability: Durability::Synced,
+    lag_time_max_ms: 50,
+};
+
+pub(super) struct Cluster {
+    pub(super) dice: Dice,
+    pub(super) mutant: Mutant,
+    pub(super) now: MonotonicTime,
+    pub(super) quorum: Quorum,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Vec<Message>,
+    next_value: u64,
+    waiting: BTreeMap<WaiterId, u64>,
+    acknowledged: BTreeMap<Offset, u64>,
+    /// The highest high watermark of each leadership.
+    high_watermarks: BTreeMap<LeaderEpoch, Offset>,
+}
+
+impl Cluster {
+    pub(super) fn new(seed: u64, mutant: Mutant) -> Self {
+        let mut quorum = Quorum::new();
+        quorum.checks_broker_epochs = mutant != Mutant::IgnoreBrokerEpochs;
+        quorum.elects_any = mutant == Mutant::ElectAnyReplica;
+        let mut cluster = Self {
+            dice: Dice::new(seed),
+            mutant,
+            now: MonotonicTime(1),
+            quorum,
+            nodes: (1..=3).map(|id| Node::new(BrokerId(id))).collect(),
+            network: Vec::new(),
+            next_value: 0,
+            waiting: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            high_watermarks: BTreeMap::new(),
+        };
+        (0..3).for_each(|at| cluster.learn(at));
+        cluster
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        u64::try_from(self.acknowledged.len()).unwrap()
+    }
+
+    pub(super) const fn elections(&self) -> u64 {
+        self.quorum.elections
+    }
+
+    pub(super) fn fingerprint(&self) -> (Vec<(Offset, u64)>, Vec<usize>, u64) {
+        let acknowledged = self
+            .acknowledged
+            .iter()
+            .map(|(at, value)| (*at, *value))
+            .collect();
+        let ends = self.nodes.iter().map(|node| node.log.len()).collect();
+        (acknowledged, ends, self.quorum.elections)
+    }
+
+    /// One thing happens, a fault now and then.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        let at = self.dice.index(3);
+        match self.dice.below(1_000) {
+            0..=99 => self.append(at),
+            100..=249 => self.flush(at),
+            250..=449 => self.send_fetch(at),
+            450..=849 => self.deliver(),
+            850..=869 => self.drop_message(),
+            870..=939 => self.learn(at),
+            940..=959 => self.tick(at),
+            960..=966 => {
+                let node = &mut self.nodes[at];
+                node.checkpointed_high_watermark = node.high_watermark();
+            }
+            967..=969 => self.crash(at),
+            970..=972 => {
+                self.crash(at);
+                self.restart(at);
+            }
+            973..=974 => self.quorum.fence(self.nodes[at].id),
+            975..=984 => self.unfence(at),
+            985..=987 => self.quorum.move_leader(),
+            _ => self.restart(at),
+        }
+        self.verify()
+    }
+
+    /// No more faults: everything must converge.
+    pub(super) fn heal(&mut self) -> Result<(), String> {
+        for at in 0..3 {
+            self.restart(at);
+            self.unfence(at);
+        }
+        for round in 0..60 {
+            for at in 0..3 {
+                self.learn(at);
+                self.flush(at);
+                self.send_fetch(at);
+                self.tick(at);
+            }
+            if round == 5 {
+                (0..3).for_each(|at| self.append(at));
+            }
+            for _ in 0..20 {
+                self.deliver();
+                self.verify()?;
+            }
+        }
+        let first = &self.nodes[0];
+        let end = offset(first.log.len());
+        for node in &self.nodes {
+            if node.log != first.log || node.high_watermark() != end {
+                let at = node.high_watermark();
+                return Err(format!(
+                    "broker {} did not converge: {at} of {end}",
+                    node.id
+                ));
+            }
+        }
+        if self.quorum.state.isr.len() != 3 {
+            return Err(format!("isr {:?} did not heal", self.quorum.state.isr));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, at: usize) {
+        let (value, now) = (self.next_value, self.now);
+        let node = &mut self.nodes[at];
+        let Role::Leader(leader) = &mut node.role else {
+            return;
+        };
+        if leader.admit(true).is_err() {
+            return;
+        }
+        self.next_value += 1;
+        let base_offset = offset(node.log.len());
+        let appended = Appended {
+            waiter: WaiterId(value),
+            deadline: Some(now.plus_ms(100)),
+            base_offset,
+            end: base_offset.next(),
+        };
+        let mut actions = Vec::new();
+        leader.appended(now, appended, &mut actions);
+        let epoch = leader.leader_epoch();
+        node.write((epoch, value));
+        self.waiting.insert(WaiterId(value), value);
+        self.carry_out(at, actions);
+    }
+
+    fn flush(&mut self, at: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[at];
+        if !node.alive {
+            return;
+        }
+        node.flushed = node.log.len();
+        let end = offset(node.flushed);
+        let mut actions = Vec::new();
+        match &mut node.role {
+            Role::None => {}
+            Role::Leader(leader) => leader.flushed(now, end, &mut actions),
+            Role::Follower(follower, _) => follower.flushed(end),
+        }
+        self.carry_out(at, actions);
+    }
+
+    fn tick(&mut self, at: usize) {
+        self.now = self.now.plus_ms(self.dice.below(20));
+        let now = self.now;
+        let mut actions = Vec::new();
+        if let Role::Leader(leader) = &mut self.nodes[at].role {
+            leader.tick(now, &mut actions);
+        }
+        self.carry_out(at, actions);
+    }
+
+    fn crash(&mut self, at: usize) {
+        // With every broker down there is nothing to see; the runs are short.
+        if self.nodes.iter().filter(|node| node.alive).count() > 1 {
+            self.nodes[at].crash();
+        }
+    }
+
+    /// The controllers hear of the broker again: it was only cut off.
+    fn unfence(&mut self, at: usize) {
+        if self.nodes[at].alive {
+            self.quorum.unfence(self.nodes[at].id);
+        }
+    }
+
+    fn restart(&mut self, at: usize) {
+        let wiped = self.dice.below(4) == 0;
+        let node = &mut self.nodes[at];
+        if !node.alive {
+            // The last member of the ISR comes back with its disk, or not at all.
+            if wiped && self.quorum.state.isr != [node.id] {
+                let (id, broker_epoch) = (node.id, node.broker_epoch);
+                *node = Node::new(id);
+                node.broker_epoch = broker_epoch;
+            }
+            node.alive = true;
+            node.broker_epoch = self.quorum.register(node.id);
+        }
+    }
+
+    /// The node hears what the controllers have committed so far.
+    fn learn(&mut self, at: usize) {
+        let state = self.quorum.state.clone();
+        let node = &mut self.nodes[at];
+        if !node.alive {
+            return;
+        }
+        let (now, id, epoch) = (self.now, node.id, state.leader_epoch);
+        let mut actions = Vec::new();
+        if node.epoch() == Some(epoch) && self.quorum.leader.is_some() {
+            if let Role::Leader(leader) = &mut node.role {
+                leader.peers_changed(now, self.quorum.peers.clone(), &mut actions);
+                leader.state_committed(now, state, &mut actions);
+            }
+        } else {
+            let high_watermark = node.high_watermark();
+            if let Role::Leader(leader) = std::mem::replace(&mut node.role, Role::None) {
+                drop(leader.depose());
+            }
+            // What Kafka did before KIP-101, on becoming a follower.
+            if self.mutant == Mutant::TruncateToHighWatermark && self.quorum.leader != Some(id) {
+                node.cut(high_watermark);
+            }
+            let positions = node.positions();
+            node.role = match self.quorum.leader {
+                None => {
+                    node.checkpointed_high_watermark = high_watermark;
+                    Role::None
+                }
+                Some(leader) if leader == id => {
+                    node.assign_epoch(epoch, positions.log_end);
+                    let (leader, first) = Leader::start(
+                        now,
+                        LeaderStart {
+                            own: id,
+                            committed: state,
+                            settings: SETTINGS,
+                            peers: self.quorum.peers.clone(),
+                            positions,
+                            high_watermark,
+                        },
+                    );
+                    actions = first;
+                    Role::Leader(Box::new(leader))
+                }
+                Some(leader) => {
+                    // An epoch that this node led without writing is forgotten: records of older
+                    // epochs may follow now.
+                    node.cut(positions.log_end);
+                    let last = node.last_epoch();
+                    Role::Follower(
+                        Follower::start(epoch, positions, last, high_watermark),
+                        leader,
+                    )
+                }
+            };
+        }
+        self.carry_out(at, actions);
+    }
+
+    pub(super) fn carry_out(&mut self, at: usize, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::AdvanceHighWatermark { .. } => {}
+                Action::Acknowledge {
+                    waiter,
+                    base_offset,
+                } => {
+                    let value = self.waiting.remove(&waiter).expect("answered once");
+                    let before = self.acknowledged.insert(base_offset, value);
+                    assert_eq!(before, None, "two acknowledgements for one offset");
+                }
+                Action::Refuse { waiter, .. } => {
+                    self.waiting.remove(&waiter).expect("answered once");
+                }
+                Action::ProposeIsr(proposal) => {
+                    self.network.push(Message::Alter {
+                        from: self.nodes[at].id,
+                        proposal,
+                    });
+                }
+            }
+        }
+    }
+
+    fn verify(&mut self) -> Result<(), String> {
+        for node in &self.nodes {
+            let Role::Leader(leader) = &node.role else {
+                continue;
+            };
+            let (epoch, high_watermark) = (leader.leader_epoch(), leader.high_watermark());
+            let highest = self.high_watermarks.entry(epoch).or_insert(high_watermark);
+            if high_watermark < *highest {
+                return Err(format!("high watermark of epoch {epoch} went back"));
+            }
+            *highest = high_watermark;
+            if epoch != self.quorum.state.leader_epoch || self.quorum.leader != Some(node.id) {
+                continue;
+            }
+            for (at, value) in &self.acknowledged {
+                if node.log.get(place(*at)).map(|record| record.1) != Some(*value) {
+                    return Err(format!("acknowledged offset {at} lost in epoch {epoch}"));
+                }
+            }
+        }
+        for (at, one) in self.nodes.iter().enumerate() {
+            for other in &self.nodes[at + 1..] {
+                let end = place(one.high_watermark().min(other.high_watermark()));
+                if one.log.get(..end) != other.log.get(..end) {
+                    return Err(format!("{} and {} differ below {end}", one.id, other.id));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn index(id: BrokerId) -> usize {
+    usize::try_from(id.0).unwrap() - 1
+}
