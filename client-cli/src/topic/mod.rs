@@ -1,0 +1,66 @@
+//! `trimaran topic`: one file an operation.
+
+mod create;
+mod delete;
+mod describe;
+mod list;
+
+use clap::Subcommand;
+use trimaran_types::TopicName;
+
+pub(crate) use create::CreateArguments;
+pub(crate) use delete::delete;
+pub(crate) use describe::{describe, describe_created, text as description};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::output::Printer;
+
+/// What to do with topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicCommand {
+    /// Create a topic; answers when its partitions have leaders.
+    Create(CreateArguments),
+    /// List all topics.
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show a topic's partitions: leaders, in-sync replicas, epochs, and the last change.
+    Describe {
+        /// The topic.
+        topic: TopicName,
+    },
+    /// Delete a topic and its records, for good.
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// The topic.
+        topic: TopicName,
+    },
+}
+
+impl TopicCommand {
+    /// # Errors
+    /// As the operation says.
+    pub(crate) async fn run(
+        self,
+        connection: &Connection,
+        mut printer: Printer,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Create(arguments) => {
+                arguments.create(connection).await?;
+                let created = describe_created(connection, &arguments.topic).await?;
+                printer.result(&created, description)
+            }
+            Self::List => printer.result(&list::all(connection).await?, list::text),
+            Self::Describe { topic } => {
+                printer.result(&describe(connection, &topic).await?, description)
+            }
+            Self::Delete { topic } => {
+                delete(connection, &topic).await?;
+                printer.result(&serde_json::json!({ "deleted": topic }), |_| {
+                    format!("topic '{topic}' is deleted")
+                })
+            }
+        }
+    }
+}
