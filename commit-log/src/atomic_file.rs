@@ -1,0 +1,47 @@
+//! Small files that are replaced whole or not at all: written aside, synced, renamed, and the
+//! directory synced.
+
+use std::io;
+use std::path::Path;
+
+use crate::disk::{Disk, OpenHow};
+use crate::names::TEMPORARY_SUFFIX;
+
+/// Largest small file that is read, in bytes; checkpoints of 100,000 partitions fit.
+const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Replaces the file at `path` durably.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(TEMPORARY_SUFFIX);
+    let aside = Path::new(&aside);
+    let file = disk.open(aside, OpenHow::Empty)?;
+    file.write_all_at(0, content)?;
+    file.sync_data()?;
+    disk.rename(aside, path)?;
+    disk.sync_dir(path.parent().unwrap_or_else(|| Path::new(".")))
+}
+
+/// The whole file as text; `None` when there is none.
+pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Option<String>> {
+    let file = match disk.open(path, OpenHow::Existing) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let bytes = file.bytes()?;
+    if bytes > SMALL_FILE_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{bytes} bytes are too many"),
+        ));
+    }
+    let mut content = Vec::new();
+    file.read_at(
+        0,
+        usize::try_from(bytes).unwrap_or(usize::MAX),
+        &mut content,
+    )?;
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(content).map(Some).map_err(invalid)
+}

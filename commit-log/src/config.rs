@@ -1,0 +1,123 @@
+//! [`LogConfig`]: the settings of one log, under Kafka's names where the meaning is Kafka's.
+
+use trimaran_types::limits::BATCH_BYTES_MAX;
+
+/// Settings of one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A segment is closed before it would grow past this (`segment.bytes`). At most `i32::MAX`,
+    /// since indexes hold positions in 31 bits.
+    pub segment_bytes: u64,
+    /// A segment is closed when its first append is this old (`segment.ms`).
+    pub segment_ms: u64,
+    /// An index entry follows at least this many bytes of batches (`index.interval.bytes`).
+    pub index_interval_bytes: u32,
+    /// Largest index file; a segment whose index is full is closed (`segment.index.bytes`).
+    pub index_bytes_max: u32,
+    /// Largest batch that a leader takes (`max.message.bytes`).
+    pub batch_bytes_max: usize,
+    /// A flush is due after this many records (`flush.messages`). 1 means before every
+    /// acknowledgement, `u64::MAX` never.
+    pub flush_messages: u64,
+    /// A flush is due after this many milliseconds (`flush.ms`); the owner keeps the timer.
+    pub flush_ms: Option<u64>,
+    /// Whether compaction may have left gaps between offsets. Must stay true once it was.
+    pub compacted: bool,
+    /// How much of the log's end stays in memory for readers.
+    pub tail_bytes_max: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 60 * 60 * 1000,
+            index_interval_bytes: 4096,
+            index_bytes_max: 10 * 1024 * 1024,
+            batch_bytes_max: BATCH_BYTES_MAX,
+            flush_messages: 1,
+            flush_ms: None,
+            compacted: false,
+            tail_bytes_max: 4 * 1024 * 1024,
+        }
+    }
+}
+
+/// Settings that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value}, it must lie between {min} and {max}")]
+pub struct InvalidLogConfig {
+    /// Kafka's name of the setting.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// The smallest that works.
+    pub min: u64,
+    /// The largest that works.
+    pub max: u64,
+}
+
+impl LogConfig {
+    /// Checks every setting against its bounds.
+    ///
+    /// # Errors
+    /// The first one out of bounds.
+    pub const fn check(&self) -> Result<(), InvalidLogConfig> {
+        const INDEX_MIN: u64 = 24;
+        const POSITION_MAX: u64 = i32::MAX as u64;
+        let table = [
+            ("segment.bytes", self.segment_bytes, 1024, POSITION_MAX),
+            ("segment.ms", self.segment_ms, 1, u64::MAX),
+            (
+                "segment.index.bytes",
+                self.index_bytes_max as u64,
+                INDEX_MIN,
+                POSITION_MAX,
+            ),
+            (
+                "max.message.bytes",
+                self.batch_bytes_max as u64,
+                1,
+                BATCH_BYTES_MAX as u64,
+            ),
+            ("flush.messages", self.flush_messages, 1, u64::MAX),
+        ];
+        let mut row = 0;
+        while row < table.len() {
+            let (name, value, min, max) = table[row];
+            if value < min || value > max {
+                return Err(InvalidLogConfig {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
+            }
+            row += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_pass_and_bounds_are_named() {
+        assert_eq!(LogConfig::default().check(), Ok(()));
+        let error = LogConfig {
+            segment_bytes: 1 << 31,
+            ..LogConfig::default()
+        }
+        .check();
+        let name = "segment.bytes";
+        let expected = InvalidLogConfig {
+            name,
+            value: 1 << 31,
+            min: 1024,
+            max: (1 << 31) - 1,
+        };
+        assert_eq!(error, Err(expected));
+    }
+}

@@ -1,0 +1,46 @@
+//! [`LogContext`]: what the logs of one directory share.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::latch::DirLatch;
+use crate::log_dir::RecoveryPoints;
+use crate::open_files::OpenFiles;
+use crate::tail_budget::TailBudget;
+
+/// Default bound on open files of segments that are not being written.
+pub const OPEN_FILES_DEFAULT: usize = 512;
+
+/// Default bound on the memory of all hot tails together, in bytes.
+pub const TAILS_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+
+/// What the logs of one directory share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LogContext {
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// Whether the directory has failed.
+    pub latch: Arc<DirLatch>,
+    /// The bound on hot tails.
+    pub tails: Arc<TailBudget>,
+    /// The bound on open files.
+    pub files: Arc<OpenFiles>,
+    /// Up to where each log is known to be synced, as the next start will read it.
+    pub recovery_points: Arc<RecoveryPoints>,
+}
+
+impl LogContext {
+    /// A context of its own for logs below `logs_dir`, with default bounds and no recovery points.
+    /// A [`crate::LogDir`] makes one that knows its checkpoints.
+    #[must_use]
+    pub fn standalone(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
+        Self {
+            latch: Arc::new(DirLatch::new(logs_dir)),
+            tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
+            files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
+            recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
+            disk,
+        }
+    }
+}

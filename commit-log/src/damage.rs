@@ -1,0 +1,44 @@
+//! [`Damage`]: what can be wrong with the bytes of a log.
+
+use trimaran_types::record_batch::BatchError;
+use trimaran_types::{LeaderEpoch, Offset};
+
+/// Why bytes in a log are not what was written there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// No good batch: cut short, impossible fields, or a wrong checksum.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A good batch at a place where its offset cannot be.
+    #[error("batch has base offset {found} where {expected} comes next")]
+    OffsetOutOfOrder {
+        /// The offset that comes next.
+        expected: Offset,
+        /// The batch's base offset.
+        found: Offset,
+    },
+    /// A batch whose leader epoch is missing or older than the one before it.
+    #[error("batch has leader epoch {found:?} after epoch {latest:?}")]
+    EpochOutOfOrder {
+        /// The epoch before it.
+        latest: Option<LeaderEpoch>,
+        /// The batch's epoch.
+        found: Option<LeaderEpoch>,
+    },
+    /// The log ends before a place up to which it was synced.
+    #[error("log ends at offset {end} but was synced up to {synced_end}")]
+    EndsTooEarly {
+        /// Where it ends.
+        end: Offset,
+        /// The end of what was synced.
+        synced_end: Offset,
+    },
+    /// A segment does not start where the one before it ends.
+    #[error("segment starts at offset {found} where {expected} comes next")]
+    SegmentOutOfPlace {
+        /// Where the segment before it ends.
+        expected: Offset,
+        /// Where it starts.
+        found: Offset,
+    },
+}

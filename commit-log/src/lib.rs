@@ -1,0 +1,55 @@
+//! The partition log: append, read, truncate, recover.
+//!
+//! Synchronous, knows no runtime, and touches the disk only through [`Disk`]. Files are Kafka's,
+//! byte for byte.
+//!
+//! One owner has a [`Log`] and changes it; [`LogReader`]s read beside it. Nothing is durable until
+//! it was flushed: the owner takes a [`FlushRequest`], a [`Flusher`] syncs it together with those
+//! of other logs, and the owner tells the log. A [`LogDir`] is the directory of many logs, with
+//! the checkpoints that make a restart cheap.
+//!
+//! Promises kept here: P-ORDER, P-CORRUPT, the durable half of P-ACKED, the cautious half of
+//! P-TOMBSTONE.
+
+mod atomic_file;
+mod config;
+mod context;
+mod damage;
+mod disk;
+mod epoch_file;
+mod epochs;
+mod flusher;
+mod header_hop;
+mod index;
+mod latch;
+mod log;
+mod log_dir;
+mod names;
+mod open_files;
+mod partition_metadata;
+mod reader;
+mod segment_scan;
+mod shared;
+mod tail;
+mod tail_budget;
+
+pub use config::{InvalidLogConfig, LogConfig};
+pub use context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
+pub use damage::Damage;
+pub use disk::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+pub use epochs::{EpochCache, EpochStart, StaleEpoch};
+pub use flusher::{
+    FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
+};
+pub use latch::{DirFailed, DirLatch};
+pub use log::{
+    AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, FlushRequest, FlushToken,
+    Log, OpenAs, OpenError, RecoveryReport, TailCut, TruncateError,
+};
+pub use log_dir::{
+    Aside, CleanShutdown, FoundLog, InvalidMetaProperties, LogDir, LogDirError, MetaProperties,
+    RecoveryPoints, parse_partition_dir,
+};
+pub use open_files::OpenFiles;
+pub use reader::{LogReader, ReadError};
+pub use tail_budget::TailBudget;

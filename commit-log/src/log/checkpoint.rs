@@ -1,0 +1,147 @@
+//! What makes the next start cheap: the recovery point, and closing.
+//!
+//! The recovery point promises more than synced records: the indexes and the epochs below it are
+//! durable too, so that recovery may start right there.
+
+use std::io;
+use std::path::Path;
+
+use trimaran_types::Offset;
+
+use super::Log;
+use super::flush::FlushRequest;
+use super::run::is_exhausted;
+use crate::disk::OpenHow;
+use crate::latch::DirFailed;
+use crate::names::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
+use crate::{atomic_file, epoch_file};
+
+/// Why a log could not be closed cleanly. Opening it again recovers it.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// The directory is out of service.
+    #[error(transparent)]
+    DirFailed(#[from] DirFailed),
+    /// The system refused something that ends nothing, such as a write to a full disk.
+    #[error("cannot checkpoint the log in {}", dir.display())]
+    Io {
+        /// The log's directory.
+        dir: std::path::PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Log {
+    /// Prepares a later recovery point, about once a minute: like [`Log::begin_flush`], but with
+    /// what a restart needs beyond the records. `None` when nothing happened since the last one.
+    /// Telling the log that it is done sets the point; the directory's checkpoint file takes it up
+    /// when it is next written.
+    ///
+    /// # Errors
+    /// Indexes or epochs could not be written.
+    pub fn begin_checkpoint(&mut self) -> Result<Option<FlushRequest>, CloseError> {
+        self.context().latch.check()?;
+        if self.flush.checkpointed_end >= self.log_end && !self.epochs_are_new() {
+            return Ok(None);
+        }
+        self.write_epochs()?;
+        self.spill().map_err(|source| self.close_error(source))?;
+        let mut request = self.flush_request(true);
+        request.files.extend(
+            self.index_files()
+                .map_err(|source| self.close_error(source))?,
+        );
+        Ok(Some(request))
+    }
+
+    /// Makes all of the log durable and ends it. Tells its end, which is its recovery point.
+    ///
+    /// # Errors
+    /// Something is not durable; the directory must not be marked as cleanly shut down.
+    pub fn close(mut self) -> Result<Offset, CloseError> {
+        self.context().latch.check()?;
+        let untouched = self.active.file.is_none()
+            && self.flush.flushed_end == self.log_end
+            && self.shared.read().offsets.pending.is_empty();
+        self.write_epochs()?;
+        if !untouched {
+            self.complete_indexes()
+                .map_err(|source| self.close_error(source))?;
+            let mut request = self.flush_request(true);
+            request.files.extend(
+                self.index_files()
+                    .map_err(|source| self.close_error(source))?,
+            );
+            for file in &request.files {
+                file.sync_data()
+                    .map_err(|error| self.latch("sync a file of", &error))?;
+            }
+            let dir = self.dir().to_owned();
+            self.context()
+                .disk
+                .sync_dir(&dir)
+                .map_err(|error| self.latch("sync", &error))?;
+            self.flushed(&request.token());
+        }
+        self.flush.checkpointed_end = self.log_end;
+        self.note_recovery_point();
+        Ok(self.log_end)
+    }
+
+    /// Puts the recovery point where the directory's next checkpoint finds it.
+    pub(super) fn note_recovery_point(&self) {
+        if let Some(partition) = &self.topic_partition {
+            self.context()
+                .recovery_points
+                .set(partition, self.flush.checkpointed_end);
+        }
+    }
+
+    fn index_files(&self) -> io::Result<Vec<std::sync::Arc<dyn crate::disk::DiskFile>>> {
+        [SegmentFile::OffsetIndex, SegmentFile::TimeIndex]
+            .into_iter()
+            .map(|kind| {
+                self.shared
+                    .file(&self.active_view(), kind, OpenHow::OrCreate)
+            })
+            .collect()
+    }
+
+    pub(super) fn epochs_are_new(&self) -> bool {
+        self.epochs.entries() != self.epochs_on_disk
+    }
+
+    /// Writes `leader-epoch-checkpoint` durably if it has changed.
+    pub(super) fn write_epochs(&mut self) -> Result<(), CloseError> {
+        if !self.epochs_are_new() {
+            return Ok(());
+        }
+        let path = self.dir().join(LEADER_EPOCH_CHECKPOINT);
+        let content = epoch_file::format(self.epochs.entries());
+        self.replace_file(&path, content.as_bytes())?;
+        self.epochs_on_disk = self.epochs.entries().to_vec();
+        Ok(())
+    }
+
+    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), CloseError> {
+        atomic_file::replace(self.context().disk.as_ref(), path, content)
+            .map_err(|source| self.close_error(source))
+    }
+
+    fn latch(&self, doing: &'static str, error: &io::Error) -> CloseError {
+        self.context().latch.fail(doing, self.dir(), error).into()
+    }
+
+    /// A full disk ends nothing; any other refusal ends the directory.
+    fn close_error(&self, source: io::Error) -> CloseError {
+        if is_exhausted(&source) {
+            CloseError::Io {
+                dir: self.dir().to_owned(),
+                source,
+            }
+        } else {
+            self.latch("checkpoint", &source)
+        }
+    }
+}

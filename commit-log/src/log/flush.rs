@@ -1,0 +1,186 @@
+//! Which files must be synced for which offsets, and what a finished sync means.
+//!
+//! A flush runs beside appends and truncations. Its token remembers the state that it started
+//! from: a truncation lowers what an unfinished flush may claim to the point of truncation, so
+//! bytes that were written there later are never taken for synced.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use trimaran_types::Offset;
+
+use super::Log;
+use crate::disk::{Disk, DiskFile};
+
+/// What must be synced to make a log durable up to an offset.
+#[derive(Debug)]
+pub struct FlushRequest {
+    /// Files whose data must be synced.
+    pub files: Vec<Arc<dyn DiskFile>>,
+    /// Directories whose names must be synced.
+    pub dirs: Vec<PathBuf>,
+    /// Everything below it is durable then.
+    pub up_to_end: Offset,
+    /// Where the log's directory is, for messages.
+    pub log_dir: PathBuf,
+    /// The file system of the directories.
+    pub(crate) disk: Arc<dyn Disk>,
+    token: FlushToken,
+}
+
+impl FlushRequest {
+    /// What to tell the log when all of it has been synced.
+    #[must_use]
+    pub fn token(&self) -> FlushToken {
+        self.token.clone()
+    }
+}
+
+/// A finished flush, told to the log that asked for it. Any order and any number of times is safe.
+#[derive(Debug, Clone)]
+pub struct FlushToken {
+    up_to_end: Offset,
+    /// The lowest truncation since the flush began.
+    valid_end: Arc<AtomicI64>,
+    names: u64,
+    /// Whether the indexes and epochs below the end are durable too.
+    is_checkpoint: bool,
+}
+
+/// What of a log is durable.
+#[derive(Debug)]
+pub(super) struct FlushState {
+    pub flushed_end: Offset,
+    /// Everything that a restart needs below it is durable, indexes and epochs included.
+    pub checkpointed_end: Offset,
+    valid_end: Arc<AtomicI64>,
+    sealed: Vec<Sealed>,
+    names: u64,
+    names_synced: u64,
+}
+
+/// A finished segment that may not be synced yet.
+#[derive(Debug)]
+struct Sealed {
+    end: Offset,
+    files: Vec<Arc<dyn DiskFile>>,
+}
+
+impl FlushState {
+    /// Of a log that is durable up to its end.
+    pub(super) fn new(log_end: Offset, recovery_point: Offset) -> Self {
+        Self {
+            flushed_end: log_end,
+            checkpointed_end: recovery_point.min(log_end),
+            valid_end: Arc::new(AtomicI64::new(i64::MAX)),
+            sealed: Vec::new(),
+            names: 0,
+            names_synced: 0,
+        }
+    }
+
+    /// A segment that ends at `end` was finished.
+    pub(super) fn sealed(&mut self, end: Offset, files: Vec<Arc<dyn DiskFile>>) {
+        self.sealed.push(Sealed { end, files });
+    }
+
+    /// A name was added to the directory.
+    pub(super) const fn name_added(&mut self) {
+        self.names += 1;
+    }
+
+    /// The log was cut to `end`; what unfinished flushes may claim is cut too.
+    pub(super) fn truncated(&mut self, end: Offset) {
+        self.valid_end.fetch_min(end.0, Ordering::Relaxed);
+        self.valid_end = Arc::new(AtomicI64::new(i64::MAX));
+        self.flushed_end = self.flushed_end.min(end);
+        self.checkpointed_end = self.checkpointed_end.min(end);
+        self.sealed.retain(|sealed| sealed.end <= end);
+    }
+
+    /// The log was emptied and starts at `start`, durably.
+    pub(super) fn restarted(&mut self, start: Offset) {
+        self.truncated(Offset(i64::MIN));
+        self.flushed_end = start;
+        self.checkpointed_end = Offset::ZERO;
+    }
+}
+
+impl Log {
+    /// Records that are in the log and not known to be durable.
+    #[must_use]
+    pub fn unflushed_records(&self) -> u64 {
+        self.log_end
+            .distance_from(self.flush.flushed_end)
+            .unsigned_abs()
+    }
+
+    /// Whether a flush is due: `flush.messages` asks for it, or a segment was finished, which is
+    /// flushed whatever the settings say, so that open files do not pile up. `flush.ms` is the
+    /// owner's to watch.
+    #[must_use]
+    pub fn is_flush_due(&self) -> bool {
+        let unflushed = self.unflushed_records();
+        unflushed > 0 && (unflushed >= self.config.flush_messages || !self.flush.sealed.is_empty())
+    }
+
+    /// What must be synced so that everything appended so far is durable; `None` when it is.
+    ///
+    /// Flushes may overlap: each covers all that no finished one covers.
+    #[must_use]
+    pub fn begin_flush(&mut self) -> Option<FlushRequest> {
+        let state = &self.flush;
+        if state.flushed_end >= self.log_end && state.names == state.names_synced {
+            return None;
+        }
+        Some(self.flush_request(false))
+    }
+
+    pub(super) fn flush_request(&self, is_checkpoint: bool) -> FlushRequest {
+        let state = &self.flush;
+        let mut files: Vec<_> = state
+            .sealed
+            .iter()
+            .flat_map(|sealed| sealed.files.iter().cloned())
+            .collect();
+        if self.log_end > state.flushed_end {
+            files.extend(self.active.file.clone());
+        }
+        let dir = self.dir().to_owned();
+        let dirs = if state.names > state.names_synced {
+            vec![dir.clone()]
+        } else {
+            Vec::new()
+        };
+        FlushRequest {
+            files,
+            dirs,
+            up_to_end: self.log_end,
+            log_dir: dir,
+            disk: Arc::clone(&self.context().disk),
+            token: FlushToken {
+                up_to_end: self.log_end,
+                valid_end: Arc::clone(&state.valid_end),
+                names: state.names,
+                is_checkpoint,
+            },
+        }
+    }
+
+    /// Takes note of a flush that has succeeded. One that failed is not told: the directory's
+    /// latch has closed by then.
+    pub fn flushed(&mut self, token: &FlushToken) {
+        let valid_end = Offset(token.valid_end.load(Ordering::Relaxed));
+        let end = token.up_to_end.min(valid_end);
+        let state = &mut self.flush;
+        state.flushed_end = state.flushed_end.max(end);
+        state.names_synced = state.names_synced.max(token.names);
+        let flushed_end = state.flushed_end;
+        state.sealed.retain(|sealed| sealed.end > flushed_end);
+        if token.is_checkpoint && end > state.checkpointed_end {
+            state.checkpointed_end = end;
+            self.note_recovery_point();
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The indexes of segments at recovery: what of them is kept, and what is rebuilt.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use trimaran_types::Offset;
+use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchHeader};
+
+use super::{Kept, Recovery, at_path};
+use crate::disk::{DiskFile, OpenHow};
+use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
+use crate::log::OpenError;
+use crate::names::SegmentFile;
+use crate::segment_scan::{Scanned, scan};
+
+impl Recovery<'_> {
+    /// Rebuilds the indexes of a segment that is not walked, if they cannot be what was written.
+    pub(super) fn restore_indexes(&mut self, at: usize) -> Result<(), OpenError> {
+        let (base, bytes) = self.segments[at];
+        let whole = |sizes: &BTreeMap<Offset, u64>, entry: usize| {
+            sizes
+                .get(&base)
+                .is_some_and(|size| size % entry as u64 == 0)
+        };
+        if whole(&self.listing.offset_indexes, OffsetEntry::BYTES)
+            && whole(&self.listing.time_indexes, TimeEntry::BYTES)
+        {
+            return Ok(());
+        }
+        let path = SegmentFile::Log.path(self.dir, base);
+        let file = self.open(&path)?;
+        let kept = Kept::nothing(base);
+        let start = self.scan_start(base, &kept, None);
+        let scanned = scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
+        self.count(&kept, &scanned);
+        if let Some(cause) = scanned.damage {
+            let (position, offset) = (scanned.position, scanned.end);
+            return Err(OpenError::Corrupt {
+                file: path,
+                position,
+                offset,
+                cause,
+            });
+        }
+        self.write_indexes(base, &kept, &scanned, false).map(drop)
+    }
+
+    /// The index entries of a segment up to the batch from which `target` is reached.
+    pub(super) fn kept(
+        &self,
+        file: &dyn DiskFile,
+        base: Offset,
+        bytes: u64,
+        target: Offset,
+    ) -> Result<Kept, OpenError> {
+        let offsets = self.load::<OffsetEntry>(SegmentFile::OffsetIndex, base)?;
+        let times = self.load::<TimeEntry>(SegmentFile::TimeIndex, base)?;
+        let (Some(offsets), Some(times)) = (offsets, times) else {
+            return Ok(Kept::nothing(base));
+        };
+        keep(file, base, bytes, target, offsets, times)
+            .map_err(at_path(&SegmentFile::Log.path(self.dir, base)))
+    }
+
+    fn load<E: IndexEntry>(
+        &self,
+        kind: SegmentFile,
+        base: Offset,
+    ) -> Result<Option<Vec<E>>, OpenError> {
+        let path = kind.path(self.dir, base);
+        let file = match self.context.disk.open(&path, OpenHow::Existing) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at_path(&path)(error)),
+        };
+        // A little over the bound: the final time entry comes on top.
+        let bytes_max = u64::from(self.config.index_bytes_max).saturating_mul(2);
+        index::load(file.as_ref(), bytes_max).map_err(at_path(&path))
+    }
+
+    /// Brings a segment's index files in line with the walk. Those of a finished segment are
+    /// completed; the last one's new entries go on waiting in memory.
+    pub(super) fn write_indexes(
+        &mut self,
+        base: Offset,
+        kept: &Kept,
+        scanned: &Scanned,
+        is_last: bool,
+    ) -> Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>), OpenError> {
+        let mut offsets = IndexTail {
+            written: kept.offsets.len(),
+            pending: scanned.offsets.clone(),
+        };
+        let mut times = IndexTail {
+            written: kept.times.len(),
+            pending: scanned.times.clone(),
+        };
+        if !is_last {
+            times
+                .pending
+                .extend(scanned.indexer.clone().take_time_entry());
+            self.report.indexes_rebuilt += 1;
+        }
+        self.write_index(SegmentFile::OffsetIndex, base, &mut offsets, !is_last)?;
+        self.write_index(SegmentFile::TimeIndex, base, &mut times, !is_last)?;
+        Ok((offsets, times))
+    }
+
+    fn write_index<E: IndexEntry>(
+        &self,
+        kind: SegmentFile,
+        base: Offset,
+        tail: &mut IndexTail<E>,
+        complete: bool,
+    ) -> Result<(), OpenError> {
+        let path = kind.path(self.dir, base);
+        let kept_bytes = (tail.written * E::BYTES) as u64;
+        let file = self
+            .context
+            .disk
+            .open(&path, OpenHow::OrCreate)
+            .map_err(at_path(&path))?;
+        if file.bytes().map_err(at_path(&path))? != kept_bytes {
+            file.truncate(kept_bytes).map_err(at_path(&path))?;
+        }
+        if complete {
+            file.write_all_at(kept_bytes, &tail.encode_pending())
+                .map_err(at_path(&path))?;
+            file.sync_data().map_err(|e| self.failed(&path, &e))?;
+            tail.written += tail.pending.len();
+            tail.pending.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the entries up to the last one at or below `target` whose batch is where it says.
+fn keep(
+    file: &dyn DiskFile,
+    base: Offset,
+    bytes: u64,
+    target: Offset,
+    mut offsets: Vec<OffsetEntry>,
+    mut times: Vec<TimeEntry>,
+) -> io::Result<Kept> {
+    let absolute = |last: u32| base.plus(i64::from(last));
+    offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) <= target));
+    let Some(entry) = offsets.last().copied() else {
+        return Ok(Kept::nothing(base));
+    };
+    let position = u64::from(entry.position);
+    if position >= bytes {
+        return Ok(Kept::nothing(base));
+    }
+    let mut raw = Vec::new();
+    file.read_at(position, BATCH_HEADER_BYTES, &mut raw)?;
+    match BatchHeader::parse(&raw) {
+        Ok(header)
+            if header.last_offset() == absolute(entry.last) && header.base_offset >= base =>
+        {
+            times.truncate(times.partition_point(|time| time.last <= entry.last));
+            Ok(Kept {
+                offsets,
+                times,
+                position,
+                expected: header.base_offset,
+            })
+        }
+        _ => Ok(Kept::nothing(base)),
+    }
+}

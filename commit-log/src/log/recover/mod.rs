@@ -1,0 +1,269 @@
+//! [`Recovery`]: what a log holds after a stop, clean or not.
+//!
+//! The rule for bad bytes. Below the synced end (the recovery point, or everything after a clean
+//! stop) they are corruption. Beyond it they are a torn tail, which is cut, **if no good batch
+//! follows anywhere behind them**; a good batch behind bad bytes means damage in the middle, which
+//! is corruption too, since the recovery point is only a lower bound of what was synced and
+//! acknowledged. A batch that is whole but out of order is corruption as well. Corruption cuts
+//! nothing: the log is not opened, and the replica is fetched again.
+//!
+//! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
+//! first, so that a page which the system called clean after a failed write is not believed.
+
+mod indexes;
+mod torn_tail;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use trimaran_types::Offset;
+
+use super::open::{Listing, OpenAs, OpenError, at as at_path};
+use crate::config::LogConfig;
+use crate::context::LogContext;
+use crate::damage::Damage;
+use crate::disk::{DiskFile, OpenHow};
+use crate::epochs::EpochCache;
+use crate::index::{IndexTail, Indexer, OffsetEntry, TimeEntry};
+use crate::names::SegmentFile;
+use crate::segment_scan::{ScanRules, ScanStart, Scanned, scan};
+
+/// What recovery did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Bytes whose checksums were verified.
+    pub scanned_bytes: u64,
+    /// Batches in them.
+    pub scanned_batches: u64,
+    /// Segments whose indexes were rebuilt from their batches.
+    pub indexes_rebuilt: u64,
+    /// The torn tail that was cut, if there was one.
+    pub cut: Option<TailCut>,
+}
+
+/// A torn tail that was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TailCut {
+    /// The file that was cut; later segments were removed.
+    pub file: std::path::PathBuf,
+    /// Where it was cut.
+    pub position: u64,
+    /// The log's end since then.
+    pub offset: Offset,
+    /// Bytes that were cut, those of removed segments included.
+    pub bytes: u64,
+    /// What was wrong with them.
+    pub cause: Damage,
+}
+
+/// What recovery found, ready to become a log.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub segments: Vec<(Offset, u64)>,
+    pub epochs: EpochCache,
+    pub offsets: IndexTail<OffsetEntry>,
+    pub times: IndexTail<TimeEntry>,
+    pub indexer: Indexer,
+    pub log_end: Offset,
+    pub report: RecoveryReport,
+}
+
+/// The entries of a segment's indexes that are kept, and where the walk starts after them.
+pub(super) struct Kept {
+    offsets: Vec<OffsetEntry>,
+    times: Vec<TimeEntry>,
+    position: u64,
+    expected: Offset,
+}
+
+impl Kept {
+    pub(super) const fn nothing(base: Offset) -> Self {
+        Self {
+            offsets: Vec::new(),
+            times: Vec::new(),
+            position: 0,
+            expected: base,
+        }
+    }
+}
+
+/// One recovery.
+pub(super) struct Recovery<'a> {
+    context: &'a LogContext,
+    dir: &'a Path,
+    config: &'a LogConfig,
+    clean: bool,
+    synced_end: Offset,
+    segments: Vec<(Offset, u64)>,
+    listing: Listing,
+    /// Nothing is known about epochs, so everything is walked.
+    from_the_start: bool,
+    epochs: EpochCache,
+    report: RecoveryReport,
+}
+
+impl<'a> Recovery<'a> {
+    pub(super) fn new(
+        context: &'a LogContext,
+        dir: &'a Path,
+        config: &'a LogConfig,
+        start: &OpenAs,
+        listing: Listing,
+        epochs: Option<EpochCache>,
+    ) -> Self {
+        Self {
+            context,
+            dir,
+            config,
+            clean: start.clean_shutdown,
+            synced_end: start.recovery_point,
+            segments: listing
+                .segments
+                .iter()
+                .map(|(base, bytes)| (*base, *bytes))
+                .collect(),
+            listing,
+            from_the_start: epochs.is_none(),
+            epochs: epochs.unwrap_or_default(),
+            report: RecoveryReport::default(),
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<Recovered, OpenError> {
+        let target = match (self.from_the_start, self.clean) {
+            (true, _) => Offset::ZERO,
+            (false, true) => Offset(i64::MAX),
+            (false, false) => self.synced_end,
+        };
+        let first = self
+            .segments
+            .partition_point(|(base, _)| *base <= target)
+            .saturating_sub(1);
+        for at in 0..first {
+            self.restore_indexes(at)?;
+        }
+        let mut at = first;
+        loop {
+            let (base, bytes) = self.segments[at];
+            let path = SegmentFile::Log.path(self.dir, base);
+            let file = self.open(&path)?;
+            if !self.clean {
+                file.forget_cached();
+            }
+            let kept = if at == first {
+                self.kept(file.as_ref(), base, bytes, target)?
+            } else {
+                Kept::nothing(base)
+            };
+            let (kept, scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
+            self.epochs.truncate_from(kept.expected);
+            for entry in &scanned.epochs {
+                // The walk has checked that epochs grow.
+                let _ = self.epochs.assign(entry.epoch, entry.start);
+            }
+            self.cut_if_torn(at, file.as_ref(), &path, &scanned)?;
+            let is_last = at + 1 == self.segments.len();
+            if !self.clean && (scanned.end > self.synced_end || self.report.cut.is_some()) {
+                file.sync_data().map_err(|e| self.failed(&path, &e))?;
+            }
+            let (offsets, times) = self.write_indexes(base, &kept, &scanned, is_last)?;
+            if is_last {
+                return self.finish(scanned, offsets, times);
+            }
+            at += 1;
+        }
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
+        self.context
+            .disk
+            .open(path, OpenHow::Existing)
+            .map_err(at_path(path))
+    }
+
+    fn failed(&self, path: &Path, error: &io::Error) -> OpenError {
+        self.context.latch.fail("sync", path, error).into()
+    }
+
+    const fn rules(&self) -> ScanRules {
+        ScanRules {
+            compacted: self.config.compacted,
+            index_interval_bytes: self.config.index_interval_bytes,
+        }
+    }
+
+    fn finish(
+        self,
+        scanned: Scanned,
+        offsets: IndexTail<OffsetEntry>,
+        times: IndexTail<TimeEntry>,
+    ) -> Result<Recovered, OpenError> {
+        let end = scanned.end;
+        if end < self.synced_end {
+            let (base, position) = self.segments[self.segments.len() - 1];
+            return Err(OpenError::Corrupt {
+                file: SegmentFile::Log.path(self.dir, base),
+                position,
+                offset: end,
+                cause: Damage::EndsTooEarly {
+                    end,
+                    synced_end: self.synced_end,
+                },
+            });
+        }
+        if !self.clean {
+            // The last process may have ended between making a segment and syncing its name.
+            let synced = self.context.disk.sync_dir(self.dir);
+            synced.map_err(|e| self.failed(self.dir, &e))?;
+        }
+        Ok(Recovered {
+            segments: self.segments,
+            epochs: self.epochs,
+            offsets,
+            times,
+            indexer: scanned.indexer,
+            log_end: end,
+            report: self.report,
+        })
+    }
+
+    fn scan_start(
+        &self,
+        base: Offset,
+        kept: &Kept,
+        latest_epoch: Option<trimaran_types::LeaderEpoch>,
+    ) -> ScanStart {
+        ScanStart {
+            position: kept.position,
+            expected: kept.expected,
+            latest_epoch,
+            indexer: Indexer::new(base, kept.times.last().copied()),
+        }
+    }
+
+    fn count(&mut self, kept: &Kept, scanned: &Scanned) {
+        self.report.scanned_bytes += scanned.position - kept.position;
+        self.report.scanned_batches += scanned.batches;
+    }
+
+    /// Walks a segment, from its first batch if what the index pointed to proves wrong.
+    fn walk(
+        &mut self,
+        file: &dyn DiskFile,
+        path: &Path,
+        base: Offset,
+        bytes: u64,
+        kept: Kept,
+    ) -> Result<(Kept, Scanned), OpenError> {
+        let mut known = self.epochs.clone();
+        known.truncate_from(kept.expected);
+        let start = self.scan_start(base, &kept, known.latest());
+        let scanned = scan(file, bytes, start, self.rules()).map_err(at_path(path))?;
+        self.count(&kept, &scanned);
+        if scanned.damage.is_some() && scanned.batches == 0 && kept.position > 0 {
+            return self.walk(file, path, base, bytes, Kept::nothing(base));
+        }
+        Ok((kept, scanned))
+    }
+}

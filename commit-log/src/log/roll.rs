@@ -1,0 +1,109 @@
+//! What happens to the indexes while a segment is written and when it is finished.
+//!
+//! Indexes are derived: an error in writing them fails no append. A finished segment has either
+//! whole index files or none, and without them readers walk its batches.
+
+use std::io;
+
+use trimaran_types::Timestamp;
+
+use super::Log;
+use crate::disk::OpenHow;
+use crate::header_hop::HeaderHop;
+use crate::index::IndexEntry;
+use crate::names::SegmentFile;
+
+/// Waiting entries go to the file when there are this many.
+const PENDING_MAX: usize = 1024;
+
+impl Log {
+    /// When the active segment was first appended to: by this process's clock, or, for what an
+    /// earlier process wrote, by the first batch's timestamp, but never later than `now`.
+    pub(super) fn first_append(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.active.bytes > 0 && self.active.first_append.is_none() {
+            let bytes = self.active.bytes;
+            let first = self.active_file().ok().and_then(|file| {
+                let placed = HeaderHop::new(file.as_ref(), 0, bytes).next()?.ok()?;
+                Some(placed.header.max_timestamp.min(now))
+            });
+            self.active.first_append = first.or(Some(now));
+        }
+        self.active.first_append
+    }
+
+    /// Writes waiting index entries when there are many.
+    pub(super) fn spill_if_many(&mut self) {
+        if self.shared.read().offsets.pending.len() < PENDING_MAX {
+            return;
+        }
+        if let Err(error) = self.spill() {
+            tracing::warn!(dir = %self.dir().display(), %error, "index entries not written, kept in memory");
+        }
+    }
+
+    /// Writes the waiting entries of both indexes, so that neither file covers more batches than
+    /// the other.
+    pub(super) fn spill(&mut self) -> io::Result<()> {
+        let (offsets, times) = {
+            let state = self.shared.read();
+            (
+                (state.offsets.written, state.offsets.encode_pending()),
+                (state.times.written, state.times.encode_pending()),
+            )
+        };
+        self.write_entries::<crate::index::TimeEntry>(SegmentFile::TimeIndex, times)?;
+        self.write_entries::<crate::index::OffsetEntry>(SegmentFile::OffsetIndex, offsets)?;
+        let mut state = self.shared.write();
+        let state = &mut *state;
+        state.times.written += state.times.pending.len();
+        state.times.pending.clear();
+        state.offsets.written += state.offsets.pending.len();
+        state.offsets.pending.clear();
+        Ok(())
+    }
+
+    fn write_entries<E: IndexEntry>(
+        &self,
+        kind: SegmentFile,
+        (written, bytes): (usize, Vec<u8>),
+    ) -> io::Result<()> {
+        let file = self
+            .shared
+            .file(&self.active_view(), kind, OpenHow::OrCreate)?;
+        file.write_all_at((written * E::BYTES) as u64, &bytes)
+    }
+
+    /// Adds the last time entry and writes what is waiting.
+    pub(super) fn complete_indexes(&mut self) -> io::Result<()> {
+        let last = self.active.indexer.take_time_entry();
+        self.shared.write().times.pending.extend(last);
+        self.spill()
+    }
+
+    /// Finishes the active segment: its indexes are completed, and its files wait for a flush.
+    pub(super) fn seal_active(&mut self) {
+        let segment = self.active_view();
+        let mut files: Vec<_> = self.active.file.take().into_iter().collect();
+        let completed = self.complete_indexes().and_then(|()| {
+            for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+                files.push(self.shared.file(&segment, kind, OpenHow::OrCreate)?);
+            }
+            Ok(())
+        });
+        if let Err(error) = completed {
+            tracing::warn!(dir = %self.dir().display(), base = segment.base.0, %error, "indexes dropped");
+            for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+                let path = self.shared.path(kind, segment.base);
+                match self.context().disk.remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        self.context().latch.fail("remove", &path, &error);
+                    }
+                    _ => {}
+                }
+            }
+            self.context().files.forget(segment.id);
+        }
+        let end = self.log_end;
+        self.flush.sealed(end, files);
+    }
+}

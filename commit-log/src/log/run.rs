@@ -1,0 +1,279 @@
+//! [`Run`]: batches that go into one segment with one write, and how a group of runs is written.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use trimaran_types::Timestamp;
+use trimaran_types::record_batch::BatchHeader;
+
+use super::append::{AppendError, Appended, AppendedBatch};
+use super::{Active, Log};
+use crate::disk::{DiskFile, OpenHow};
+use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
+use crate::names::SegmentFile;
+use crate::shared::SegmentView;
+
+/// Batches for one segment, in order.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Whether a new segment starts with them.
+    pub rolls: bool,
+    pub headers: Vec<BatchHeader>,
+    pub bytes: Bytes,
+}
+
+/// Tells, batch by batch, where a new run and a new segment must start.
+pub(super) struct RunPlanner {
+    started: bool,
+    rolls: bool,
+    base: trimaran_types::Offset,
+    bytes: u64,
+    segment_bytes: u64,
+    entries_left: usize,
+    is_old: bool,
+    entries_max: usize,
+}
+
+impl RunPlanner {
+    pub(super) fn new(log: &mut Log, now: Timestamp) -> Self {
+        let first_append = log.first_append(now);
+        let age_ms = first_append.map_or(0, |first| now.0.saturating_sub(first.0));
+        let index_bytes = log.config.index_bytes_max as usize;
+        let state = log.shared.read();
+        let room = |used: usize, entry: usize| index_bytes.saturating_sub(used) / entry;
+        let entries_left = room(state.offsets.bytes(), OffsetEntry::BYTES)
+            .min(room(state.times.bytes(), TimeEntry::BYTES));
+        Self {
+            started: false,
+            rolls: false,
+            base: log.active.base,
+            bytes: log.active.bytes,
+            segment_bytes: log.config.segment_bytes,
+            entries_left,
+            is_old: u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > log.config.segment_ms),
+            entries_max: index_bytes / TimeEntry::BYTES,
+        }
+    }
+
+    /// Whether the batch starts a run; the first one does.
+    pub(super) fn starts_run(&mut self, header: &BatchHeader) -> bool {
+        let total = header.total_bytes() as u64;
+        let relative_last = header.last_offset().distance_from(self.base);
+        self.rolls = self.bytes > 0
+            && (self.bytes + total > self.segment_bytes
+                || self.is_old
+                // One entry is kept for the timestamp at the end of the segment.
+                || self.entries_left <= 1
+                || relative_last > i64::from(i32::MAX));
+        if self.rolls {
+            self.base = header.base_offset;
+            self.bytes = 0;
+            self.entries_left = self.entries_max;
+            self.is_old = false;
+        }
+        self.bytes += total;
+        self.entries_left = self.entries_left.saturating_sub(1);
+        let starts = self.rolls || !self.started;
+        self.started = true;
+        starts
+    }
+
+    /// Whether the last batch asked about starts a new segment.
+    pub(super) const fn last_rolls(&self) -> bool {
+        self.rolls
+    }
+}
+
+/// Whether the system has run out of something, which it may have again later.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    const EXHAUSTED: [Errno; 5] = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::FBIG,
+        Errno::MFILE,
+        Errno::NFILE,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| EXHAUSTED.contains(&errno))
+        || error.kind() == io::ErrorKind::StorageFull
+}
+
+/// A run whose bytes are in their file.
+struct Written {
+    run: Run,
+    file: Arc<dyn DiskFile>,
+}
+
+impl Log {
+    /// Writes all runs, then shows them. `keeps_tail` says whether they stay in memory.
+    pub(super) fn write_runs(
+        &mut self,
+        runs: Vec<Run>,
+        now: Timestamp,
+        keeps_tail: bool,
+    ) -> Result<Appended, AppendError> {
+        let base_offset = self.log_end;
+        let bytes: usize = runs.iter().map(|run| run.bytes.len()).sum();
+        let written = self.write_files(runs, bytes)?;
+        let mut batches = Vec::new();
+        for Written { run, file } in written {
+            if run.rolls {
+                self.roll_to(run.headers[0].base_offset);
+            }
+            self.active.file = Some(file);
+            batches.extend(run.headers.iter().map(|header| AppendedBatch {
+                base: header.base_offset,
+                last: header.last_offset(),
+            }));
+            self.publish(run, now, keeps_tail);
+        }
+        if bytes > 0 {
+            self.context().tails.enforce();
+        }
+        let base_offset = batches.first().map_or(base_offset, |batch| batch.base);
+        Ok(Appended {
+            base_offset,
+            end: self.log_end,
+            batches,
+            bytes: bytes as u64,
+        })
+    }
+
+    /// Writes the bytes of all runs, or leaves the files as they were.
+    fn write_files(&mut self, runs: Vec<Run>, bytes: usize) -> Result<Vec<Written>, AppendError> {
+        let mut written = Vec::with_capacity(runs.len());
+        let mut made = Vec::new();
+        for run in runs {
+            let file = self.write_run(&run, &mut made);
+            match file {
+                Ok(file) => written.push(Written { run, file }),
+                Err(error) => return Err(self.undo(&made, &error, bytes)),
+            }
+        }
+        Ok(written)
+    }
+
+    fn write_run(
+        &mut self,
+        run: &Run,
+        made: &mut Vec<std::path::PathBuf>,
+    ) -> io::Result<Arc<dyn DiskFile>> {
+        let (file, position) = if run.rolls {
+            let path = self
+                .shared
+                .path(SegmentFile::Log, run.headers[0].base_offset);
+            made.push(path.clone());
+            (self.context().disk.open(&path, OpenHow::Empty)?, 0)
+        } else {
+            (self.active_file()?, self.active.bytes)
+        };
+        file.write_all_at(position, &run.bytes)?;
+        Ok(file)
+    }
+
+    /// Takes back what a failed append wrote. Anything but a full disk ends the directory.
+    fn undo(
+        &mut self,
+        made: &[std::path::PathBuf],
+        error: &io::Error,
+        bytes: usize,
+    ) -> AppendError {
+        let dir = self.dir().to_owned();
+        if !is_exhausted(error) {
+            return self.context().latch.fail("append to", &dir, error).into();
+        }
+        let disk = Arc::clone(&self.context().disk);
+        let removed = made
+            .iter()
+            .rev()
+            .try_for_each(|path| match disk.remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            });
+        let bytes_before = self.active.bytes;
+        let cut = match &self.active.file {
+            Some(file) => file.truncate(bytes_before),
+            None => Ok(()),
+        };
+        match removed.and(cut) {
+            Ok(()) => AppendError::NoRoom {
+                dir,
+                bytes,
+                cause: error.to_string(),
+            },
+            Err(error) => self
+                .context()
+                .latch
+                .fail("take back an append to", &dir, &error)
+                .into(),
+        }
+    }
+
+    /// Shows a run that is in its file to readers.
+    fn publish(&mut self, run: Run, now: Timestamp, keeps_tail: bool) {
+        let interval_bytes = self.config.index_interval_bytes;
+        let (mut offsets, mut times) = (Vec::new(), Vec::new());
+        for header in &run.headers {
+            if let Some(epoch) = header.leader_epoch {
+                // Both ways of appending have refused an older epoch.
+                let _ = self.epochs.assign(epoch, header.base_offset);
+            }
+            let position = self.active.bytes;
+            self.active.indexer.on_batch(
+                header,
+                position,
+                interval_bytes,
+                &mut offsets,
+                &mut times,
+            );
+            self.active.bytes += header.total_bytes() as u64;
+            self.log_end = header.next_offset();
+        }
+        self.active.first_append = self.active.first_append.or(Some(now));
+        self.shared.touch();
+        let mut state = self.shared.write();
+        state.offsets.pending.extend(offsets);
+        state.times.pending.extend(times);
+        let bytes = self.active.bytes;
+        if let Some(segment) = state.segments.last_mut() {
+            segment.bytes = bytes;
+        }
+        state.log_end = self.log_end;
+        let (base, end, bytes_max) = (
+            run.headers[0].base_offset,
+            self.log_end,
+            self.config.tail_bytes_max,
+        );
+        self.shared.with_tail(&mut state, |tail| {
+            if keeps_tail {
+                tail.push(base, end, run.bytes, bytes_max);
+            } else {
+                // A follower's bytes share memory with a whole answer of its leader.
+                tail.clear();
+            }
+        });
+        drop(state);
+        self.spill_if_many();
+    }
+
+    /// Makes the segment that starts at `base` the one that is written; its file exists.
+    fn roll_to(&mut self, base: trimaran_types::Offset) {
+        self.seal_active();
+        let id = self.context().files.next_id();
+        self.active = Active {
+            id,
+            base,
+            file: None,
+            bytes: 0,
+            first_append: None,
+            indexer: Indexer::new(base, None),
+        };
+        let mut state = self.shared.write();
+        state.offsets = crate::index::IndexTail::default();
+        state.times = crate::index::IndexTail::default();
+        state.segments.push(SegmentView { id, base, bytes: 0 });
+        drop(state);
+        self.flush.name_added();
+    }
+}

@@ -1,0 +1,357 @@
+//! Cutting the end off a log: what a follower does when its leader's history differs.
+//!
+//! The order matters for a stop in between. First the recovery point and the epochs on disk are
+//! lowered, durably, where they reach past the cut: they must never promise what is about to go.
+//! Then readers are told, then files are removed, newest first, and cut; and the cut is synced
+//! before anything is appended, so that old bytes cannot come back behind new ones.
+
+use std::io;
+use std::path::PathBuf;
+
+use trimaran_types::{Offset, Timestamp};
+
+use super::checkpoint::CloseError;
+use super::{Active, Log};
+use crate::disk::OpenHow;
+use crate::index::{IndexEntry, IndexTail, Indexer, OffsetEntry, TimeEntry};
+use crate::latch::DirFailed;
+use crate::names::SegmentFile;
+use crate::reader::{ReadError, find_batch};
+use crate::segment_scan::{ScanRules, ScanStart, scan};
+use crate::shared::SegmentView;
+
+/// Why a log was not cut.
+#[derive(Debug, thiserror::Error)]
+pub enum TruncateError {
+    /// The directory is out of service, perhaps since this cut.
+    #[error(transparent)]
+    DirFailed(#[from] DirFailed),
+    /// The place of the cut could not be found, or is damaged.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Epochs or recovery point could not be lowered; the log is as it was.
+    #[error("cannot truncate the log in {}", dir.display())]
+    Io {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl From<CloseError> for TruncateError {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::DirFailed(failed) => Self::DirFailed(failed),
+            CloseError::Io { dir, source } => Self::Io { dir, source },
+        }
+    }
+}
+
+impl Log {
+    /// Cuts the log so that it ends at or before `offset`, and tells its end: a batch that reaches
+    /// past `offset` goes as a whole. At or beyond the end, only
+    /// an epoch without records is forgotten. Before the first
+    /// segment, the log is emptied and starts at `offset`.
+    ///
+    /// # Errors
+    /// See [`TruncateError`]. After a failed cut the directory is out of service.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset, TruncateError> {
+        self.context().latch.check()?;
+        if offset >= self.log_end {
+            self.epochs.truncate_from(self.log_end);
+            return Ok(self.log_end);
+        }
+        let first = self.shared.read().segments[0].base;
+        if offset < first {
+            self.truncate_fully_and_start_at(offset)?;
+            return Ok(offset);
+        }
+        let (segment, position, end) = self.place_of_cut(offset)?;
+        self.forget_beyond(end)?;
+        let gone = self.show_cut(segment, position, end);
+        self.cut_files(&gone, segment, position)
+            .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
+        Ok(end)
+    }
+
+    /// Empties the log; its next record gets `offset`. For a follower whose leader's log starts
+    /// beyond its own end.
+    ///
+    /// # Errors
+    /// See [`TruncateError`]. After a failed cut the directory is out of service.
+    pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), TruncateError> {
+        self.context().latch.check()?;
+        self.forget_beyond(Offset::ZERO)?;
+        let id = self.context().files.next_id();
+        let view = SegmentView {
+            id,
+            base: offset,
+            bytes: 0,
+        };
+        let gone = {
+            let mut state = self.shared.write();
+            state.generation += 1;
+            state.log_start = offset;
+            state.log_end = offset;
+            state.offsets = IndexTail::default();
+            state.times = IndexTail::default();
+            self.shared
+                .with_tail(&mut state, crate::tail::HotTail::clear);
+            std::mem::replace(&mut state.segments, vec![view])
+        };
+        self.log_start = offset;
+        self.log_end = offset;
+        self.become_active(view, Indexer::new(offset, None));
+        self.flush.restarted(offset);
+        self.start_over(&gone)
+            .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
+        Ok(())
+    }
+
+    /// The segment, position and offset of the first batch that reaches past `offset`.
+    fn place_of_cut(&self, offset: Offset) -> Result<(SegmentView, u64, Offset), TruncateError> {
+        let view = {
+            let state = self.shared.read();
+            let at = state
+                .segments
+                .partition_point(|segment| segment.base <= offset)
+                - 1;
+            state.segments[at]
+        };
+        match find_batch(&self.shared, offset)? {
+            Some((found, placed)) if found.id == view.id => {
+                Ok((found, placed.position, placed.header.base_offset))
+            }
+            // Nothing but a gap between `offset` and the next segment.
+            _ => Ok((view, view.bytes, offset)),
+        }
+    }
+
+    /// Lowers what the disk promises about the log to `end`.
+    fn forget_beyond(&mut self, end: Offset) -> Result<(), TruncateError> {
+        if let Some(partition) = &self.topic_partition {
+            self.context()
+                .recovery_points
+                .lower(partition, end)
+                .map_err(|source| TruncateError::Io {
+                    dir: self.dir().to_owned(),
+                    source,
+                })?;
+        }
+        let before = self.epochs.clone();
+        self.epochs.truncate_from(end);
+        let reaches_past = self.epochs_on_disk.iter().any(|entry| entry.start >= end);
+        if reaches_past && let Err(error) = self.write_epochs() {
+            self.epochs = before;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Tells readers and flushes about the cut, before it happens. Returns the segments that go.
+    fn show_cut(&mut self, segment: SegmentView, position: u64, end: Offset) -> Vec<SegmentView> {
+        let mut state = self.shared.write();
+        state.generation += 1;
+        state.log_end = end;
+        state.log_start = state.log_start.min(end);
+        let kept = state
+            .segments
+            .partition_point(|view| view.base <= segment.base);
+        let gone = state.segments.split_off(kept);
+        state.segments[kept - 1].bytes = position;
+        if self.active.id == segment.id {
+            state
+                .offsets
+                .pending
+                .retain(|entry| u64::from(entry.position) < position);
+        } else {
+            state.offsets = IndexTail::default();
+            state.times = IndexTail::default();
+        }
+        self.shared
+            .with_tail(&mut state, crate::tail::HotTail::clear);
+        drop(state);
+        self.log_end = end;
+        self.log_start = self.log_start.min(end);
+        self.flush.truncated(end);
+        gone
+    }
+
+    fn cut_files(
+        &mut self,
+        gone: &[SegmentView],
+        segment: SegmentView,
+        position: u64,
+    ) -> io::Result<()> {
+        self.remove_segments(gone)?;
+        let same = self.active.id == segment.id;
+        let file = match (same, self.active.file.clone()) {
+            (true, Some(file)) => file,
+            _ => {
+                let path = self.shared.path(SegmentFile::Log, segment.base);
+                self.context().disk.open(&path, OpenHow::Existing)?
+            }
+        };
+        file.truncate(position)?;
+        file.sync_data()?;
+        let first_append = if same { self.active.first_append } else { None };
+        let (offsets, times, indexer) = self
+            .cut_indexes(segment, position, file.as_ref(), same)
+            .or_else(|error| self.drop_indexes(segment, position, file.as_ref(), &error))?;
+        self.become_active(
+            SegmentView {
+                bytes: position,
+                ..segment
+            },
+            indexer,
+        );
+        self.active.file = Some(file);
+        self.active.first_append = first_append.filter(|_: &Timestamp| position > 0);
+        let mut state = self.shared.write();
+        state.offsets = offsets;
+        state.times = times;
+        Ok(())
+    }
+
+    /// Cuts the indexes of the segment that is active from now on, and finds out where they stand.
+    fn cut_indexes(
+        &mut self,
+        segment: SegmentView,
+        position: u64,
+        file: &dyn crate::disk::DiskFile,
+        same: bool,
+    ) -> io::Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>, Indexer)> {
+        if same {
+            self.spill()?;
+        }
+        let view = SegmentView {
+            bytes: position,
+            ..segment
+        };
+        let bytes_max = u64::from(self.config.index_bytes_max).saturating_mul(2);
+        let offset_file = self
+            .shared
+            .file(&view, SegmentFile::OffsetIndex, OpenHow::OrCreate)?;
+        let time_file = self
+            .shared
+            .file(&view, SegmentFile::TimeIndex, OpenHow::OrCreate)?;
+        let offsets = crate::index::load::<OffsetEntry>(offset_file.as_ref(), bytes_max)?;
+        let times = crate::index::load::<TimeEntry>(time_file.as_ref(), bytes_max)?;
+        let (mut offsets, mut times) = (offsets.unwrap_or_default(), times.unwrap_or_default());
+        offsets.truncate(offsets.partition_point(|entry| u64::from(entry.position) < position));
+        let last = offsets.last().copied();
+        times.truncate(
+            times.partition_point(|time| last.is_some_and(|entry| time.last <= entry.last)),
+        );
+        offset_file.truncate((offsets.len() * OffsetEntry::BYTES) as u64)?;
+        time_file.truncate((times.len() * TimeEntry::BYTES) as u64)?;
+
+        // The batches behind the last entry tell the largest timestamp since then.
+        let start_position = last.map_or(0, |entry| u64::from(entry.position));
+        let mut first = crate::header_hop::HeaderHop::new(file, start_position, position);
+        let expected = match first.next() {
+            Some(Ok(placed)) => placed.header.base_offset,
+            _ => segment.base,
+        };
+        let start = ScanStart {
+            position: start_position,
+            expected,
+            latest_epoch: None,
+            indexer: Indexer::new(segment.base, times.last().copied()),
+        };
+        let rules = ScanRules {
+            compacted: self.config.compacted,
+            index_interval_bytes: self.config.index_interval_bytes,
+        };
+        let scanned = scan(file, position, start, rules)?;
+        Ok((
+            IndexTail {
+                written: offsets.len(),
+                pending: scanned.offsets,
+            },
+            IndexTail {
+                written: times.len(),
+                pending: scanned.times,
+            },
+            scanned.indexer,
+        ))
+    }
+
+    /// Removes the indexes, which could not be cut, and keeps what they would say in memory until it
+    /// can be written. They follow from the records, so their loss ends nothing.
+    fn drop_indexes(
+        &self,
+        segment: SegmentView,
+        position: u64,
+        file: &dyn crate::disk::DiskFile,
+        cause: &io::Error,
+    ) -> io::Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>, Indexer)> {
+        tracing::warn!(dir = %self.dir().display(), %cause, "indexes that cannot be cut are made anew");
+        self.context().files.forget(segment.id);
+        for kind in [SegmentFile::TimeIndex, SegmentFile::OffsetIndex] {
+            match self
+                .context()
+                .disk
+                .remove_file(&self.shared.path(kind, segment.base))
+            {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let start = ScanStart {
+            position: 0,
+            expected: segment.base,
+            latest_epoch: None,
+            indexer: Indexer::new(segment.base, None),
+        };
+        let rules = ScanRules {
+            compacted: self.config.compacted,
+            index_interval_bytes: self.config.index_interval_bytes,
+        };
+        let scanned = scan(file, position, start, rules)?;
+        let (offsets, times) = (scanned.offsets, scanned.times);
+        Ok((
+            IndexTail {
+                written: 0,
+                pending: offsets,
+            },
+            IndexTail {
+                written: 0,
+                pending: times,
+            },
+            scanned.indexer,
+        ))
+    }
+
+    fn start_over(&mut self, gone: &[SegmentView]) -> io::Result<()> {
+        self.remove_segments(gone)?;
+        let path = self.shared.path(SegmentFile::Log, self.active.base);
+        let file = self.context().disk.open(&path, OpenHow::Empty)?;
+        self.active.file = Some(file);
+        self.context().disk.sync_dir(self.dir())
+    }
+
+    fn remove_segments(&self, gone: &[SegmentView]) -> io::Result<()> {
+        for segment in gone.iter().rev() {
+            self.shared.remove_segment_files(segment.base)?;
+            self.context().files.forget(segment.id);
+        }
+        if gone.is_empty() {
+            Ok(())
+        } else {
+            self.context().disk.sync_dir(self.dir())
+        }
+    }
+
+    fn become_active(&mut self, view: SegmentView, indexer: Indexer) {
+        self.active = Active {
+            id: view.id,
+            base: view.base,
+            file: None,
+            bytes: view.bytes,
+            first_append: None,
+            indexer,
+        };
+    }
+}

@@ -1,0 +1,78 @@
+//! `.kafka_cleanshutdown`: the mark that every log was closed, as `{"version":0,"brokerEpoch":n}`.
+
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use trimaran_types::BrokerEpoch;
+
+use super::{LogDirError, at};
+use crate::atomic_file;
+use crate::disk::Disk;
+
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+
+/// The mark of a clean shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CleanShutdown {
+    /// The epoch under which the broker was registered then, for its next registration (KIP-966).
+    pub broker_epoch: Option<BrokerEpoch>,
+}
+
+fn format(mark: CleanShutdown) -> String {
+    let epoch = mark.broker_epoch.map_or(json!(-1), |epoch| json!(epoch.0));
+    json!({ "version": 0, "brokerEpoch": epoch }).to_string()
+}
+
+fn parse(text: &str) -> Option<CleanShutdown> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.get("version")?.as_i64()? == 0).then_some(())?;
+    let broker_epoch = value
+        .get("brokerEpoch")
+        .and_then(Value::as_u64)
+        .map(BrokerEpoch);
+    Some(CleanShutdown { broker_epoch })
+}
+
+/// Reads the mark and removes it durably. One that cannot be read is no mark.
+pub(super) fn take(disk: &dyn Disk, logs_dir: &Path) -> Result<Option<CleanShutdown>, LogDirError> {
+    let path = logs_dir.join(CLEAN_SHUTDOWN);
+    let text = match atomic_file::read_text(disk, &path) {
+        Ok(None) => return Ok(None),
+        Ok(Some(text)) => text,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+        Err(error) => return Err(at(&path)(error)),
+    };
+    disk.remove_file(&path).map_err(at(&path))?;
+    disk.sync_dir(logs_dir).map_err(at(logs_dir))?;
+    Ok(parse(&text))
+}
+
+/// Writes the mark durably.
+pub(super) fn write(
+    disk: &dyn Disk,
+    logs_dir: &Path,
+    mark: CleanShutdown,
+) -> Result<(), LogDirError> {
+    let path = logs_dir.join(CLEAN_SHUTDOWN);
+    atomic_file::replace(disk, &path, format(mark).as_bytes()).map_err(at(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden() {
+        let mark = CleanShutdown {
+            broker_epoch: Some(BrokerEpoch(42)),
+        };
+        assert_eq!(format(mark), r#"{"brokerEpoch":42,"version":0}"#);
+        assert_eq!(parse(r#"{"version":0,"brokerEpoch":42}"#), Some(mark));
+        let without = CleanShutdown { broker_epoch: None };
+        assert_eq!(parse(&format(without)), Some(without));
+        for damaged in ["", "{}", r#"{"version":1}"#, "x"] {
+            assert_eq!(parse(damaged), None, "{damaged:?}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! [`LogDir`]: one data directory of a broker: who owns it, which logs are in it, and the small
+//! files that the next start reads.
+//!
+//! ```text
+//! data_dir/meta.properties          whose directory it is
+//! data_dir/LOCK                     held while the process lives
+//! data_dir/logs/<topic>-<n>/        one log each
+//! data_dir/logs/<topic>-<n>.<id>-delete, -stray   out of use; only the first may be removed
+//! data_dir/logs/*-offset-checkpoint, .kafka_cleanshutdown
+//! ```
+//!
+//! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether
+//! a record says that it is deleted is for the caller to know.
+
+mod checkpoint_file;
+mod clean_shutdown;
+mod meta_properties;
+mod partitions;
+mod recovery_points;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trimaran_types::{
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPartition,
+};
+
+pub use clean_shutdown::CleanShutdown;
+pub use meta_properties::{InvalidMetaProperties, MetaProperties};
+pub use partitions::{Aside, FoundLog, parse_partition_dir};
+pub use recovery_points::RecoveryPoints;
+
+use crate::atomic_file;
+use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
+use crate::disk::Disk;
+use crate::latch::{DirFailed, DirLatch};
+use crate::log::OpenAs;
+use crate::open_files::OpenFiles;
+use crate::tail_budget::TailBudget;
+
+const LOCK: &str = "LOCK";
+const LOGS: &str = "logs";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogDirError {
+    /// Another process, or another part of this one, uses it.
+    #[error("data directory {} is in use by another process", data_dir.display())]
+    InUse {
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// It belongs to another cluster.
+    #[error("data directory {} belongs to cluster {found}, this node is of cluster {expected}", data_dir.display())]
+    OtherCluster {
+        /// The directory.
+        data_dir: PathBuf,
+        /// The cluster that it belongs to.
+        found: ClusterId,
+        /// This node's cluster.
+        expected: ClusterId,
+    },
+    /// It belongs to another node.
+    #[error("data directory {} belongs to node {found}, this is node {expected}", data_dir.display())]
+    OtherNode {
+        /// The directory.
+        data_dir: PathBuf,
+        /// The node that it belongs to.
+        found: BrokerId,
+        /// This node.
+        expected: BrokerId,
+    },
+    /// There are logs, but nothing says whose they are.
+    #[error("data directory {} holds logs but no meta.properties", data_dir.display())]
+    NobodysLogs {
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// Its `meta.properties` cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: InvalidMetaProperties,
+    },
+    /// It has failed.
+    #[error(transparent)]
+    DirFailed(#[from] DirFailed),
+    /// The system refused.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> LogDirError {
+    let path = path.to_owned();
+    move |source| LogDirError::Io { path, source }
+}
+
+/// One data directory, locked for this process.
+pub struct LogDir {
+    data_dir: PathBuf,
+    logs_dir: PathBuf,
+    meta: MetaProperties,
+    context: LogContext,
+    clean_shutdown: Option<CleanShutdown>,
+    high_watermarks: BTreeMap<TopicPartition, Offset>,
+    log_starts: BTreeMap<TopicPartition, Offset>,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl std::fmt::Debug for LogDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogDir")
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogDir {
+    /// Takes `data_dir` for this node. An empty one becomes its own, under `new_directory_id`. The
+    /// mark of a clean shutdown is read and durably removed, so that a stop from here on is
+    /// unclean.
+    ///
+    /// # Errors
+    /// See [`LogDirError`].
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        data_dir: &Path,
+        cluster_id: ClusterId,
+        node_id: BrokerId,
+        new_directory_id: DirectoryId,
+    ) -> Result<Self, LogDirError> {
+        let logs_dir = data_dir.join(LOGS);
+        disk.create_dir(&logs_dir).map_err(at(&logs_dir))?;
+        let lock_path = data_dir.join(LOCK);
+        let lock = disk.lock(&lock_path).map_err(at(&lock_path))?;
+        let lock = lock.ok_or_else(|| LogDirError::InUse {
+            data_dir: data_dir.to_owned(),
+        })?;
+        let fresh = MetaProperties {
+            cluster_id,
+            node_id,
+            directory_id: new_directory_id,
+        };
+        let meta = own(disk.as_ref(), data_dir, &logs_dir, fresh)?;
+        // The last process may have ended before the names that it made were durable.
+        for dir in [logs_dir.as_path(), data_dir] {
+            disk.sync_dir(dir).map_err(at(dir))?;
+        }
+        let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
+        let read = |name: &str| checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(name));
+        let high_watermarks = read(HIGH_WATERMARKS)?;
+        let log_starts = read(LOG_STARTS)?;
+        let recovery_points = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
+        let context = LogContext {
+            latch: Arc::new(DirLatch::new(&logs_dir)),
+            tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
+            files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
+            recovery_points: Arc::new(recovery_points),
+            disk,
+        };
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            logs_dir,
+            meta,
+            context,
+            clean_shutdown,
+            high_watermarks,
+            log_starts,
+            _lock: lock,
+        })
+    }
+
+    /// What [`crate::Log::open`] needs.
+    #[must_use]
+    pub const fn context(&self) -> &LogContext {
+        &self.context
+    }
+
+    /// The directory's identity (KIP-858).
+    #[must_use]
+    pub const fn directory_id(&self) -> DirectoryId {
+        self.meta.directory_id
+    }
+
+    /// Where the logs are.
+    #[must_use]
+    pub fn logs_dir(&self) -> &Path {
+        &self.logs_dir
+    }
+
+    /// The mark that the last process left if it stopped cleanly.
+    #[must_use]
+    pub const fn clean_shutdown(&self) -> Option<CleanShutdown> {
+        self.clean_shutdown
+    }
+
+    /// The directory of a partition's log.
+    #[must_use]
+    pub fn partition_dir(&self, partition: &TopicPartition) -> PathBuf {
+        self.logs_dir.join(partition.to_string())
+    }
+
+    /// What the checkpoints say about a log that is about to be opened.
+    #[must_use]
+    pub fn open_as(&self, partition: &TopicPartition, topic_id: TopicId) -> OpenAs {
+        OpenAs {
+            topic_id,
+            recovery_point: self
+                .context
+                .recovery_points
+                .get(partition)
+                .unwrap_or(Offset::ZERO),
+            log_start: self.log_starts.get(partition).copied(),
+            clean_shutdown: self.clean_shutdown.is_some(),
+        }
+    }
+
+    /// The high watermark that the last checkpoint had.
+    #[must_use]
+    pub fn high_watermark(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.high_watermarks.get(partition).copied()
+    }
+
+    /// Writes the recovery points that the logs have reached; about once a minute.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let points = &self.context.recovery_points;
+        points.write().map_err(at(&self.logs_dir))
+    }
+
+    /// Writes the high watermarks of all logs; every few seconds.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_high_watermarks(
+        &self,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), LogDirError> {
+        self.write_checkpoint(HIGH_WATERMARKS, offsets)
+    }
+
+    /// Writes the starts of all logs that do not start with their first segment.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_log_starts(
+        &self,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), LogDirError> {
+        self.write_checkpoint(LOG_STARTS, offsets)
+    }
+
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let path = self.logs_dir.join(name);
+        let content = checkpoint_file::format(offsets);
+        atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
+            .map_err(at(&path))
+    }
+
+    /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
+    /// an error. The recovery points are written first.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused; then it is not marked.
+    pub fn mark_clean_shutdown(
+        &self,
+        broker_epoch: Option<BrokerEpoch>,
+    ) -> Result<(), LogDirError> {
+        self.write_recovery_points()?;
+        let mark = CleanShutdown { broker_epoch };
+        clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
+    }
+}
+
+/// Reads whose directory it is, or makes it this node's if it is nobody's.
+fn own(
+    disk: &dyn Disk,
+    data_dir: &Path,
+    logs_dir: &Path,
+    fresh: MetaProperties,
+) -> Result<MetaProperties, LogDirError> {
+    let data_dir_owned = || data_dir.to_owned();
+    match MetaProperties::read(disk, data_dir)? {
+        Some(found) if found.cluster_id != fresh.cluster_id => Err(LogDirError::OtherCluster {
+            data_dir: data_dir_owned(),
+            found: found.cluster_id,
+            expected: fresh.cluster_id,
+        }),
+        Some(found) if found.node_id != fresh.node_id => Err(LogDirError::OtherNode {
+            data_dir: data_dir_owned(),
+            found: found.node_id,
+            expected: fresh.node_id,
+        }),
+        Some(found) => Ok(found),
+        None => {
+            if disk
+                .list(logs_dir)
+                .map_err(at(logs_dir))?
+                .iter()
+                .any(|entry| entry.is_dir)
+            {
+                return Err(LogDirError::NobodysLogs {
+                    data_dir: data_dir_owned(),
+                });
+            }
+            fresh.write(disk, data_dir)?;
+            Ok(fresh)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! [`RecoveryPoints`]: `recovery-point-offset-checkpoint`, which only the owners of logs move.
+//!
+//! A log notes its point here when it has reached it, and the file takes all of them up now and
+//! then. A log that is about to be cut below what the file says lowers the file first: a point on
+//! disk must never lie beyond what is promised to be there.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use trimaran_types::{Offset, TopicPartition};
+
+use super::LogDirError;
+use super::checkpoint_file;
+use crate::atomic_file;
+use crate::disk::Disk;
+
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+
+type Points = BTreeMap<TopicPartition, Offset>;
+
+/// The recovery points of one directory's logs.
+#[derive(Debug)]
+pub struct RecoveryPoints {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    noted: Mutex<Points>,
+    /// What the file holds. Locked before `noted`, and while the file is written.
+    on_disk: Mutex<Points>,
+}
+
+fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
+    points.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RecoveryPoints {
+    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, points: Points) -> Self {
+        Self {
+            disk,
+            path: logs_dir.join(RECOVERY_POINTS),
+            noted: Mutex::new(points.clone()),
+            on_disk: Mutex::new(points),
+        }
+    }
+
+    /// No points; the file is not looked at.
+    pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
+        Self::new(disk, logs_dir, Points::new())
+    }
+
+    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<Self, LogDirError> {
+        let points = checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
+        Ok(Self::new(disk, logs_dir, points))
+    }
+
+    /// The point of a log.
+    #[must_use]
+    pub fn get(&self, partition: &TopicPartition) -> Option<Offset> {
+        lock(&self.noted).get(partition).copied()
+    }
+
+    /// Notes the point that a log has reached.
+    pub(crate) fn set(&self, partition: &TopicPartition, point: Offset) {
+        lock(&self.noted).insert(partition.clone(), point);
+    }
+
+    /// Makes sure that neither memory nor file has a point beyond `end`.
+    pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+        // In this order, so that a file written in between has the lower point too.
+        if let Some(point) = lock(&self.noted).get_mut(partition) {
+            *point = (*point).min(end);
+        }
+        let mut on_disk = lock(&self.on_disk);
+        if on_disk.get(partition).is_some_and(|point| *point > end) {
+            self.write_locked(&mut on_disk)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets logs that are no more, in the file too.
+    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+        let mut noted = lock(&self.noted);
+        partitions.iter().for_each(|partition| {
+            noted.remove(partition);
+        });
+        drop(noted);
+        let mut on_disk = lock(&self.on_disk);
+        if partitions
+            .iter()
+            .any(|partition| on_disk.contains_key(partition))
+        {
+            self.write_locked(&mut on_disk)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all points, if they have changed.
+    pub(super) fn write(&self) -> io::Result<()> {
+        self.write_locked(&mut lock(&self.on_disk))
+    }
+
+    fn write_locked(&self, on_disk: &mut Points) -> io::Result<()> {
+        let points = lock(&self.noted).clone();
+        if points != *on_disk {
+            let content = checkpoint_file::format(&points);
+            atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())?;
+            *on_disk = points;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! Finding the batch that holds an offset.
+
+use std::path::PathBuf;
+
+use trimaran_types::Offset;
+
+use super::ReadError;
+use crate::damage::Damage;
+use crate::disk::{DiskFile, OpenHow};
+use crate::header_hop::{HeaderHop, HopError, PlacedHeader};
+use crate::index::{OffsetEntry, count_in_file, floor_in_file};
+use crate::names::SegmentFile;
+use crate::shared::{ReadState, SegmentView, Shared};
+
+/// Where a search starts, as the state under the lock says.
+struct Plan {
+    segment: SegmentView,
+    next_base: Option<Offset>,
+    log_end: Offset,
+    hint: Hint,
+}
+
+/// What is known about the position without reading a file.
+enum Hint {
+    /// An entry that is still in memory.
+    Entry(OffsetEntry),
+    /// The index file, of which so many entries count; all of them when `None`.
+    File(Option<usize>),
+}
+
+impl Plan {
+    fn new(state: &ReadState, from: Offset) -> Self {
+        let at = state
+            .segments
+            .partition_point(|segment| segment.base <= from)
+            .saturating_sub(1);
+        let segment = state.segments[at];
+        let next_base = state.segments.get(at + 1).map(|next| next.base);
+        let hint = if next_base.is_some() {
+            Hint::File(None)
+        } else {
+            let pending = &state.offsets.pending;
+            let absolute = |entry: &OffsetEntry| segment.base.plus(i64::from(entry.last));
+            match pending
+                .partition_point(|entry| absolute(entry) <= from)
+                .checked_sub(1)
+            {
+                Some(found) => Hint::Entry(pending[found]),
+                None => Hint::File(Some(state.offsets.written)),
+            }
+        };
+        Self {
+            segment,
+            next_base,
+            log_end: state.log_end,
+            hint,
+        }
+    }
+}
+
+/// The first batch whose last offset is `from` or more, and its segment. `None` at the log's end.
+///
+/// What is found may be stale if the log was truncated meanwhile; the caller looks at the
+/// generation, or is the owner.
+pub(crate) fn find_batch(
+    shared: &Shared,
+    from: Offset,
+) -> Result<Option<(SegmentView, PlacedHeader)>, ReadError> {
+    let mut from = from;
+    loop {
+        let plan = Plan::new(&shared.read(), from);
+        if let Some(placed) = find_in_segment(shared, &plan, from)? {
+            return Ok(Some((plan.segment, placed)));
+        }
+        let segment = &plan.segment;
+        let missing = |cause| ReadError::Corrupt {
+            file: shared.path(SegmentFile::Log, segment.base),
+            position: segment.bytes,
+            offset: from,
+            cause,
+        };
+        match plan.next_base {
+            // Compaction leaves gaps at the end of segments too.
+            Some(next) if shared.compacted => from = next,
+            Some(found) => {
+                return Err(missing(Damage::SegmentOutOfPlace {
+                    expected: from,
+                    found,
+                }));
+            }
+            None if from >= plan.log_end => return Ok(None),
+            None => {
+                let synced_end = plan.log_end;
+                return Err(missing(Damage::EndsTooEarly {
+                    end: from,
+                    synced_end,
+                }));
+            }
+        }
+    }
+}
+
+fn find_in_segment(
+    shared: &Shared,
+    plan: &Plan,
+    from: Offset,
+) -> Result<Option<PlacedHeader>, ReadError> {
+    let segment = &plan.segment;
+    if segment.bytes == 0 {
+        return Ok(None);
+    }
+    let path = shared.path(SegmentFile::Log, segment.base);
+    let io_error = |source| ReadError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = shared
+        .file(segment, SegmentFile::Log, OpenHow::Existing)
+        .map_err(io_error)?;
+    let walk = Walk {
+        file: file.as_ref(),
+        path: &path,
+        segment,
+        compacted: shared.compacted,
+    };
+    let entry = match &plan.hint {
+        Hint::Entry(entry) => Some(*entry),
+        Hint::File(Some(0)) => None,
+        Hint::File(count) => entry_in_file(shared, segment, *count, from),
+    };
+    // An index that lies, or is damaged, costs a walk over the segment and nothing else.
+    if let Some(entry) = entry.filter(|entry| u64::from(entry.position) < segment.bytes)
+        && let Ok(found) = walk.find(from, Some(entry))
+    {
+        return Ok(found);
+    }
+    walk.find(from, None)
+}
+
+fn entry_in_file(
+    shared: &Shared,
+    segment: &SegmentView,
+    count: Option<usize>,
+    from: Offset,
+) -> Option<OffsetEntry> {
+    let file = shared
+        .file(segment, SegmentFile::OffsetIndex, OpenHow::Existing)
+        .ok()?;
+    let count = match count {
+        Some(count) => count,
+        None => count_in_file::<OffsetEntry>(file.as_ref()).ok()?,
+    };
+    let at_most = |entry: OffsetEntry| segment.base.plus(i64::from(entry.last)) <= from;
+    floor_in_file(file.as_ref(), count, at_most).ok()?
+}
+
+struct Walk<'a> {
+    file: &'a dyn DiskFile,
+    path: &'a PathBuf,
+    segment: &'a SegmentView,
+    compacted: bool,
+}
+
+impl Walk<'_> {
+    /// Walks the headers from an index entry, or from the segment's start.
+    fn find(
+        &self,
+        from: Offset,
+        entry: Option<OffsetEntry>,
+    ) -> Result<Option<PlacedHeader>, ReadError> {
+        let start = entry.map_or(0, |entry| u64::from(entry.position));
+        let mut expected = entry.is_none().then_some(self.segment.base);
+        let mut promised = entry.map(|entry| self.segment.base.plus(i64::from(entry.last)));
+        for step in HeaderHop::new(self.file, start, self.segment.bytes) {
+            let placed = step.map_err(|error| match error {
+                HopError::Io(source) => ReadError::Io {
+                    path: self.path.clone(),
+                    source,
+                },
+                HopError::Batch { position, cause } => {
+                    self.corrupt(position, expected.unwrap_or(from), cause.into())
+                }
+            })?;
+            let found = placed.header.base_offset;
+            let next = expected.unwrap_or(found);
+            let last = placed.header.last_offset();
+            if found < next
+                || (found > next && !self.compacted)
+                || promised.take().is_some_and(|promised| promised != last)
+            {
+                let cause = Damage::OffsetOutOfOrder {
+                    expected: next,
+                    found,
+                };
+                return Err(self.corrupt(placed.position, next, cause));
+            }
+            if last >= from {
+                return Ok(Some(placed));
+            }
+            expected = Some(placed.header.next_offset());
+        }
+        Ok(None)
+    }
+
+    fn corrupt(&self, position: u64, offset: Offset, cause: Damage) -> ReadError {
+        ReadError::Corrupt {
+            file: self.path.clone(),
+            position,
+            offset,
+            cause,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! [`LogReader`]: reads beside the owner, from memory where the newest batches are, else from the
+//! files.
+//!
+//! Every batch read from a file is verified by checksum and by its place before it is handed out
+//! (promise P-CORRUPT). Indexes are only a hint: an entry is checked against its batch, and when
+//! it lies the segment is walked from its start.
+
+mod by_timestamp;
+mod find;
+mod from_file;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use trimaran_types::Offset;
+use trimaran_types::limits::REPLICA_FETCH_BYTES_MAX;
+
+use crate::damage::Damage;
+use crate::shared::Shared;
+use crate::tail;
+
+pub(crate) use find::find_batch;
+
+/// How often a read starts again because the log was truncated meanwhile.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The offset is below the log's start or beyond its end.
+    #[error("offset {offset} is out of range, the log has {log_start} to {log_end}")]
+    OutOfRange {
+        /// The offset asked for.
+        offset: Offset,
+        /// First offset of the log.
+        log_start: Offset,
+        /// First offset after the log.
+        log_end: Offset,
+    },
+    /// Bytes that were written well are damaged now.
+    #[error("{} is corrupt at position {position}, offset {offset}: {cause}", file.display())]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        position: u64,
+        /// The offset that was expected there.
+        offset: Offset,
+        /// What is wrong.
+        cause: Damage,
+    },
+    /// The system refused.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The log was truncated over and over while it was read.
+    #[error("log is being truncated")]
+    Truncating,
+}
+
+/// Reads one log. Cheap to clone; any number of readers may read at once.
+#[derive(Debug, Clone)]
+pub struct LogReader {
+    shared: Arc<Shared>,
+}
+
+impl LogReader {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The first offset that can be read.
+    #[must_use]
+    pub fn log_start(&self) -> Offset {
+        self.shared.read().log_start
+    }
+
+    /// The first offset after the log.
+    #[must_use]
+    pub fn log_end(&self) -> Offset {
+        self.shared.read().log_end
+    }
+
+    /// Reads whole batches, the first being the one that holds `from`, so that it may start
+    /// before it. All of them end at or before `before`. At most `bytes_max` bytes, but always one
+    /// batch if there is one; fewer than there are at the caller's and this log's convenience.
+    /// Empty means that there is none yet.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; reading at the log's end is none.
+    pub fn read(&self, from: Offset, before: Offset, bytes_max: usize) -> Result<Bytes, ReadError> {
+        let bytes_max = bytes_max.min(REPLICA_FETCH_BYTES_MAX);
+        for _ in 0..ATTEMPTS_MAX {
+            let (generation, end, chunks) = {
+                let state = self.shared.read();
+                let (log_start, log_end) = (state.log_start, state.log_end);
+                if from < log_start || from > log_end {
+                    return Err(ReadError::OutOfRange {
+                        offset: from,
+                        log_start,
+                        log_end,
+                    });
+                }
+                let end = before.min(log_end);
+                if from >= end {
+                    return Ok(Bytes::new());
+                }
+                (
+                    state.generation,
+                    end,
+                    state.tail.chunks_from(from, bytes_max),
+                )
+            };
+            if let Some(chunks) = chunks {
+                return Ok(tail::cut(&chunks, from, end, bytes_max));
+            }
+            let result = from_file::read(&self.shared, from, end, bytes_max);
+            if self.shared.read().generation == generation {
+                return result;
+            }
+        }
+        Err(ReadError::Truncating)
+    }
+}

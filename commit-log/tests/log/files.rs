@@ -1,0 +1,257 @@
+//! The files are Kafka's: names, index entries that its dump tool would accept, rolling, limits.
+
+use std::fs;
+
+use bytes::Bytes;
+use trimaran_commit_log::{AppendError, Damage, LogConfig};
+use trimaran_types::record_batch::{BatchHeader, RecordBatch};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+
+use crate::rig::{NOW, Rig, batch_at, batch_of, read_all, segment_files};
+
+/// What Kafka's `DumpLogSegments` checks: every entry names the last offset of the batch at its
+/// position, every time entry the largest timestamp so far and its batch.
+#[test]
+fn every_index_entry_is_true() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    for number in 0..300_i64 {
+        let time = NOW.0 + (number * 37) % 50 + number;
+        let batch = batch_at(&[
+            (time, b"0123456789"),
+            (time - 5, b"0123456789"),
+            (time - 3, b"0"),
+        ]);
+        log.append_as_leader(vec![batch], LeaderEpoch(0), NOW)
+            .unwrap();
+    }
+    log.close().unwrap();
+    let dir = rig.dir();
+    let (indexes, times) = (
+        segment_files(&dir, "index"),
+        segment_files(&dir, "timeindex"),
+    );
+    let mut checked = 0;
+    for (base, path) in rig.segments() {
+        let bytes = fs::read(path).unwrap();
+        let mut batches = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let header = BatchHeader::parse(&bytes[at..]).unwrap();
+            batches.push((at, header));
+            at += header.total_bytes();
+        }
+        let entries = fs::read(&indexes[&base]).unwrap();
+        for entry in entries.chunks_exact(8) {
+            let last = i64::from(u32::from_be_bytes(entry[..4].try_into().unwrap()));
+            let position = u32::from_be_bytes(entry[4..].try_into().unwrap()) as usize;
+            let (_, header) = batches.iter().find(|b| b.0 == position).unwrap();
+            assert_eq!(header.last_offset(), Offset(base + last));
+            checked += 1;
+        }
+        let largest = batches.iter().map(|b| b.1.max_timestamp).max().unwrap();
+        let entries = fs::read(&times[&base]).unwrap();
+        let mut before = Timestamp(i64::MIN);
+        for entry in entries.chunks_exact(12) {
+            let time = Timestamp(i64::from_be_bytes(entry[..8].try_into().unwrap()));
+            let last = i64::from(u32::from_be_bytes(entry[8..].try_into().unwrap()));
+            let (_, header) = batches
+                .iter()
+                .find(|b| b.1.last_offset().0 == base + last)
+                .unwrap();
+            assert_eq!(header.max_timestamp, time);
+            assert!(time > before);
+            before = time;
+        }
+        assert_eq!(
+            before, largest,
+            "the last entry has the segment's largest timestamp"
+        );
+    }
+    assert!(checked > 50);
+}
+
+#[test]
+fn names_and_bytes_are_kafkas() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 40, 60);
+    let bytes: Bytes = log.reader().read(Offset(0), Offset(40), 1 << 20).unwrap();
+    log.close().unwrap();
+    let mut names: Vec<_> = fs::read_dir(rig.dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "00000000000000000000.index",
+            "00000000000000000000.log",
+            "00000000000000000000.timeindex",
+            "00000000000000000015.index",
+            "00000000000000000015.log",
+            "00000000000000000015.timeindex",
+            "00000000000000000030.index",
+            "00000000000000000030.log",
+            "00000000000000000030.timeindex",
+            "leader-epoch-checkpoint",
+            "partition.metadata"
+        ]
+    );
+    let first = fs::read(rig.dir().join("00000000000000000000.log")).unwrap();
+    assert_eq!(
+        bytes, first,
+        "a read ends with its segment and gives the file's bytes"
+    );
+}
+
+#[test]
+fn a_segment_is_closed_by_age() {
+    let mut rig = Rig::new();
+    rig.config = LogConfig {
+        segment_bytes: 1 << 20,
+        segment_ms: 1000,
+        ..rig.config
+    };
+    let mut log = rig.fresh();
+    let mut append = |ms: i64| {
+        let now = Timestamp(NOW.0 + ms);
+        log.append_as_leader(vec![batch_of(&[b"x"])], LeaderEpoch(0), now)
+            .unwrap();
+    };
+    [0, 10, 1000, 1001, 1500, 2001, 2002]
+        .into_iter()
+        .for_each(&mut append);
+    assert_eq!(rig.segments().into_keys().collect::<Vec<_>>(), [0, 3, 6]);
+    drop(log);
+    // After a restart the first batch's timestamp stands for the age.
+    let (mut log, _) = rig.open(0, false).unwrap();
+    let now = Timestamp(NOW.0 + 5000);
+    log.append_as_leader(vec![batch_of(&[b"x"])], LeaderEpoch(0), now)
+        .unwrap();
+    assert_eq!(rig.segments().into_keys().collect::<Vec<_>>(), [0, 3, 6, 7]);
+}
+
+#[test]
+fn batches_that_do_not_belong_are_refused_whole() {
+    let mut rig = Rig::new();
+    rig.config = LogConfig {
+        batch_bytes_max: 500,
+        ..rig.config
+    };
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 2, 10);
+    let refused = log
+        .append_as_leader(vec![batch_of(&[b"x"])], LeaderEpoch(1), NOW)
+        .unwrap_err();
+    let latest = Some(LeaderEpoch(0));
+    assert_eq!(
+        refused,
+        AppendError::WrongEpoch {
+            epoch: LeaderEpoch(1),
+            latest
+        }
+    );
+    let large = batch_of(&[&[0; 500]]);
+    let bytes = large.bytes().len();
+    let refused = log
+        .append_as_leader(vec![batch_of(&[b"x"]), large], LeaderEpoch(0), NOW)
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        AppendError::BatchTooLarge {
+            bytes,
+            bytes_max: 500
+        }
+    );
+
+    let stamped =
+        |base: i64, epoch: i32| batch_of(&[b"a", b"b"]).stamped(Offset(base), LeaderEpoch(epoch));
+    let join = |parts: &[RecordBatch]| {
+        Bytes::from(
+            parts
+                .iter()
+                .flat_map(|b| b.bytes().to_vec())
+                .collect::<Vec<_>>(),
+        )
+    };
+    let cases = [
+        (join(&[stamped(3, 0)]), 0),
+        (join(&[stamped(1, 0)]), 0),
+        (join(&[stamped(2, 0), stamped(5, 0)]), 1),
+        (join(&[stamped(2, 1), stamped(4, 0)]), 1),
+        (join(&[batch_of(&[b"no epoch"])]), 0),
+        (join(&[stamped(2, 0), stamped(4, 0)]).slice(..100), 1),
+    ];
+    for (bytes, at) in cases {
+        match log.append_as_follower(bytes, NOW).unwrap_err() {
+            AppendError::Invalid { number, cause } => assert_eq!(number, at, "{cause}"),
+            other => panic!("{other}"),
+        }
+        assert_eq!(log.log_end(), Offset(2));
+        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(0)));
+    }
+    log.append_as_follower(join(&[stamped(2, 0), stamped(4, 7)]), NOW)
+        .unwrap();
+    assert_eq!(log.latest_epoch(), Some(LeaderEpoch(7)));
+    assert_eq!(
+        log.end_offset_for_epoch(LeaderEpoch(0)),
+        Some((LeaderEpoch(0), Offset(4)))
+    );
+}
+
+#[test]
+fn gaps_are_taken_where_compaction_may_have_left_them() {
+    let mut rig = Rig::new();
+    rig.config = LogConfig {
+        compacted: true,
+        ..rig.config
+    };
+    let mut log = rig.fresh();
+    let stamped = |base: i64| batch_of(&[&[1; 100]]).stamped(Offset(base), LeaderEpoch(0));
+    let offsets: Vec<i64> = (0..60).map(|n| n * 10).collect();
+    for base in &offsets {
+        log.append_as_follower(stamped(*base).into_bytes(), NOW)
+            .unwrap();
+    }
+    let backwards = log
+        .append_as_follower(stamped(5).into_bytes(), NOW)
+        .unwrap_err();
+    let AppendError::Invalid {
+        cause: Damage::OffsetOutOfOrder { expected, found },
+        ..
+    } = backwards
+    else {
+        panic!("{backwards}")
+    };
+    assert_eq!((expected, found), (Offset(591), Offset(5)));
+    for log in [log, rig.open(0, false).unwrap().0] {
+        let read: Vec<_> = read_all(&log.reader(), 300)
+            .into_iter()
+            .map(|r| r.0)
+            .collect();
+        assert_eq!(read, offsets);
+        let bytes = log.reader().read(Offset(123), Offset(600), 1).unwrap();
+        assert_eq!(BatchHeader::parse(&bytes).unwrap().base_offset, Offset(130));
+    }
+}
+
+#[test]
+fn nothing_appended_is_nothing_written() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    let done = log
+        .append_as_leader(Vec::new(), LeaderEpoch(0), NOW)
+        .unwrap();
+    assert_eq!(
+        (done.base_offset, done.end, done.bytes),
+        (Offset(0), Offset(0), 0)
+    );
+    log.append_as_follower(Bytes::new(), NOW).unwrap();
+    assert!(log.begin_flush().is_none());
+    assert!(
+        log.begin_checkpoint().unwrap().is_some(),
+        "the epoch is new"
+    );
+}

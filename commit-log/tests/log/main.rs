@@ -1,0 +1,14 @@
+//! The commit log through its public face, on a real file system.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crash;
+mod damage;
+mod dir;
+mod faults;
+mod files;
+mod flusher;
+mod model;
+mod readers;
+mod rig;
+mod truncate;

@@ -1,0 +1,328 @@
+//! A log behaves like a `Vec` of records, whatever is done to it and in whatever order.
+
+use proptest::prelude::*;
+use trimaran_commit_log::{Log, LogConfig};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+
+use crate::rig::{NOW, Rig, batch_at, flush, read_all, records_in};
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Batches, each a list of record sizes.
+    Append(Vec<Vec<usize>>),
+    /// The same, as a follower of a leader with this epoch step.
+    Follow(i32, Vec<Vec<usize>>),
+    NewEpoch,
+    Truncate(prop::sample::Index),
+    StartAt(i64),
+    Read(prop::sample::Index, prop::sample::Index, usize),
+    FindTime(i64),
+    Flush,
+    Checkpoint,
+    Crash,
+    Close,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let sizes = || prop::collection::vec(prop::collection::vec(0..150_usize, 1..5), 1..5);
+    let step = prop_oneof![
+        8 => sizes().prop_map(Step::Append),
+        4 => (0..2, sizes()).prop_map(|(epochs, sizes)| Step::Follow(epochs, sizes)),
+        2 => Just(Step::NewEpoch),
+        2 => any::<prop::sample::Index>().prop_map(Step::Truncate),
+        1 => (0..500_i64).prop_map(Step::StartAt),
+        6 => (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3000_usize)
+            .prop_map(|(from, before, max)| Step::Read(from, before, max)),
+        3 => (0..2000_i64).prop_map(Step::FindTime),
+        2 => Just(Step::Flush),
+        2 => Just(Step::Checkpoint),
+        2 => Just(Step::Crash),
+        2 => Just(Step::Close),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What the log must hold.
+#[derive(Debug, Default)]
+struct Model {
+    start: i64,
+    /// Timestamp, epoch, value of each record.
+    records: Vec<(i64, i32, Vec<u8>)>,
+    /// First offset of each batch.
+    batches: Vec<i64>,
+    /// Epochs with records, and the latest one.
+    epochs: Vec<(i32, i64)>,
+    made: u32,
+}
+
+impl Model {
+    fn end(&self) -> i64 {
+        self.start + i64::try_from(self.records.len()).unwrap()
+    }
+
+    fn latest(&self) -> i32 {
+        self.epochs.last().map_or(-1, |e| e.0)
+    }
+
+    fn assign(&mut self, epoch: i32, at: i64) {
+        if self.latest() != epoch {
+            self.epochs.retain(|e| e.1 < at);
+            self.epochs.push((epoch, at));
+        }
+    }
+
+    fn cut(&mut self, to: i64) {
+        self.batches.retain(|base| *base < to);
+        self.records
+            .truncate(usize::try_from(to - self.start).unwrap());
+        self.epochs.retain(|e| e.1 < to);
+    }
+
+    fn batch_end(&self, base: i64) -> i64 {
+        self.batches
+            .iter()
+            .copied()
+            .find(|b| *b > base)
+            .unwrap_or(self.end())
+    }
+
+    fn batch_of(&self, offset: i64) -> i64 {
+        self.batches
+            .iter()
+            .copied()
+            .filter(|b| *b <= offset)
+            .max()
+            .unwrap()
+    }
+
+    /// New records: timestamps that go up and down, values that are all different.
+    fn make(&mut self, sizes: &[usize]) -> Vec<(i64, Vec<u8>)> {
+        let record = |size: &usize| {
+            self.made += 1;
+            let mut value = self.made.to_be_bytes().to_vec();
+            value.resize(4 + size, 7);
+            (
+                i64::from(self.made * 7919 % 97) + i64::from(self.made) * 5,
+                value,
+            )
+        };
+        sizes.iter().map(record).collect()
+    }
+
+    fn push(&mut self, epoch: i32, records: Vec<(i64, Vec<u8>)>) {
+        self.assign(epoch, self.end());
+        self.batches.push(self.end());
+        self.records.extend(
+            records
+                .into_iter()
+                .map(|(time, value)| (time, epoch, value)),
+        );
+    }
+}
+
+struct Run {
+    rig: Rig,
+    log: Option<Log>,
+    model: Model,
+    /// What the checkpoint file would say.
+    recovery_point: i64,
+}
+
+impl Run {
+    fn step(&mut self, step: &Step) {
+        let mut log = self.log.take().unwrap();
+        match step {
+            Step::Append(batches) => self.append(&mut log, batches),
+            Step::Follow(epochs, batches) => self.follow(&mut log, *epochs, batches),
+            Step::NewEpoch => {
+                let epoch = self.model.latest() + 1;
+                log.assign_epoch(LeaderEpoch(epoch), log.log_end()).unwrap();
+                self.model.assign(epoch, self.model.end());
+            }
+            Step::Truncate(index) => {
+                let to = self.model.start
+                    + i64::try_from(index.index(self.model.records.len() + 1)).unwrap();
+                let cut = if to < self.model.end() {
+                    self.model.batch_of(to)
+                } else {
+                    to
+                };
+                assert_eq!(log.truncate_to(Offset(to)).unwrap(), Offset(cut));
+                self.model.cut(cut);
+                self.recovery_point = self.recovery_point.min(cut);
+            }
+            Step::StartAt(offset) => {
+                log.truncate_fully_and_start_at(Offset(*offset)).unwrap();
+                self.model = Model {
+                    start: *offset,
+                    made: self.model.made,
+                    ..Model::default()
+                };
+                self.recovery_point = 0;
+            }
+            Step::Read(from, before, max) => self.read(&log, from, before, *max),
+            Step::FindTime(at_least) => self.find_time(&log, *at_least),
+            Step::Flush => {
+                flush(&mut log);
+                assert_eq!(log.flushed_end(), log.log_end());
+            }
+            Step::Checkpoint => {
+                if let Some(request) = log.begin_checkpoint().unwrap() {
+                    request
+                        .files
+                        .iter()
+                        .for_each(|file| file.sync_data().unwrap());
+                    log.flushed(&request.token());
+                    self.recovery_point = log.log_end().0;
+                }
+            }
+            Step::Crash => {
+                drop(log);
+                log = self.reopen(self.recovery_point, false);
+            }
+            Step::Close => {
+                let end = log.close().unwrap();
+                self.recovery_point = end.0;
+                log = self.reopen(end.0, true);
+            }
+        }
+        self.log = Some(log);
+    }
+
+    fn reopen(&mut self, recovery_point: i64, clean: bool) -> Log {
+        // An epoch without records is forgotten by a restart.
+        let end = self.model.end();
+        self.model.epochs.retain(|e| e.1 < end);
+        let (log, report) = self.rig.open(recovery_point, clean).unwrap();
+        assert_eq!(report.cut, None);
+        assert_eq!(log.flushed_end(), log.log_end());
+        log
+    }
+
+    fn append(&mut self, log: &mut Log, batches: &[Vec<usize>]) {
+        if self.model.epochs.is_empty() {
+            log.assign_epoch(LeaderEpoch(0), log.log_end()).unwrap();
+            self.model.assign(0, self.model.end());
+        }
+        let (base, epoch) = (self.model.end(), self.model.latest());
+        let mut built = Vec::new();
+        for sizes in batches {
+            let records = self.model.make(sizes);
+            let borrowed: Vec<_> = records.iter().map(|(t, v)| (*t, v.as_slice())).collect();
+            built.push(batch_at(&borrowed));
+            self.model.push(epoch, records);
+        }
+        let done = log
+            .append_as_leader(built, LeaderEpoch(epoch), NOW)
+            .unwrap();
+        assert_eq!((done.base_offset.0, done.end.0), (base, self.model.end()));
+        assert_eq!(done.batches.len(), batches.len());
+    }
+
+    fn follow(&mut self, log: &mut Log, epochs: i32, batches: &[Vec<usize>]) {
+        let epoch = self.model.latest().max(0) + epochs;
+        let mut bytes = Vec::new();
+        for sizes in batches {
+            let records = self.model.make(sizes);
+            let borrowed: Vec<_> = records.iter().map(|(t, v)| (*t, v.as_slice())).collect();
+            let batch = batch_at(&borrowed).stamped(Offset(self.model.end()), LeaderEpoch(epoch));
+            bytes.extend_from_slice(batch.bytes());
+            self.model.push(epoch, records);
+        }
+        let done = log.append_as_follower(bytes.into(), NOW).unwrap();
+        assert_eq!(done.end.0, self.model.end());
+    }
+
+    fn read(
+        &self,
+        log: &Log,
+        from: &prop::sample::Index,
+        before: &prop::sample::Index,
+        max: usize,
+    ) {
+        let model = &self.model;
+        let offset = |index: &prop::sample::Index| {
+            model.start + i64::try_from(index.index(model.records.len() + 1)).unwrap()
+        };
+        let (from, before) = (offset(from), offset(before));
+        let bytes = log
+            .reader()
+            .read(Offset(from), Offset(before), max)
+            .unwrap();
+        let total = bytes.len();
+        let records = records_in(bytes);
+        if from >= before || model.batch_end(model.batch_of(from)) > before {
+            assert!(records.is_empty(), "nothing ends at or before {before}");
+            return;
+        }
+        let first = model.batch_of(from);
+        assert_eq!(records[0].0, first);
+        let end = records.last().unwrap().0 + 1;
+        assert!(end <= before);
+        assert!(
+            total <= max || end == model.batch_end(first),
+            "one batch or within the bound"
+        );
+        for (offset, epoch, value) in records {
+            let known = &model.records[usize::try_from(offset - model.start).unwrap()];
+            assert_eq!((epoch, &value), (known.1, &known.2), "offset {offset}");
+        }
+    }
+
+    fn find_time(&self, log: &Log, at_least: i64) {
+        let found = log
+            .reader()
+            .offset_for_timestamp(Timestamp(at_least), log.log_end())
+            .unwrap();
+        let place = self.model.records.iter().position(|r| r.0 >= at_least);
+        let expected = place.map(|p| {
+            (
+                self.model.records[p].0,
+                self.model.start + i64::try_from(p).unwrap(),
+            )
+        });
+        assert_eq!(
+            found.map(|(t, o)| (t.0, o.0)),
+            expected,
+            "first record at {at_least} or later"
+        );
+    }
+
+    fn check(&self) {
+        let log = self.log.as_ref().unwrap();
+        let model = &self.model;
+        assert_eq!(
+            (log.log_start().0, log.log_end().0),
+            (model.start, model.end())
+        );
+        assert!(log.flushed_end() <= log.log_end());
+        let epochs: Vec<_> = log
+            .epochs()
+            .entries()
+            .iter()
+            .map(|e| (e.epoch.0, e.start.0))
+            .collect();
+        assert_eq!(epochs, model.epochs);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_log_is_a_vec(steps in steps(), tail_bytes_max in prop_oneof![Just(0), Just(700), Just(1 << 20)]) {
+        let mut rig = Rig::new();
+        rig.config = LogConfig { tail_bytes_max, index_bytes_max: 120, ..rig.config };
+        let (log, _) = rig.open(0, false).unwrap();
+        let mut run = Run { rig, log: Some(log), model: Model::default(), recovery_point: 0 };
+        for step in &steps {
+            run.step(step);
+            run.check();
+        }
+        let all = read_all(&run.log.as_ref().unwrap().reader(), 500);
+        let expected: Vec<_> = (run.model.start..).zip(&run.model.records)
+            .map(|(offset, (_, epoch, value))| (offset, *epoch, value.clone()))
+            .collect();
+        prop_assert_eq!(all, expected);
+    }
+}

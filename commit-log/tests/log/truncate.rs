@@ -1,0 +1,214 @@
+//! Truncation, and what it does to epochs, recovery points, flushes and readers.
+
+use std::sync::Arc;
+
+use trimaran_commit_log::{AssignEpochError, Log, LogDir, RealDisk};
+use trimaran_types::{BrokerId, LeaderEpoch, Offset, TopicPartition};
+
+use crate::rig::{NOW, Rig, batch_of, flush, read_all, topic_id};
+
+#[test]
+fn a_flush_that_began_before_a_truncation_does_not_cover_what_came_after() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 5, 60);
+    flush(&mut log);
+    rig.fill(&mut log, 5, 60);
+    let request = log.begin_flush().unwrap();
+    assert_eq!(log.truncate_to(Offset(7)).unwrap(), Offset(7));
+    rig.fill(&mut log, 3, 60);
+    log.flushed(&request.token());
+    assert_eq!(log.flushed_end(), Offset(7));
+    assert_eq!(log.log_end(), Offset(10));
+    let request = log.begin_flush().unwrap();
+    assert_eq!(request.up_to_end, Offset(10));
+    log.flushed(&request.token());
+    assert_eq!(log.flushed_end(), Offset(10));
+    // An old one that comes late changes nothing.
+    assert!(log.begin_flush().is_none());
+}
+
+#[test]
+fn a_flush_does_not_survive_an_emptied_log() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 50, 60);
+    let request = log.begin_flush().unwrap();
+    log.truncate_fully_and_start_at(Offset(3)).unwrap();
+    log.assign_epoch(LeaderEpoch(4), Offset(3)).unwrap();
+    rig.fill(&mut log, 2, 60);
+    log.flushed(&request.token());
+    assert_eq!(
+        (log.log_start(), log.flushed_end(), log.log_end()),
+        (Offset(3), Offset(3), Offset(5))
+    );
+    assert_eq!(rig.segments().into_keys().collect::<Vec<_>>(), [3]);
+    drop(log);
+    let (log, _) = rig.open(0, false).unwrap();
+    assert_eq!(read_all(&log.reader(), 100).len(), 2);
+    assert_eq!(log.latest_epoch(), Some(LeaderEpoch(4)));
+}
+
+#[test]
+fn overlapping_flushes_each_cover_what_is_not_yet_durable() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 40, 60);
+    let first = log.begin_flush().unwrap();
+    assert!(rig.segments().len() > 1);
+    assert!(first.files.len() > 1 && first.dirs == [rig.dir()]);
+    rig.fill(&mut log, 40, 60);
+    let second = log.begin_flush().unwrap();
+    assert!(second.files.len() > first.files.len());
+    log.flushed(&second.token());
+    log.flushed(&first.token());
+    assert_eq!(log.flushed_end(), Offset(80));
+    rig.fill(&mut log, 1, 60);
+    let third = log.begin_flush().unwrap();
+    assert_eq!((third.files.len(), third.dirs.len()), (1, 0));
+}
+
+#[test]
+fn truncation_lowers_the_recovery_point_before_it_cuts() {
+    let root = tempfile::tempdir().unwrap();
+    let id = |n: u128| uuid::Uuid::from_u128(n);
+    let open_dir = || {
+        let (cluster, directory) = (
+            trimaran_types::ClusterId::from_uuid(id(1)),
+            trimaran_types::DirectoryId::from_uuid(id(2)),
+        );
+        LogDir::open(
+            Arc::new(RealDisk),
+            root.path(),
+            cluster,
+            BrokerId(1),
+            directory,
+        )
+        .unwrap()
+    };
+    let partition: TopicPartition = trimaran_commit_log::parse_partition_dir("t-0").unwrap();
+    let rig = Rig::new();
+    let open_log = |dir: &LogDir| {
+        let start = dir.open_as(&partition, topic_id());
+        Log::open(
+            dir.context(),
+            &dir.partition_dir(&partition),
+            rig.config.clone(),
+            start,
+        )
+        .unwrap()
+        .0
+    };
+    let dir = open_dir();
+    let mut log = open_log(&dir);
+    log.assign_epoch(LeaderEpoch(1), Offset(0)).unwrap();
+    rig.fill(&mut log, 40, 60);
+    log.assign_epoch(LeaderEpoch(2), Offset(40)).unwrap();
+    rig.fill(&mut log, 40, 60);
+    let request = log.begin_checkpoint().unwrap().unwrap();
+    request
+        .files
+        .iter()
+        .for_each(|file| file.sync_data().unwrap());
+    log.flushed(&request.token());
+    dir.write_recovery_points().unwrap();
+    log.truncate_to(Offset(15)).unwrap();
+    log.assign_epoch(LeaderEpoch(5), Offset(15)).unwrap();
+    rig.fill(&mut log, 40, 60);
+    let epochs = log.epochs().clone();
+    drop((log, dir));
+
+    let dir = open_dir();
+    assert_eq!(
+        dir.open_as(&partition, topic_id()).recovery_point,
+        Offset(15)
+    );
+    let log = open_log(&dir);
+    assert_eq!(log.log_end(), Offset(55));
+    assert_eq!(log.epochs(), &epochs);
+}
+
+#[test]
+fn the_follower_of_another_history_truncates_by_epoch() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 5, 10);
+    log.assign_epoch(LeaderEpoch(3), Offset(5)).unwrap();
+    rig.fill(&mut log, 5, 10);
+    let answers: Vec<_> = (0..5)
+        .map(|e| {
+            log.end_offset_for_epoch(LeaderEpoch(e))
+                .map(|(e, o)| (e.0, o.0))
+        })
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            Some((0, 5)),
+            Some((0, 5)),
+            Some((0, 5)),
+            Some((3, 10)),
+            None
+        ]
+    );
+    log.truncate_to(Offset(5)).unwrap();
+    assert_eq!(log.latest_epoch(), Some(LeaderEpoch(0)));
+}
+
+#[test]
+fn a_cut_in_the_middle_of_a_batch_takes_the_batch() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    for _ in 0..4 {
+        log.append_as_leader(vec![batch_of(&[b"a", b"b", b"c"])], LeaderEpoch(0), NOW)
+            .unwrap();
+    }
+    assert_eq!(log.truncate_to(Offset(8)).unwrap(), Offset(6));
+    assert_eq!(log.truncate_to(Offset(6)).unwrap(), Offset(6));
+    assert_eq!(log.truncate_to(Offset(99)).unwrap(), Offset(6));
+    assert_eq!(log.truncate_to(Offset(1)).unwrap(), Offset(0));
+    assert_eq!(log.latest_epoch(), None);
+}
+
+#[test]
+fn an_epoch_starts_at_the_end_and_never_goes_back() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 3, 10);
+    let early = log.assign_epoch(LeaderEpoch(1), Offset(2));
+    assert!(matches!(early, Err(AssignEpochError::NotAtEnd { .. })));
+    log.assign_epoch(LeaderEpoch(4), Offset(3)).unwrap();
+    let old = log.assign_epoch(LeaderEpoch(3), Offset(3));
+    assert!(matches!(old, Err(AssignEpochError::Stale(_))));
+    log.assign_epoch(LeaderEpoch(4), Offset(3)).unwrap();
+}
+
+#[test]
+fn an_epoch_without_records_does_not_keep_a_follower_from_an_earlier_one() {
+    let of_epoch = |offset: i64, epoch: i32| {
+        batch_of(&[b"copied"])
+            .stamped(Offset(offset), LeaderEpoch(epoch))
+            .into_bytes()
+    };
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 3, 10);
+    // It led in epoch 5 and wrote nothing; the next leader has records of epoch 4.
+    log.assign_epoch(LeaderEpoch(5), Offset(3)).unwrap();
+    log.append_as_follower(of_epoch(3, 4), NOW).unwrap();
+    log.append_as_follower(of_epoch(4, 6), NOW).unwrap();
+    let epochs: Vec<_> = log
+        .epochs()
+        .entries()
+        .iter()
+        .map(|e| (e.epoch.0, e.start.0))
+        .collect();
+    assert_eq!(epochs, [(0, 0), (4, 3), (6, 4)]);
+    // One that has records is not forgotten.
+    assert!(log.append_as_follower(of_epoch(5, 4), NOW).is_err());
+    assert_eq!(log.latest_epoch(), Some(LeaderEpoch(6)));
+
+    log.assign_epoch(LeaderEpoch(9), Offset(5)).unwrap();
+    assert_eq!(log.truncate_to(Offset(5)).unwrap(), Offset(5));
+    assert_eq!(log.latest_epoch(), Some(LeaderEpoch(6)));
+}
