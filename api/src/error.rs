@@ -96,7 +96,7 @@ impl ApiError {
     }
 }
 
-/// The REST code of a Kafka error: Confluent's table (rest-api.md §1.5) where it has a row.
+/// The REST code of a Kafka error: Confluent's table (Confluent's table of error codes) where it has a row.
 ///
 /// Exhaustive on purpose: a new error must be given its code here.
 const fn error_code_of(error: KafkaError) -> u32 {

@@ -86,7 +86,8 @@ impl Writer {
         for op in refused {
             op.complete(Err(WriteError::Superseded));
         }
-        if result.is_ok() && self.current != before {
+        // A transfer that broke off leaves something to sweep, too.
+        if result.is_ok() && !self.superseded.is_empty() {
             self.sweep();
         }
     }

@@ -11,6 +11,6 @@ pub struct CommittedState {
     pub isr: Vec<BrokerId>,
     /// Counts the leaderships.
     pub leader_epoch: LeaderEpoch,
-    /// Counts the changes; an older state never replaces a newer one (kraft.md §11, hazard 11).
+    /// Counts the changes; an older state never replaces a newer one (KIP-497).
     pub partition_epoch: PartitionEpoch,
 }

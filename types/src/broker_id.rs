@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A broker's `node.id`, unique among the brokers of a cluster.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BrokerId(pub u32);
 

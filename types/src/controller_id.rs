@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A controller's `node.id`, unique among the controllers of a cluster.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ControllerId(pub u64);
 

@@ -4,26 +4,20 @@ use serde::{Deserialize, Serialize};
 
 /// Counts the leaderships of one partition; a higher epoch deposes every lower one.
 ///
-/// It grows whenever a change names a leader, the same one included (kraft.md, "Two epochs").
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+/// It grows whenever a change names a leader, the same one included (KIP-631).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaderEpoch(pub i32);
 
 /// Counts the changes of one partition's state; an ISR change must name the current one.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionEpoch(pub i32);
 
 /// One registration of a broker: the offset of its record in the metadata log.
 ///
 /// Grows over the whole cluster, so a call of an earlier registration is recognised (KIP-903).
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BrokerEpoch(pub u64);
 

@@ -132,7 +132,10 @@ mod tests {
     fn numbers_and_names_are_distinct() {
         for (place, error) in KafkaError::ALL.iter().enumerate() {
             for later in &KafkaError::ALL[place + 1..] {
-                assert!(error.code() < later.code(), "{error} and {later} are out of order");
+                assert!(
+                    error.code() < later.code(),
+                    "{error} and {later} are out of order"
+                );
                 assert_ne!(error.name(), later.name());
             }
         }

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Which of the two is in the name of the value: `up_to` and `last` include, `before` and `end`
 /// exclude. Valid offsets run from 0 to `i64::MAX`; an absent one is `None`, never 0 and never -1.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Offset(pub i64);
 

@@ -125,7 +125,10 @@ mod tests {
             Err(InvalidTopicName::TooLong { length: 250 })
         );
         for (name, character) in [("a/b", '/'), ("a b", ' '), ("é", 'é'), ("a\0", '\0')] {
-            assert_eq!(TopicName::new(name), Err(InvalidTopicName::IllegalCharacter { character }));
+            assert_eq!(
+                TopicName::new(name),
+                Err(InvalidTopicName::IllegalCharacter { character })
+            );
         }
     }
 

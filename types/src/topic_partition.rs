@@ -14,9 +14,7 @@ pub struct TopicPartition {
 }
 
 /// A partition as nodes name it: safe against a topic that was deleted and created again.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TopicIdPartition {
     /// The topic's id.
     pub topic_id: TopicId,

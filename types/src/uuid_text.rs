@@ -17,7 +17,9 @@ pub(crate) fn encode(id: Uuid) -> String {
 }
 
 pub(crate) fn decode(text: &str) -> Result<Uuid, InvalidUuidText> {
-    let invalid = || InvalidUuidText { text: text.chars().take(64).collect() };
+    let invalid = || InvalidUuidText {
+        text: text.chars().take(64).collect(),
+    };
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
     let bytes: [u8; 16] = bytes.try_into().map_err(|_| invalid())?;
     Ok(Uuid::from_bytes(bytes))

@@ -1,4 +1,4 @@
-//! A follower's fetch: many partitions of one leader in one long poll (kraft.md §4.1).
+//! A follower's fetch: many partitions of one leader in one long poll (KIP-595).
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! Messages of the client listener: the REST APIs of the field, and what we add in their style.
 
+mod lenient;
 mod v2;
 mod v3;
 mod write_outcome;
@@ -9,7 +10,7 @@ pub use v2::{
     RecordHeaderV2, ReplicaV2, TopicV2,
 };
 pub use v3::{
-    BrokerData, BrokerList, ClusterData, ClusterList, CreateTopicBody, Link, ListMetadata, Metadata,
-    ProducedData, ProducedRecord, TopicData, TopicList,
+    BrokerData, BrokerList, ClusterData, ClusterList, CreateTopicBody, Link, ListMetadata,
+    Metadata, ProducedData, ProducedRecord, TopicData, TopicList,
 };
 pub use write_outcome::WriteOutcome;

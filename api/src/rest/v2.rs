@@ -1,4 +1,4 @@
-//! The v2 messages (rest-api.md §1.2), with what the newer gateways add to them.
+//! The v2 messages (Confluent's REST Proxy API v2), with what the newer gateways add to them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The v3 messages (rest-api.md §1.4).
+//! The v3 messages (Confluent's REST API v3).
 
 use std::collections::BTreeMap;
 
@@ -77,10 +77,10 @@ pub struct CreateTopicBody {
     /// The name.
     pub topic_name: String,
     /// Partitions; default 1.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::lenient::optional_integer")]
     pub partitions_count: Option<i64>,
     /// Replicas; default 3, limited by the brokers in service.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::lenient::optional_integer")]
     pub replication_factor: Option<i64>,
     /// Replicas by partition, instead of the two counts.
     #[serde(default)]

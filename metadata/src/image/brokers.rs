@@ -51,7 +51,7 @@ pub struct RegistrationLastChange {
 }
 
 impl BrokerRegistration {
-    /// Whether it may lead and be in an ISR: neither fenced nor shutting down (kraft.md §2.3).
+    /// Whether it may lead and be in an ISR: neither fenced nor shutting down (KIP-631).
     #[must_use]
     pub const fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown

@@ -80,7 +80,7 @@ impl MetadataImage {
     /// How many replicas must be in sync before `acks=all` is answered and the high watermark moves.
     ///
     /// `min.insync.replicas`, default [`MIN_INSYNC_REPLICAS_DEFAULT`], limited by the replicas that
-    /// the partition has (kraft.md §3.3). Controllers and brokers must use this one rule: eligible
+    /// the partition has (KIP-497). Controllers and brokers must use this one rule: eligible
     /// leader replicas are safe only because both count alike (KIP-966).
     #[must_use]
     pub fn min_insync_replicas(&self, topic: &TopicName, partition: &PartitionState) -> usize {

@@ -65,7 +65,7 @@ impl Follower {
     /// Whether the batches continue the log and are no newer than the leader.
     ///
     /// A batch may begin below the end only in an empty log: the leader's log start may lie inside
-    /// a batch (kraft.md §11, hazard 13).
+    /// a batch (KIP-107).
     fn fits(&self, records: &FetchedRecords) -> bool {
         let is_empty = self.positions.log_start == self.positions.log_end;
         let continues = records.base_offset == self.positions.log_end
@@ -73,7 +73,7 @@ impl Follower {
         continues && records.last_epoch <= self.leader_epoch
     }
 
-    /// kraft.md §4.1, last but one row.
+    /// Kafka: out of range below the start means to begin again there.
     fn after_refusal(&mut self, error: KafkaError, bounds: LeaderBounds) -> Action {
         use KafkaError as E;
         match error {

@@ -35,7 +35,7 @@ pub struct Follower {
     parked: bool,
 }
 
-/// Where a follower stands: what its next fetch says (kraft.md §4.1).
+/// Where a follower stands: what its next fetch says (KIP-595).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchPosition {
     /// The leader epoch that it follows.

@@ -1,4 +1,4 @@
-//! Where to cut a log whose history leaves the leader's (kraft.md §4.3).
+//! Where to cut a log whose history leaves the leader's (KIP-101, KIP-279).
 
 use trimaran_types::{KafkaError, LeaderEpoch, Offset};
 

@@ -1,7 +1,7 @@
 //! Appends: admitted before the write, counted after it.
 //!
 //! The minimum ISR is checked twice, as Kafka does: here before anything is written, and again by
-//! the high watermark, which stands still below the minimum (kraft.md §3.3, §4.5).
+//! the high watermark, which stands still below the minimum (KIP-966).
 
 use trimaran_types::{KafkaError, MonotonicTime, Offset};
 

@@ -8,7 +8,7 @@ impl Leader {
     /// A follower asks for records and so tells where it stands.
     ///
     /// `end_of` looks an epoch up in the leader's own history: the largest known epoch not above
-    /// it, and where that one ends; `None` when the epoch is above all known ones (kraft.md §4.3).
+    /// it, and where that one ends; `None` when the epoch is above all known ones (KIP-101, KIP-279).
     /// A position is counted only when the history up to it is the leader's own.
     pub fn fetched(
         &mut self,

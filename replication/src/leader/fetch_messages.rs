@@ -2,7 +2,7 @@
 
 use trimaran_types::{BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, Offset};
 
-/// Where a follower stands (kraft.md §4.1).
+/// Where a follower stands (KIP-595).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowerFetch {
     /// The follower.

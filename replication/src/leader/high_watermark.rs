@@ -50,7 +50,7 @@ impl Leader {
     /// Whether the replica is out of the ISR and on its way in.
     ///
     /// Such a one counts already: else the high watermark of a busy partition would run ahead of
-    /// it for ever, and only replicas at the high watermark may join (kraft.md §4.2).
+    /// it for ever, and only replicas at the high watermark may join (KIP-966).
     pub(super) fn is_about_to_join(
         &self,
         now: MonotonicTime,

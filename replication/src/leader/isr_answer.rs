@@ -75,7 +75,7 @@ enum AfterFailure {
     Resend,
 }
 
-/// Kafka's rule (kraft.md §3.3). Only a refusal that proves that the change did not and will not
+/// Kafka's rule (KIP-497). Only a refusal that proves that the change did not and will not
 /// happen frees the leader from counting it.
 const fn after(error: KafkaError) -> AfterFailure {
     use KafkaError as E;

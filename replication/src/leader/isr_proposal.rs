@@ -24,7 +24,7 @@ pub enum IsrChange {
     Shrink(Vec<BrokerId>),
 }
 
-/// An ISR that the leader asks for (kraft.md §3.2).
+/// An ISR that the leader asks for (KIP-497).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IsrProposal {
     /// The leader's epoch.
@@ -39,7 +39,7 @@ pub struct IsrProposal {
 
 impl Leader {
     /// Asks for `replica` to join, when it has what consumers have seen and what older leaders
-    /// left, and its broker is active under the epoch that fetched (kraft.md §3.3).
+    /// left, and its broker is active under the epoch that fetched (KIP-497).
     pub(super) fn propose_expansion(
         &mut self,
         now: MonotonicTime,

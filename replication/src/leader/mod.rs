@@ -86,7 +86,7 @@ pub struct LeaderStart {
 impl Leader {
     /// Begins a leadership. The log's end is where the epoch begins.
     ///
-    /// Members of the ISR count as caught up now; no other replica does (kraft.md §11, hazard 12).
+    /// Members of the ISR count as caught up now; no other replica does (KIP-966).
     /// Actions may follow at once: a replica that is alone in sync has nobody to wait for.
     #[must_use]
     pub fn start(now: MonotonicTime, start: LeaderStart) -> (Self, Vec<Action>) {
@@ -162,7 +162,7 @@ impl Leader {
     }
 
     /// Where this epoch began. While the high watermark lies below, the end of what is committed is
-    /// not known yet (kraft.md §11, hazard 9).
+    /// not known yet (KIP-207).
     #[must_use]
     pub const fn epoch_start(&self) -> Offset {
         self.epoch_start

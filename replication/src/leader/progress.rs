@@ -51,7 +51,7 @@ impl FollowerProgress {
 
     /// Takes in a fetch whose history agrees with the leader's.
     ///
-    /// Kafka's rule (kraft.md §3.3): caught up now if it has all that the leader has; else caught up
+    /// Kafka's rule (KIP-497): caught up now if it has all that the leader has; else caught up
     /// at its previous fetch if it has all that the leader had then. So a follower of a busy
     /// partition, always a little behind, still counts as caught up.
     pub(super) fn fetched(

@@ -78,7 +78,7 @@ impl Node {
         self.log.last().map(|record| record.0)
     }
 
-    /// kraft.md §4.3, `endOffsetFor`.
+    /// KIP-101, KIP-279, `endOffsetFor`.
     pub(super) fn end_of(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         let above = self.epochs.partition_point(|entry| entry.0 <= epoch);
         if above == self.epochs.len() {

@@ -1,4 +1,4 @@
-//! The controllers, as one: registrations, ISR changes, elections (kraft.md §3).
+//! The controllers, as one: registrations, ISR changes, elections (KIP-631).
 
 use trimaran_types::{BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, PartitionEpoch};
 

@@ -14,11 +14,12 @@ fn a_laggard_leaves_the_isr_only_when_the_controllers_say_so() {
             (1, Event::Append(0, Some(60_000)), vec![]),
             (2, Event::Flushed(1), vec![]),
             (3, Event::Fetch(2, 1, 1), vec![]),
-            (LAG_MS, Event::Tick, vec![]),
+            (LAG_MS + 1, Event::Tick, vec![]),
         ],
     );
-    assert_eq!(leader.next_deadline(at(LAG_MS)), Some(at(LAG_MS + 1)));
-    let now = LAG_MS + 1;
+    // It was level until the append.
+    assert_eq!(leader.next_deadline(at(LAG_MS)), Some(at(LAG_MS + 2)));
+    let now = LAG_MS + 2;
     run(
         &mut leader,
         vec![
@@ -80,11 +81,7 @@ fn the_first_append_after_an_idle_time_costs_nobody_its_place() {
         vec![(
             lapse,
             Event::Tick,
-            vec![propose(
-                7,
-                &[(1, Some(100))],
-                IsrChange::Shrink(ids(&[2])),
-            )],
+            vec![propose(7, &[(1, Some(100))], IsrChange::Shrink(ids(&[2])))],
         )],
     );
 }
