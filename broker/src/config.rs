@@ -1,0 +1,376 @@
+//! [`BrokerConfig`]: what a broker is told, under Kafka's names where the meaning is Kafka's.
+//!
+//! Refuses unknown keys, values out of bounds, and more than one log directory. Every time is in
+//! milliseconds in the file and a [`Duration`] here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use trimaran_config::{ConfigError, Settings};
+use trimaran_types::BrokerId;
+
+/// How a broker runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// `node.id`: unique among the brokers of the cluster.
+    pub broker_id: BrokerId,
+    /// `broker.rack`: the failure domain, for the placement of replicas.
+    pub rack: Option<String>,
+    /// `log.dirs`: where the data lies; one directory for now.
+    pub log_dir: PathBuf,
+    /// `controller.quorum.bootstrap.servers`: controllers to ask, `host:port`; at least one.
+    pub controllers: Vec<String>,
+    /// Where it listens.
+    pub listeners: ListenersConfig,
+    /// How it keeps in touch with the controllers.
+    pub session: SessionConfig,
+    /// How it copies partitions.
+    pub replication: ReplicationConfig,
+    /// Bounds of what clients may ask.
+    pub requests: RequestsConfig,
+    /// What a new topic gets where its creator says nothing.
+    pub topics: TopicDefaults,
+    /// What it logs.
+    pub logging: LoggingConfig,
+}
+
+/// The two listeners of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenersConfig {
+    /// `listeners.client`: REST for clients; default `127.0.0.1:8082`.
+    pub client: String,
+    /// `listeners.inter_node`: for other brokers; default `127.0.0.1:8083`.
+    pub inter_node: String,
+    /// `advertised.listeners.client`: where clients reach it; default: where it listens.
+    pub advertised_client: Option<String>,
+    /// `advertised.listeners.inter_node`: where brokers reach it; default: where it listens.
+    pub advertised_inter_node: Option<String>,
+    /// `max.connections`: per listener; default 4,096.
+    pub connections_max: usize,
+    /// `allow_insecure`: listen beyond loopback although nothing is encrypted or authenticated.
+    pub allow_insecure: bool,
+}
+
+/// Registration, heartbeats, shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// `broker.heartbeat.interval.ms`: default 250.
+    pub heartbeat_interval: Duration,
+    /// `broker.session.timeout.ms`: as the controllers have it; default 1,500. A heartbeat waits at
+    /// most half of it for its answer (KAFKA-14392).
+    pub session_timeout: Duration,
+    /// `initial.broker.registration.timeout.ms`: how long an earlier run may block the
+    /// registration; default 60,000.
+    pub registration_timeout: Duration,
+    /// `controlled.shutdown.timeout.ms`: how long leaderships get to move away; default 30,000.
+    pub shutdown_timeout: Duration,
+}
+
+/// Copies of partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicationConfig {
+    /// `replica.lag.time.max.ms`: a follower that is not caught up for so long leaves the ISR;
+    /// default 10,000.
+    pub lag_time_max: Duration,
+    /// `replica.fetch.wait.max.ms`: how long a follower's fetch waits for data; default 500.
+    pub fetch_wait_max: Duration,
+    /// `queued.append.max.bytes`: appends in memory that are not acknowledged yet; default 64 MiB.
+    pub append_bytes_max: usize,
+}
+
+/// Bounds of client requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestsConfig {
+    /// `request.timeout.ms`: how long a produce or admin request waits for its result; default
+    /// 30,000.
+    pub timeout: Duration,
+    /// `queued.max.request.bytes`: request bodies in memory, all connections together; default
+    /// 256 MiB.
+    pub body_bytes_max: usize,
+}
+
+/// Defaults of new topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDefaults {
+    /// `num.partitions`: default 1.
+    pub partitions: i64,
+    /// `default.replication.factor`: absent, the controllers take 3 or what the brokers allow.
+    pub replication_factor: Option<i64>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggingConfig {
+    /// `logging.level`: `error`, `warn`, `info`, `debug`, or a filter such as
+    /// `info,trimaran_broker=debug`; default `info`.
+    pub level: String,
+    /// `logging.format`: `text` (default) or `json`.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected 'text' or 'json'".to_owned()),
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// Reads the file at `path`; `overrides` (key and value) win over it.
+    ///
+    /// # Errors
+    /// The first thing in it that cannot be used.
+    pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+        Self::from_settings(Settings::load(path, overrides)?)
+    }
+
+    /// Takes settings that are not typed yet.
+    ///
+    /// # Errors
+    /// The first of them that cannot be used, an unknown key included.
+    pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
+        let config = Self {
+            broker_id: BrokerId(settings.required("node.id", "it names this broker")?),
+            rack: settings.optional("broker.rack")?,
+            log_dir: log_dir(&settings)?,
+            controllers: controllers(&settings)?,
+            listeners: listeners(&settings)?,
+            session: session(&settings)?,
+            replication: ReplicationConfig {
+                lag_time_max: ms(&settings, "replica.lag.time.max.ms", 10_000, 100, DAY_MS)?,
+                fetch_wait_max: ms(&settings, "replica.fetch.wait.max.ms", 500, 1, 60_000)?,
+                append_bytes_max: settings.bounded(
+                    "queued.append.max.bytes",
+                    64 * MIB,
+                    16 * MIB,
+                    64 * 1024 * MIB,
+                )?,
+            },
+            requests: RequestsConfig {
+                timeout: ms(&settings, "request.timeout.ms", 30_000, 100, 600_000)?,
+                body_bytes_max: settings.bounded(
+                    "queued.max.request.bytes",
+                    256 * MIB,
+                    16 * MIB,
+                    64 * 1024 * MIB,
+                )?,
+            },
+            topics: TopicDefaults {
+                partitions: settings.bounded("num.partitions", 1, 1, 10_000)?,
+                replication_factor: settings.optional("default.replication.factor")?,
+            },
+            logging: LoggingConfig {
+                level: settings.or("logging.level", "info".to_owned())?,
+                format: settings.or("logging.format", LogFormat::Text)?,
+            },
+        };
+        settings.finish()?;
+        Ok(config)
+    }
+}
+
+const MIB: usize = 1024 * 1024;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+fn ms(
+    settings: &Settings,
+    key: &str,
+    default: u64,
+    low: u64,
+    high: u64,
+) -> Result<Duration, ConfigError> {
+    settings
+        .bounded(key, default, low, high)
+        .map(Duration::from_millis)
+}
+
+fn log_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
+    let mut dirs: Vec<PathBuf> = settings.list("log.dirs")?;
+    match (dirs.pop(), dirs.is_empty()) {
+        (Some(dir), true) => Ok(dir),
+        (Some(_), false) => Err(ConfigError::Value {
+            key: "log.dirs".to_owned(),
+            value: settings.or("log.dirs", String::new())?,
+            cause: "several log directories are not supported yet; name one".to_owned(),
+        }),
+        (None, _) => Err(ConfigError::Missing {
+            key: "log.dirs".to_owned(),
+            purpose: "it says where the data lies".to_owned(),
+        }),
+    }
+}
+
+fn controllers(settings: &Settings) -> Result<Vec<String>, ConfigError> {
+    let key = "controller.quorum.bootstrap.servers";
+    let controllers: Vec<String> = settings.list(key)?;
+    if controllers.is_empty() {
+        return Err(ConfigError::Missing {
+            key: key.to_owned(),
+            purpose: "it says where controllers answer, as host:port, host:port".to_owned(),
+        });
+    }
+    for address in &controllers {
+        check_address(key, address)?;
+    }
+    Ok(controllers)
+}
+
+fn listeners(settings: &Settings) -> Result<ListenersConfig, ConfigError> {
+    let listeners = ListenersConfig {
+        client: settings.or("listeners.client", "127.0.0.1:8082".to_owned())?,
+        inter_node: settings.or("listeners.inter_node", "127.0.0.1:8083".to_owned())?,
+        advertised_client: settings.optional("advertised.listeners.client")?,
+        advertised_inter_node: settings.optional("advertised.listeners.inter_node")?,
+        connections_max: settings.bounded("max.connections", 4_096, 1, 1_000_000)?,
+        allow_insecure: settings.or("allow_insecure", false)?,
+    };
+    check_address("listeners.client", &listeners.client)?;
+    check_address("listeners.inter_node", &listeners.inter_node)?;
+    let advertised = [
+        ("advertised.listeners.client", &listeners.advertised_client),
+        (
+            "advertised.listeners.inter_node",
+            &listeners.advertised_inter_node,
+        ),
+    ];
+    for (key, address) in advertised {
+        if let Some(address) = address {
+            check_address(key, address)?;
+        }
+    }
+    Ok(listeners)
+}
+
+fn session(settings: &Settings) -> Result<SessionConfig, ConfigError> {
+    let session = SessionConfig {
+        heartbeat_interval: ms(settings, "broker.heartbeat.interval.ms", 250, 10, 60_000)?,
+        session_timeout: ms(settings, "broker.session.timeout.ms", 1_500, 100, 600_000)?,
+        registration_timeout: ms(
+            settings,
+            "initial.broker.registration.timeout.ms",
+            60_000,
+            100,
+            DAY_MS,
+        )?,
+        shutdown_timeout: ms(
+            settings,
+            "controlled.shutdown.timeout.ms",
+            30_000,
+            0,
+            600_000,
+        )?,
+    };
+    if session.heartbeat_interval * 2 > session.session_timeout {
+        return Err(ConfigError::Value {
+            key: "broker.heartbeat.interval.ms".to_owned(),
+            value: session.heartbeat_interval.as_millis().to_string(),
+            cause: "must be at most half of broker.session.timeout.ms, or one late heartbeat \
+                    fences the broker"
+                .to_owned(),
+        });
+    }
+    Ok(session)
+}
+
+/// `host:port` and nothing else; whether the host exists is found out when it is used.
+fn check_address(key: &str, address: &str) -> Result<(), ConfigError> {
+    let is_address = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let plain = |c: char| !c.is_whitespace() && !matches!(c, '/' | '?' | '#' | '@');
+        !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok()
+    });
+    if is_address {
+        return Ok(());
+    }
+    Err(ConfigError::Value {
+        key: key.to_owned(),
+        value: address.to_owned(),
+        cause: "expected host:port".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "node.id = 1\nlog.dirs = '/var/lib/trimaran'\n\
+        controller.quorum.bootstrap.servers = ['127.0.0.1:9093', '127.0.0.1:9094']\n";
+
+    fn read(more: &str) -> Result<BrokerConfig, String> {
+        let text = format!("{SMALLEST}{more}");
+        let settings = Settings::parse(&text, &[]).map_err(|error| error.to_string())?;
+        BrokerConfig::from_settings(settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_smallest_file_takes_the_documented_defaults() {
+        let config = read("").unwrap();
+        assert_eq!(config.broker_id, BrokerId(1));
+        assert_eq!(config.controllers.len(), 2);
+        assert_eq!(config.listeners.client, "127.0.0.1:8082");
+        assert_eq!(config.listeners.inter_node, "127.0.0.1:8083");
+        assert_eq!(
+            config.session.heartbeat_interval,
+            Duration::from_millis(250)
+        );
+        assert_eq!(config.session.session_timeout, Duration::from_millis(1_500));
+        assert_eq!(
+            config.replication.lag_time_max,
+            Duration::from_millis(10_000)
+        );
+        assert_eq!(
+            config.replication.fetch_wait_max,
+            Duration::from_millis(500)
+        );
+        assert!(!config.listeners.allow_insecure);
+    }
+
+    #[test]
+    fn each_mistake_names_its_key_and_its_cure() {
+        let table = [
+            (
+                "broker.heartbeat.interval = 1",
+                "did you mean 'broker.heartbeat.interval.ms'?",
+            ),
+            (
+                "broker.heartbeat.interval.ms = 1000",
+                "at most half of broker.session.timeout.ms",
+            ),
+            ("listeners.client = 'http://x:1'", "expected host:port"),
+            ("logging.format = 'xml'", "expected 'text' or 'json'"),
+            ("max.connections = 0", "between 1 and 1000000"),
+            ("allow_insecure = 'maybe'", "'allow_insecure' = 'maybe'"),
+        ];
+        for (line, part) in table {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_log_directory_and_some_controller_are_needed() {
+        let parsed = |text: &str| {
+            let settings = Settings::parse(text, &[]).unwrap();
+            BrokerConfig::from_settings(settings)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(parsed("").contains("'node.id' is missing"));
+        assert!(parsed("node.id = 1").contains("'log.dirs' is missing"));
+        assert!(parsed("node.id = 1\nlog.dirs = '/a'").contains("bootstrap.servers"));
+        assert!(parsed("node.id = 1\nlog.dirs = ['/a', '/b']").contains("name one"));
+    }
+}

@@ -1,0 +1,85 @@
+//! The client listener's routes. Nothing that only nodes may do is among them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use trimaran_api::paths;
+
+use super::trailing_slash::tolerated;
+use super::{App, health, measure, metrics_page, route_errors, v2, v3, views};
+
+/// Every route of the client listener.
+pub fn client_router(app: Arc<App>) -> Router {
+    let routes = Router::new()
+        .merge(v2_routes())
+        .nest("/v3", v3_routes())
+        .nest("/kafka/v3", v3_routes())
+        .merge(view_routes())
+        .route("/", get(health::root))
+        .route(paths::HEALTHZ, get(health::healthz))
+        .route(paths::READYZ, get(health::readyz))
+        .route(paths::METRICS, get(metrics_page::metrics))
+        .fallback(route_errors::unknown_path)
+        .method_not_allowed_fallback(route_errors::unknown_method)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            measure::count,
+        ))
+        .with_state(app);
+    tolerated(routes)
+}
+
+fn v2_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/brokers", get(v2::brokers))
+        .route("/topics", get(v2::topics))
+        .route("/topics/{topic}", get(v2::topic).post(v2::produce_to_topic))
+        .route("/topics/{topic}/partitions", get(v2::partitions))
+        .route(
+            "/topics/{topic}/partitions/{partition}",
+            get(v2::partition).post(v2::produce_to_partition),
+        )
+        .route(
+            "/topics/{topic}/partitions/{partition}/offsets",
+            get(v2::offsets),
+        )
+        .route(
+            "/topics/{topic}/partitions/{partition}/records",
+            get(v2::records),
+        )
+}
+
+fn v3_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/clusters", get(v3::clusters))
+        .route("/clusters/{cluster}", get(v3::cluster))
+        .route("/clusters/{cluster}/brokers", get(v3::brokers))
+        .route("/clusters/{cluster}/brokers/{broker}", get(v3::broker))
+        .route(
+            "/clusters/{cluster}/topics",
+            get(v3::topics).post(v3::create),
+        )
+        .route(
+            "/clusters/{cluster}/topics/{topic}",
+            get(v3::topic).delete(v3::delete),
+        )
+        .route(
+            "/clusters/{cluster}/topics/{topic}/records",
+            post(v3::produce::open),
+        )
+}
+
+/// The controllers' views, to be read only.
+fn view_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(paths::CLUSTER, get(views::cluster))
+        .route(paths::QUORUM, get(views::view))
+        .route(paths::BROKERS, get(views::view))
+        .route(paths::TOPICS, get(views::view))
+        .route(paths::TOPIC, get(views::topic))
+        .route(paths::METADATA_LOG, get(views::view))
+        .route(paths::METADATA_TREE, get(views::view))
+        .route(paths::METADATA_GET, get(views::subtree))
+}

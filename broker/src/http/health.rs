@@ -1,0 +1,37 @@
+//! `/healthz` and `/readyz`, on both listeners, from the first moment on.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::App;
+
+/// The process lives and answers.
+pub(super) async fn healthz() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// Whether new requests should come here, or every reason why not.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let reasons = app.readiness.reasons();
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
+        "replicas_out_of_service": app.readiness.out_of_service(),
+    });
+    (status, Json(body)).into_response()
+}
+
+/// What `GET /` says: nothing, as Confluent's does.
+pub(super) async fn root() -> Response {
+    Json(json!({})).into_response()
+}

@@ -1,0 +1,45 @@
+//! The inter-node listener: what other brokers ask of this one's own partitions.
+//!
+//! Nothing is forwarded from here: the caller has found the leader, or has to look again.
+
+mod append;
+mod fetch;
+mod identity;
+mod offsets;
+mod partition_path;
+mod read;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use trimaran_api::paths;
+
+use super::{App, health, measure, metrics_page, route_errors, views};
+
+/// Every route of the inter-node listener.
+pub fn inter_node_router(app: Arc<App>) -> Router {
+    let for_nodes = Router::new()
+        .route(paths::REPLICA_FETCH, post(fetch::fetch))
+        .route(paths::PARTITION_APPEND, post(append::append))
+        .route(paths::PARTITION_READ, get(read::read))
+        .route(paths::PARTITION_OFFSETS, get(offsets::offsets))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            identity::check,
+        ));
+    Router::new()
+        .merge(for_nodes)
+        .route(paths::CLUSTER, get(views::cluster))
+        .route(paths::HEALTHZ, get(health::healthz))
+        .route(paths::READYZ, get(health::readyz))
+        .route(paths::METRICS, get(metrics_page::metrics))
+        .fallback(route_errors::unknown_path)
+        .method_not_allowed_fallback(route_errors::unknown_method)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            measure::count,
+        ))
+        .with_state(app)
+}

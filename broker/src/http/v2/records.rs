@@ -1,0 +1,106 @@
+//! `GET /topics/{topic}/partitions/{partition}/records`: a stateless read, by long poll.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use trimaran_api::ApiError;
+use trimaran_api::replica::ReadQuery;
+use trimaran_types::limits::{LONG_POLL_MS_MAX, READ_BYTES_MAX};
+use trimaran_types::{Offset, TopicIdPartition};
+
+use super::record_json::{Ask, write_records};
+use crate::http::app::{App, ForClients};
+use crate::http::content_type::EmbeddedFormat;
+use crate::http::path_names::{PathParts, partition_index, topic_name};
+use crate::http::query::{QueryArgs, bad};
+use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
+use crate::http::{Refusal, Service};
+
+/// What is waited for a record where the query does not say.
+const TIMEOUT_MS_DEFAULT: u64 = 1_000;
+/// What is read at most where the query does not say.
+const BYTES_DEFAULT: u64 = 1024 * 1024;
+
+/// The records from an offset on; waits for the first one.
+pub(in crate::http) async fn records(
+    State(app): State<Arc<App>>,
+    ForClients(service): ForClients,
+    path: PathParts,
+    query: QueryArgs,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let name = topic_name(path.at(0))?;
+    let partition = partition_index(path.at(1))?;
+    let format = EmbeddedFormat::of_accept(&headers)?;
+    let timeout_ms = query.number("timeout")?.unwrap_or(TIMEOUT_MS_DEFAULT);
+    let bytes_max = query.number("max_bytes")?.unwrap_or(BYTES_DEFAULT);
+    let bytes_max = usize::try_from(bytes_max)
+        .unwrap_or(READ_BYTES_MAX)
+        .clamp(1, READ_BYTES_MAX);
+    let from = wanted(&query)?;
+    let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
+    let id = found.partition(partition)?;
+    let offset = from.resolve(&service, id).await?;
+    let read = ReadQuery {
+        offset,
+        bytes_max,
+        bytes_min: 1,
+        wait_ms: timeout_ms.min(LONG_POLL_MS_MAX),
+    };
+    let records = service.router().read(id, read).await?;
+    let ask = Ask {
+        topic: &name,
+        partition,
+        offset,
+        bytes_max,
+        format,
+    };
+    let mut body = Vec::with_capacity(64 + records.bytes.len() + records.bytes.len() / 2);
+    let count = write_records(&mut body, &ask, &records)?;
+    app.metrics.fetched(count, records.bytes.len());
+    Ok(([(CONTENT_TYPE, format.content_type())], body).into_response())
+}
+
+/// Where the caller wants to begin.
+enum From {
+    At(Offset),
+    Earliest,
+    Latest,
+}
+
+fn wanted(query: &QueryArgs) -> Result<From, ApiError> {
+    match query.text("offset") {
+        Some("earliest") => Ok(From::Earliest),
+        Some("latest") => Ok(From::Latest),
+        Some(text) => match text.parse() {
+            Ok(offset) if offset >= 0 => Ok(From::At(Offset(offset))),
+            _ => {
+                let shown: String = text.chars().take(64).collect();
+                Err(bad(format!(
+                    "'offset' = '{shown}' is not usable: expected a number from 0 up, 'earliest' \
+                     or 'latest'"
+                )))
+            }
+        },
+        None => Err(bad(
+            "'offset' is missing: give a number from 0 up, 'earliest' or 'latest'".to_owned(),
+        )),
+    }
+}
+
+impl From {
+    async fn resolve(
+        &self,
+        service: &Service,
+        partition: TopicIdPartition,
+    ) -> Result<Offset, ApiError> {
+        Ok(match self {
+            Self::At(offset) => *offset,
+            Self::Earliest => service.router().offsets(partition).await?.log_start,
+            Self::Latest => service.router().offsets(partition).await?.high_watermark,
+        })
+    }
+}

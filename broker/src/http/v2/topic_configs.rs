@@ -1,0 +1,49 @@
+//! A topic's effective settings, as text.
+
+use std::collections::BTreeMap;
+
+use trimaran_metadata::{MIN_INSYNC_REPLICAS_DEFAULT, MetadataImage};
+use trimaran_types::TopicName;
+use trimaran_types::limits::BATCH_BYTES_MAX;
+
+/// Every setting that is known, with the value in force; null where there is no bound.
+pub(super) fn effective(
+    image: &MetadataImage,
+    topic: &TopicName,
+) -> BTreeMap<String, Option<String>> {
+    let mut configs: BTreeMap<String, Option<String>> = built_in()
+        .into_iter()
+        .map(|(key, default)| {
+            let set = image.effective_config(topic, key).map(str::to_owned);
+            (key.to_owned(), set.or(default))
+        })
+        .collect();
+    for (key, value) in image.configs.topic(topic) {
+        configs.insert(key.to_owned(), Some(value.to_owned()));
+    }
+    configs
+}
+
+/// What holds where nothing is set.
+fn built_in() -> [(&'static str, Option<String>); 13] {
+    let text = |value: &str| Some(value.to_owned());
+    let week_ms = || Some((7_u64 * 24 * 60 * 60 * 1_000).to_string());
+    [
+        ("cleanup.policy", text("delete")),
+        ("compression.type", text("producer")),
+        ("flush.messages", text("1")),
+        ("flush.ms", None),
+        ("index.interval.bytes", text("4096")),
+        ("max.message.bytes", Some(BATCH_BYTES_MAX.to_string())),
+        ("message.timestamp.type", text("CreateTime")),
+        (
+            "min.insync.replicas",
+            Some(MIN_INSYNC_REPLICAS_DEFAULT.to_string()),
+        ),
+        ("retention.bytes", text("-1")),
+        ("retention.ms", week_ms()),
+        ("segment.bytes", text("1073741824")),
+        ("segment.ms", week_ms()),
+        ("unclean.leader.election.enable", text("false")),
+    ]
+}

@@ -1,0 +1,136 @@
+//! The data plane: logs opened, replicas assigned, the tasks that keep them going.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use trimaran_api::client::Controllers;
+use trimaran_metadata::MetadataImage;
+use trimaran_types::BrokerEpoch;
+
+use super::Fatal;
+use super::membership::Member;
+use super::tasks::Tasks;
+use crate::assignments::Assignments;
+use crate::config::BrokerConfig;
+use crate::context::BrokerContext;
+use crate::fetcher::Fetchers;
+use crate::isr_changes::IsrWorker;
+use crate::readiness::{Phase, Readiness};
+use crate::replicas::Replicas;
+use crate::session::SessionState;
+
+/// What must be ended in order.
+#[derive(Debug)]
+pub(super) struct DataPlane {
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) fetchers: Arc<Fetchers>,
+    pub(super) controllers: Arc<Controllers>,
+    pub(super) http: reqwest::Client,
+    /// Ends the tasks that change replicas.
+    pub(super) stop: CancellationToken,
+}
+
+/// Opens the logs that `image` assigns to this broker and brings them in line with it.
+pub(super) async fn open(
+    config: &BrokerConfig,
+    member: Member,
+    image: Arc<MetadataImage>,
+    readiness: &Arc<Readiness>,
+    tasks: &Tasks,
+) -> Result<DataPlane, Fatal> {
+    let stop = CancellationToken::new();
+    let controllers = Controllers::new(member.http.clone(), config.controllers.clone());
+    let context = BrokerContext {
+        broker_id: config.broker_id,
+        cluster_id: member.cluster_id,
+        broker_epoch: epochs(&member.state, tasks, &stop),
+        http: member.http.clone(),
+        controllers: Arc::new(controllers),
+        image: member.image.clone(),
+        replication: config.replication.clone(),
+    };
+    let directory_id = member.dir.directory_id();
+    let replicas = Replicas::new(context.clone(), member.dir).map_err(|cause| Fatal::System {
+        what: "threads for the flusher",
+        cause,
+    })?;
+    recover(&replicas, &image, readiness).await?;
+    let observed = Arc::clone(&replicas);
+    readiness.ask_for_replicas(move || observed.out_of_service());
+    replicas.remove_deleted();
+    let fetchers = Arc::new(Fetchers::new(context.clone()));
+    let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+    assignments.apply(image).await;
+    tasks.run_forever("assignments", &stop, assignments.run(member.image.clone()));
+    let worker = IsrWorker::new(
+        context.clone(),
+        replicas.isr_changes().clone(),
+        Arc::clone(replicas.table()),
+    );
+    tasks.run_forever("isr changes", &stop, worker.run());
+    tasks.run_forever(
+        "checkpoints",
+        &stop,
+        Arc::clone(&replicas).write_checkpoints(),
+    );
+    let watching = Arc::clone(&replicas).watch_directory();
+    let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
+    tasks.run_forever("log directory", &stop, async move {
+        watching.await;
+        tracing::error!(%directory_id, "the log directory has failed; its replicas are out of service");
+        readiness.failed("the log directory has failed".to_owned());
+        offline.send_replace(vec![directory_id]);
+        std::future::pending::<()>().await;
+    });
+    Ok(DataPlane {
+        replicas,
+        fetchers,
+        controllers: context.controllers,
+        http: context.http,
+        stop,
+    })
+}
+
+/// The epoch in force, as the data plane wants it.
+fn epochs(
+    state: &watch::Receiver<SessionState>,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) -> watch::Receiver<Option<BrokerEpoch>> {
+    let mut state = state.clone();
+    let first = Some(state.borrow_and_update().broker_epoch);
+    let (epochs, heard) = watch::channel(first);
+    tasks.run_forever("broker epoch", stop, async move {
+        while state.changed().await.is_ok() {
+            let epoch = Some(state.borrow_and_update().broker_epoch);
+            epochs.send_if_modified(|known| std::mem::replace(known, epoch) != epoch);
+        }
+        // The session has ended, so the broker does, too.
+        std::future::pending::<()>().await;
+    });
+    heard
+}
+
+async fn recover(
+    replicas: &Arc<Replicas>,
+    image: &MetadataImage,
+    readiness: &Readiness,
+) -> Result<(), Fatal> {
+    let mut progress = replicas.open_progress();
+    readiness.reached(Phase::Recovering { done: 0, total: 0 });
+    let opening = replicas.open_all(image);
+    tokio::pin!(opening);
+    loop {
+        tokio::select! {
+            opened = &mut opening => {
+                opened?;
+                return Ok(());
+            }
+            Ok(()) = progress.changed() => {
+                let now = *progress.borrow_and_update();
+                readiness.reached(Phase::Recovering { done: now.done, total: now.total });
+            }
+        }
+    }
+}

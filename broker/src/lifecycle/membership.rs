@@ -1,0 +1,156 @@
+//! Becoming a member: the metadata log, the log directory, the registration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use trimaran_api::client::http_client;
+use trimaran_commit_log::LogDir;
+use trimaran_metadata::MetadataImage;
+use trimaran_types::{BrokerEpoch, ClusterId, DirectoryId, IncarnationId};
+use uuid::Uuid;
+
+use super::listeners::Addresses;
+use super::tasks::Tasks;
+use super::{Fatal, directory};
+use crate::config::BrokerConfig;
+use crate::controller_link::ControllerLink;
+use crate::metadata_follower::{Checkpoint, FeedStatus, FollowerStart, MetadataFollower};
+use crate::readiness::{Phase, Readiness};
+use crate::session::{BrokerIdentity, Session, SessionStart, SessionState, SessionWants, register};
+
+/// For connections between nodes: on a network that works, they open at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A broker that is registered, and fenced until it asks for service.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) cluster_id: ClusterId,
+    pub(super) http: reqwest::Client,
+    pub(super) dir: LogDir,
+    pub(super) image: watch::Receiver<Arc<MetadataImage>>,
+    pub(super) feed: watch::Receiver<FeedStatus>,
+    pub(super) state: watch::Receiver<SessionState>,
+    pub(super) wants: watch::Sender<SessionWants>,
+    pub(super) offline_directories: watch::Sender<Vec<DirectoryId>>,
+}
+
+/// Joins the cluster that the controllers belong to; waits for them as long as it takes.
+pub(super) async fn join(
+    config: &BrokerConfig,
+    addresses: Addresses,
+    readiness: &Readiness,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) -> Result<Member, Fatal> {
+    let http = http_client(CONNECT_TIMEOUT).map_err(|error| Fatal::System {
+        what: "an HTTP client",
+        cause: std::io::Error::other(error),
+    })?;
+    let link = Arc::new(ControllerLink::new(
+        http.clone(),
+        config.controllers.clone(),
+    ));
+    let owner = directory::owner(&config.log_dir)?;
+    // A directory that has an owner is locked before anything in it is touched.
+    let taken = match owner {
+        Some(cluster_id) => {
+            Some(directory::take(&config.log_dir, cluster_id, config.broker_id).await?)
+        }
+        None => None,
+    };
+    let follower = MetadataFollower::open(FollowerStart {
+        link: Arc::clone(&link),
+        cluster_id: owner,
+        checkpoint: Checkpoint::in_log_dir(&config.log_dir),
+        stop: stop.clone(),
+    })
+    .await;
+    let (image, mut feed) = (follower.image(), follower.status());
+    tasks.run("metadata follower", stop, follower.run());
+    let cluster_id = caught_up(&mut feed, readiness).await?;
+    let dir = match taken {
+        Some(dir) => dir,
+        None => directory::take(&config.log_dir, cluster_id, config.broker_id).await?,
+    };
+    readiness.reached(Phase::Registering);
+    let identity = identity(config, addresses, &dir);
+    let patience = config.session.registration_timeout;
+    let registered = register(&link, &identity, Some(cluster_id), patience).await?;
+    tracing::info!(epoch = %registered.broker_epoch, "registered");
+    let (offline_directories, reported) = watch::channel(Vec::new());
+    let session = Session::new(SessionStart {
+        link,
+        identity,
+        cluster_id,
+        state: SessionState::registered(registered.broker_epoch),
+        image: image.clone(),
+        offline_directories: reported,
+        config: config.session.clone(),
+        stop: stop.clone(),
+    });
+    let (state, wants) = (session.state(), session.wants());
+    tasks.run("session", stop, session.run());
+    Ok(Member {
+        cluster_id,
+        http,
+        dir,
+        image,
+        feed,
+        state,
+        wants,
+        offline_directories,
+    })
+}
+
+/// Waits until everything is replayed that was committed when the first controller answered.
+async fn caught_up(
+    feed: &mut watch::Receiver<FeedStatus>,
+    readiness: &Readiness,
+) -> Result<ClusterId, Fatal> {
+    loop {
+        let status = feed.borrow_and_update().clone();
+        if let (true, Some(cluster_id)) = (status.is_caught_up, status.cluster_id) {
+            return Ok(cluster_id);
+        }
+        readiness.reached(Phase::Metadata {
+            problem: status.problem,
+        });
+        // The follower ends before it has caught up only when it fails, and then says why itself.
+        if feed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn identity(config: &BrokerConfig, addresses: Addresses, dir: &LogDir) -> BrokerIdentity {
+    BrokerIdentity {
+        broker_id: config.broker_id,
+        incarnation_id: IncarnationId::from_uuid(Uuid::new_v4()),
+        client_address: addresses.client,
+        inter_node_address: addresses.inter_node,
+        rack: config.rack.clone(),
+        directories: vec![dir.directory_id()],
+        previous_broker_epoch: dir.clean_shutdown().and_then(|mark| mark.broker_epoch),
+    }
+}
+
+/// Waits until the image shows this broker under the epoch in force: from then on it knows whether
+/// its restart was unclean, and every later change that concerns it.
+pub(super) async fn own_registration(
+    config: &BrokerConfig,
+    image: &watch::Receiver<Arc<MetadataImage>>,
+    state: &watch::Receiver<SessionState>,
+) -> Result<Arc<MetadataImage>, Fatal> {
+    let (mut image, state) = (image.clone(), state.clone());
+    let shows = |image: &Arc<MetadataImage>| {
+        let epoch: BrokerEpoch = state.borrow().broker_epoch;
+        let own = image.brokers.get(config.broker_id);
+        own.is_some_and(|own| own.broker_epoch >= epoch)
+    };
+    let found = image.wait_for(shows).await.map(|image| Arc::clone(&image));
+    found.map_err(|_| Fatal::TaskEnded {
+        task: "metadata follower",
+    })
+}

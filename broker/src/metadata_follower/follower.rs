@@ -1,0 +1,297 @@
+//! [`MetadataFollower`]: the task that polls, replays, publishes and keeps the image.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use trimaran_api::client::CallError;
+use trimaran_api::controller::SnapshotPointer;
+use trimaran_metadata::MetadataImage;
+use trimaran_types::{ClusterId, KafkaError};
+
+use super::replay::{Step, next_index, replay_page};
+use super::{Checkpoint, FeedStatus, FollowerError, feed};
+use crate::controller_link::ControllerLink;
+
+/// Pause after every controller was asked in vain.
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a controller that lags behind this broker.
+const BEHIND_PAUSE: Duration = Duration::from_millis(50);
+/// How often a changed image is kept, at most; a restart replays what came after.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What a follower starts from.
+#[derive(Debug)]
+pub struct FollowerStart {
+    /// The controllers.
+    pub link: Arc<ControllerLink>,
+    /// The cluster of the log directory; absent on an empty one, which joins whom it asks.
+    pub cluster_id: Option<ClusterId>,
+    /// Where the image is kept.
+    pub checkpoint: Checkpoint,
+    /// Ends the task.
+    pub stop: CancellationToken,
+}
+
+/// Follows the metadata log of one cluster.
+#[derive(Debug)]
+pub struct MetadataFollower {
+    start: FollowerStart,
+    image: watch::Sender<Arc<MetadataImage>>,
+    status: watch::Sender<FeedStatus>,
+    /// What was committed when the first answer came.
+    catch_up_to: Option<u64>,
+    failures: usize,
+    kept_index: u64,
+    keep_after: Instant,
+    keeping: Option<JoinHandle<()>>,
+}
+
+impl MetadataFollower {
+    /// Reads the kept image, if there is one; [`MetadataFollower::run`] then follows the log.
+    pub async fn open(start: FollowerStart) -> Self {
+        let image = match start.cluster_id {
+            Some(cluster_id) => kept_image(&start.checkpoint, cluster_id).await,
+            None => MetadataImage::default(),
+        };
+        let kept_index = image.position.index;
+        let status = FeedStatus {
+            cluster_id: start.cluster_id,
+            ..FeedStatus::default()
+        };
+        Self {
+            start,
+            image: watch::Sender::new(Arc::new(image)),
+            status: watch::Sender::new(status),
+            catch_up_to: None,
+            failures: 0,
+            kept_index,
+            keep_after: Instant::now() + CHECKPOINT_INTERVAL,
+            keeping: None,
+        }
+    }
+
+    /// The newest image, always.
+    #[must_use]
+    pub fn image(&self) -> watch::Receiver<Arc<MetadataImage>> {
+        self.image.subscribe()
+    }
+
+    /// How the follower stands.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<FeedStatus> {
+        self.status.subscribe()
+    }
+
+    /// Follows the log until it is stopped, then keeps the image a last time.
+    ///
+    /// # Errors
+    /// When the controllers belong to another cluster.
+    pub async fn run(mut self) -> Result<(), FollowerError> {
+        let stop = self.start.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                polled = self.poll() => polled?,
+            }
+            self.keep_if_due();
+        }
+        if let Some(keeping) = self.keeping.take() {
+            let _ = keeping.await;
+        }
+        if let Some(last) = self.begin_keeping() {
+            let _ = last.await;
+        }
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<MetadataImage> {
+        Arc::clone(&self.image.borrow())
+    }
+
+    fn cluster_id(&self) -> Option<ClusterId> {
+        self.status.borrow().cluster_id
+    }
+
+    async fn poll(&mut self) -> Result<(), FollowerError> {
+        let image = self.current();
+        let poll = if self.status.borrow().is_caught_up {
+            feed::Poll::Long
+        } else {
+            feed::Poll::Now
+        };
+        let from = next_index(&image);
+        let asked = feed::page(&self.start.link, self.cluster_id(), from, poll).await;
+        let feed::Page { address, page } = match asked {
+            Ok(page) => page,
+            Err(error) => return self.failed(&error).await,
+        };
+        self.check_cluster(&address, page.cluster_id)?;
+        self.catch_up_to.get_or_insert(page.applied_end);
+        match replay_page(&image, &page) {
+            Ok(Step::Idle) => self.answered(page.applied_end, None),
+            Ok(Step::Advanced(image)) => self.answered(page.applied_end, Some(*image)),
+            Ok(Step::LoadSnapshot(pointer)) => {
+                return self.load(&address, &pointer, page.applied_end).await;
+            }
+            Ok(Step::Behind) => {
+                tracing::debug!(
+                    address,
+                    applied_end = page.applied_end,
+                    "controller lags behind"
+                );
+                self.start.link.failed(&address);
+                tokio::time::sleep(BEHIND_PAUSE).await;
+            }
+            Err(error) => {
+                let cause = error.to_string();
+                self.start.link.failed(&address);
+                return self.failed(&CallError::Unreadable { address, cause }).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_cluster(&self, address: &str, theirs: ClusterId) -> Result<(), FollowerError> {
+        match self.cluster_id() {
+            Some(ours) if ours != theirs => Err(FollowerError::ForeignCluster {
+                address: address.to_owned(),
+                ours,
+                theirs,
+            }),
+            Some(_) => Ok(()),
+            None => {
+                self.status
+                    .send_modify(|status| status.cluster_id = Some(theirs));
+                Ok(())
+            }
+        }
+    }
+
+    fn answered(&mut self, applied_end: u64, newer: Option<MetadataImage>) {
+        if let Some(image) = newer {
+            self.image.send_replace(Arc::new(image));
+        }
+        if self.failures >= self.start.link.bootstrap().len() {
+            tracing::info!("controllers answer again");
+        }
+        self.failures = 0;
+        let position = next_index(&self.image.borrow());
+        let is_caught_up = self.catch_up_to.is_some_and(|end| position >= end);
+        self.status.send_if_modified(|status| {
+            let old = status.clone();
+            status.applied_end = applied_end;
+            status.is_caught_up |= is_caught_up;
+            status.problem = None;
+            *status != old
+        });
+    }
+
+    /// Takes note of a failure; says so once when every controller has failed.
+    async fn failed(&mut self, error: &CallError) -> Result<(), FollowerError> {
+        if let CallError::Refused(refusal) = error
+            && refusal.body.kafka_error == Some(KafkaError::InconsistentClusterId)
+        {
+            let message = refusal.body.message.clone();
+            return Err(FollowerError::Refused { message });
+        }
+        tracing::debug!(%error, "no metadata feed");
+        self.failures = self.failures.saturating_add(1);
+        let controllers = self.start.link.bootstrap().len();
+        if self.failures == controllers {
+            let problem = format!("no controller answers: {error}");
+            let asked = self.start.link.bootstrap().join(", ");
+            tracing::warn!(controllers = asked, %error, "waiting for a controller to answer");
+            self.status
+                .send_modify(|status| status.problem = Some(problem));
+        }
+        if self.failures >= controllers {
+            tokio::time::sleep(ROUND_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn load(
+        &mut self,
+        address: &str,
+        pointer: &SnapshotPointer,
+        applied_end: u64,
+    ) -> Result<(), FollowerError> {
+        let Some(cluster_id) = self.cluster_id() else {
+            return Ok(());
+        };
+        tracing::info!(
+            address,
+            index = pointer.index,
+            "loading a metadata snapshot"
+        );
+        let loaded = feed::snapshot(&self.start.link, cluster_id, address, pointer).await;
+        let snapshot = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => return self.failed(&error).await,
+        };
+        self.check_cluster(address, snapshot.cluster_id)?;
+        let read = tokio::task::spawn_blocking(move || snapshot.snapshot.image()).await;
+        match read {
+            Ok(Ok(image)) if image.position.index > self.current().position.index => {
+                self.answered(applied_end, Some(image));
+                Ok(())
+            }
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                let cause = format!("{error:?}");
+                let address = address.to_owned();
+                self.failed(&CallError::Unreadable { address, cause }).await
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn keep_if_due(&mut self) {
+        if self.keeping.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.keeping = None;
+        }
+        if self.keeping.is_none() && Instant::now() >= self.keep_after {
+            self.keeping = self.begin_keeping();
+            self.keep_after = Instant::now() + CHECKPOINT_INTERVAL;
+        }
+    }
+
+    /// Writes the image in the background, unless the newest one is kept already.
+    fn begin_keeping(&mut self) -> Option<JoinHandle<()>> {
+        let cluster_id = self.cluster_id()?;
+        let image = self.current();
+        if image.position.index == self.kept_index {
+            return None;
+        }
+        self.kept_index = image.position.index;
+        let checkpoint = self.start.checkpoint.clone();
+        Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = checkpoint.save(cluster_id, &image) {
+                tracing::warn!(?error, "the metadata image was not kept");
+            }
+        }))
+    }
+}
+
+async fn kept_image(checkpoint: &Checkpoint, cluster_id: ClusterId) -> MetadataImage {
+    let checkpoint = checkpoint.clone();
+    let loaded = tokio::task::spawn_blocking(move || checkpoint.load(cluster_id)).await;
+    match loaded {
+        Ok(Ok(Some(image))) => {
+            tracing::info!(index = image.position.index, "metadata image found on disk");
+            image
+        }
+        Ok(Ok(None)) | Err(_) => MetadataImage::default(),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                ?error,
+                "the kept metadata image is left aside and fetched anew"
+            );
+            MetadataImage::default()
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The follower against a controller that says what the test wants.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use trimaran_api::controller::{
+    FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer,
+};
+use trimaran_api::paths;
+use trimaran_metadata::{MetadataImage, Snapshot};
+use trimaran_types::ClusterId;
+
+use super::{Checkpoint, FollowerError, FollowerStart, MetadataFollower};
+use crate::controller_link::ControllerLink;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn cluster(number: u128) -> ClusterId {
+    ClusterId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+fn blank(index: u64) -> FeedEntry {
+    FeedEntry {
+        index,
+        term: 1,
+        timestamp: None,
+        base_offset: None,
+        decided_in_term: None,
+        records: Vec::new(),
+    }
+}
+
+fn page(indices: std::ops::Range<u64>, applied_end: u64) -> MetadataLogPage {
+    MetadataLogPage {
+        cluster_id: cluster(1),
+        next: indices.end,
+        entries: indices.map(blank).collect(),
+        applied_end,
+        snapshot: None,
+    }
+}
+
+/// A controller that gives each page once, in order, and then nothing new.
+#[derive(Debug, Default)]
+struct Script {
+    pages: Mutex<VecDeque<MetadataLogPage>>,
+    asked_from: Mutex<Vec<u64>>,
+    snapshot_index: u64,
+}
+
+impl Script {
+    fn of(pages: impl IntoIterator<Item = MetadataLogPage>) -> Self {
+        Self {
+            pages: Mutex::new(pages.into_iter().collect()),
+            ..Self::default()
+        }
+    }
+}
+
+async fn log(
+    State(script): State<Arc<Script>>,
+    Query(query): Query<MetadataLogQuery>,
+) -> Json<MetadataLogPage> {
+    let from = query.from.unwrap_or_default();
+    script.asked_from.lock().unwrap().push(from);
+    let next = script.pages.lock().unwrap().pop_front();
+    if next.is_none() {
+        tokio::time::sleep(Duration::from_millis(query.wait_ms.unwrap_or_default())).await;
+    }
+    Json(next.unwrap_or_else(|| page(from..from, from)))
+}
+
+async fn snapshot(State(script): State<Arc<Script>>) -> Json<MetadataSnapshot> {
+    let image = MetadataImage::default().advance(script.snapshot_index, 1);
+    Json(MetadataSnapshot {
+        cluster_id: cluster(1),
+        snapshot: Snapshot::of(&image),
+    })
+}
+
+async fn controller(script: Arc<Script>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let router = Router::new()
+        .route(paths::METADATA_LOG, get(log))
+        .route(paths::METADATA_SNAPSHOT, get(snapshot))
+        .with_state(script);
+    let serving = trimaran_listener::serve(
+        listener,
+        router,
+        trimaran_listener::Limits::default(),
+        CancellationToken::new(),
+    );
+    tokio::spawn(serving);
+    address
+}
+
+async fn follower(
+    script: &Arc<Script>,
+    cluster_id: Option<ClusterId>,
+    folder: &std::path::Path,
+    stop: &CancellationToken,
+) -> MetadataFollower {
+    let address = controller(Arc::clone(script)).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    MetadataFollower::open(FollowerStart {
+        link: Arc::new(ControllerLink::new(http, vec![address])),
+        cluster_id,
+        checkpoint: Checkpoint::in_log_dir(folder),
+        stop: stop.clone(),
+    })
+    .await
+}
+
+/// Follows until the image has come to `index`, and stops.
+async fn follow_to(index: u64, script: &Arc<Script>, folder: &std::path::Path) {
+    let stop = CancellationToken::new();
+    let follower = follower(script, Some(cluster(1)), folder, &stop).await;
+    let (mut image, mut status) = (follower.image(), follower.status());
+    let running = tokio::spawn(follower.run());
+    let arrives = async {
+        image
+            .wait_for(|image| image.position.index == index)
+            .await
+            .unwrap();
+        status.wait_for(|status| status.is_caught_up).await.unwrap();
+    };
+    tokio::time::timeout(PATIENCE, arrives).await.unwrap();
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, running)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_asks_only_for_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Arc::new(Script::of([page(1..4, 6), page(4..6, 6)]));
+    follow_to(5, &first, folder.path()).await;
+    assert_eq!(first.asked_from.lock().unwrap()[..2], [1, 4]);
+    let second = Arc::new(Script::of([page(6..8, 8)]));
+    follow_to(7, &second, folder.path()).await;
+    assert_eq!(second.asked_from.lock().unwrap()[0], 6);
+}
+
+#[tokio::test]
+async fn a_purged_log_is_made_up_for_by_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pointer = page(0..0, 52);
+    pointer.snapshot = Some(SnapshotPointer {
+        index: 50,
+        term: 1,
+        path: paths::METADATA_SNAPSHOT.to_owned(),
+    });
+    let script = Script::of([pointer, page(51..52, 52)]);
+    let script = Arc::new(Script {
+        snapshot_index: 50,
+        ..script
+    });
+    follow_to(51, &script, folder.path()).await;
+    assert_eq!(script.asked_from.lock().unwrap()[..2], [1, 51]);
+}
+
+#[tokio::test]
+async fn another_cluster_s_feed_ends_the_follower() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Arc::new(Script::of([page(1..2, 2)]));
+    let stop = CancellationToken::new();
+    let follower = follower(&script, Some(cluster(2)), folder.path(), &stop).await;
+    let image = follower.image();
+    let ended = tokio::time::timeout(PATIENCE, follower.run())
+        .await
+        .unwrap();
+    assert!(matches!(ended, Err(FollowerError::ForeignCluster { .. })));
+    assert_eq!(image.borrow().position.index, 0);
+}
+
+#[tokio::test]
+async fn an_empty_directory_takes_the_cluster_that_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Arc::new(Script::of([page(1..2, 2)]));
+    let stop = CancellationToken::new();
+    let follower = follower(&script, None, folder.path(), &stop).await;
+    let mut status = follower.status();
+    tokio::spawn(follower.run());
+    let seen = status.wait_for(|status| status.cluster_id == Some(cluster(1)));
+    tokio::time::timeout(PATIENCE, seen).await.unwrap().unwrap();
+    stop.cancel();
+}

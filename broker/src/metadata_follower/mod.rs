@@ -1,0 +1,20 @@
+//! The metadata follower: pulls the committed log from any controller and replays it.
+//!
+//! Publishes each new image; keeps one on disk, so that a restart replays only what is new. While no
+//! controller answers, the last image stays in force. It refuses another cluster's feed for good,
+//! and never goes back: a controller that lags behind is left for another one.
+
+mod checkpoint;
+mod error;
+mod feed;
+mod follower;
+mod replay;
+mod status;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use error::FollowerError;
+pub use follower::{FollowerStart, MetadataFollower};
+pub use status::FeedStatus;
+
+#[cfg(test)]
+mod follower_test;

@@ -1,0 +1,16 @@
+//! [`FeedStatus`]: how the follower stands, for readiness and metrics.
+
+use trimaran_types::ClusterId;
+
+/// How far the follower is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedStatus {
+    /// The cluster whose log it follows; absent before the first answer.
+    pub cluster_id: Option<ClusterId>,
+    /// First index that the last controller to answer had not applied.
+    pub applied_end: u64,
+    /// It has replayed all that was committed when it first got an answer in this run.
+    pub is_caught_up: bool,
+    /// Why there is no answer now; absent while there is.
+    pub problem: Option<String>,
+}

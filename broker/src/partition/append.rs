@@ -1,0 +1,176 @@
+//! Clients' appends: all that wait, in one write.
+
+use tokio::time::Instant;
+use trimaran_api::replica::{AppendResponse, RequiredAcks};
+use trimaran_commit_log::AppendError;
+use trimaran_replication::leader::{Appended, Outcome, WaiterId};
+use trimaran_types::record_batch::{RecordBatch, TimestampType};
+use trimaran_types::{KafkaError, LeaderEpoch};
+
+use super::Clock;
+use super::event::AppendRequest;
+use super::owner::{Owner, Waiting};
+use super::refusal::append_refused;
+use super::role::Role;
+
+impl Owner {
+    /// Writes the requests' batches behind each other and begins to wait for what they asked for.
+    pub(super) fn append(&mut self, requests: Vec<AppendRequest>) {
+        if requests.is_empty() {
+            return;
+        }
+        let mut admitted = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.admit(&request) {
+                Ok(epoch) => admitted.push((request, epoch)),
+                Err(error) => self.refuse(request, error, Outcome::NothingWritten),
+            }
+        }
+        let Some((_, epoch)) = admitted.first() else {
+            return;
+        };
+        let epoch = *epoch;
+        let requests: Vec<_> = admitted.into_iter().map(|(request, _)| request).collect();
+        self.write(requests, epoch);
+    }
+
+    fn admit(&self, request: &AppendRequest) -> Result<LeaderEpoch, KafkaError> {
+        let leader = match &self.role {
+            Role::Leader(leader) => leader,
+            Role::Failed => return Err(KafkaError::KafkaStorageError),
+            Role::Idle | Role::Follower(_) => return Err(KafkaError::NotLeaderOrFollower),
+        };
+        if Instant::now() >= request.deadline {
+            return Err(KafkaError::RequestTimedOut);
+        }
+        // Each request by itself: one batch that is too large must not refuse its neighbours.
+        let bytes_max = self.settings.batch_bytes_max();
+        if request
+            .batches
+            .iter()
+            .any(|batch| batch.bytes().len() > bytes_max)
+        {
+            return Err(KafkaError::MessageTooLarge);
+        }
+        leader.admit(request.acks == RequiredAcks::All)?;
+        Ok(leader.leader_epoch())
+    }
+
+    fn write(&mut self, mut requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
+        let log_end = self.log.log_end();
+        if self.log.latest_epoch() != Some(epoch)
+            && let Err(error) = self.log.assign_epoch(epoch, log_end)
+        {
+            tracing::error!(partition = %self.name, %error, "cannot begin the leader epoch");
+            self.refuse_all(
+                requests,
+                KafkaError::KafkaStorageError,
+                Outcome::NothingWritten,
+            );
+            return;
+        }
+        // What each request adds is remembered before the log takes the batches.
+        let shares: Vec<_> = requests.iter().map(Share::of).collect();
+        let batches: Vec<RecordBatch> = requests
+            .iter_mut()
+            .flat_map(|request| std::mem::take(&mut request.batches))
+            .collect();
+        let appended = match self.log.append_as_leader(batches, epoch, Clock::wall()) {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.append_failed(requests, &error);
+                return;
+            }
+        };
+        let now = self.now();
+        let mut actions = Vec::new();
+        let mut batches = appended.batches.iter();
+        for (request, share) in requests.into_iter().zip(shares) {
+            let mut own = batches.by_ref().take(share.batches);
+            let Some(first) = own.next() else { continue };
+            let last = own.last().unwrap_or(first);
+            let response = AppendResponse {
+                base_offset: Some(first.base),
+                log_append_time: share.log_append_time,
+                leader_epoch: epoch,
+            };
+            let waiter = WaiterId(self.next_waiter);
+            self.next_waiter += 1;
+            let remaining = request.deadline.saturating_duration_since(Instant::now());
+            let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+            let deadline = (request.acks == RequiredAcks::All).then(|| now.plus_ms(remaining_ms));
+            let AppendRequest { reply, permits, .. } = request;
+            self.waiting.insert(
+                waiter,
+                Waiting {
+                    reply,
+                    response,
+                    permits,
+                },
+            );
+            if let Role::Leader(leader) = &mut self.role {
+                let end = last.last.next();
+                let appended = Appended {
+                    waiter,
+                    deadline,
+                    base_offset: first.base,
+                    end,
+                };
+                leader.appended(now, appended, &mut actions);
+            }
+        }
+        self.carry_out(actions);
+        self.publish();
+        self.seats.wake_all();
+        self.flush_if_due();
+    }
+
+    /// The log wrote nothing of it.
+    fn append_failed(&mut self, requests: Vec<AppendRequest>, error: &AppendError) {
+        let kafka_error = match error {
+            AppendError::DirFailed(_) => {
+                // Some of it may have reached the file, and the next start may find it there.
+                self.fail(&error.to_string());
+                self.refuse_all(requests, KafkaError::KafkaStorageError, Outcome::Unknown);
+                return;
+            }
+            AppendError::NoRoom { .. } | AppendError::WrongEpoch { .. } => {
+                tracing::error!(partition = %self.name, %error, "append refused by the log");
+                KafkaError::KafkaStorageError
+            }
+            AppendError::BatchTooLarge { .. } => KafkaError::MessageTooLarge,
+            AppendError::Invalid { .. } => KafkaError::CorruptMessage,
+        };
+        self.refuse_all(requests, kafka_error, Outcome::NothingWritten);
+    }
+
+    fn refuse_all(&self, requests: Vec<AppendRequest>, error: KafkaError, outcome: Outcome) {
+        for request in requests {
+            self.refuse(request, error, outcome);
+        }
+    }
+
+    fn refuse(&self, request: AppendRequest, error: KafkaError, outcome: Outcome) {
+        let _ = request
+            .reply
+            .send(Err(append_refused(&self.name, error, outcome)));
+    }
+}
+
+/// What one request adds to a common write.
+struct Share {
+    batches: usize,
+    log_append_time: Option<trimaran_types::Timestamp>,
+}
+
+impl Share {
+    fn of(request: &AppendRequest) -> Self {
+        let first = request.batches.first().map(RecordBatch::header);
+        let stamped = first
+            .filter(|header| header.attributes.timestamp_type() == TimestampType::LogAppendTime);
+        Self {
+            batches: request.batches.len(),
+            log_append_time: stamped.map(|header| header.max_timestamp),
+        }
+    }
+}

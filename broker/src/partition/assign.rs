@@ -1,0 +1,109 @@
+//! The metadata has changed: lead, follow, or wait.
+
+use trimaran_replication::follower::Follower;
+use trimaran_replication::leader::{Leader, LeaderSettings, LeaderStart};
+use trimaran_types::KafkaError;
+
+use super::owner::Owner;
+use super::role::Role;
+use super::{AssignedRole, Assignment};
+
+impl Owner {
+    /// Takes on what a newer state asks for. An older state never replaces a newer one: the answer
+    /// to an ISR change may have come first (KIP-497).
+    pub(super) fn assign(&mut self, assignment: Assignment) {
+        let Assignment {
+            role,
+            state,
+            peers,
+            settings,
+        } = assignment;
+        if matches!(self.role, Role::Failed) {
+            return;
+        }
+        self.apply_settings(settings);
+        let leader_settings = LeaderSettings {
+            min_isr: self.settings.min_isr,
+            durability: self.settings.durability(),
+            lag_time_max_ms: self.lag_time_max_ms,
+        };
+        let now = self.now();
+        let mut actions = Vec::new();
+        let same_epoch = self.role.leader_epoch() == Some(state.leader_epoch);
+        let is_old = Some(state.partition_epoch) < self.partition_epoch;
+        match (role, &mut self.role) {
+            (AssignedRole::Leader, Role::Leader(leader)) if same_epoch || is_old => {
+                leader.settings_changed(now, leader_settings, &mut actions);
+                leader.peers_changed(now, peers, &mut actions);
+                leader.state_committed(now, state.clone(), &mut actions);
+            }
+            (_, _) if is_old => return,
+            (AssignedRole::Follower { .. }, Role::Follower(_)) if same_epoch => {}
+            (AssignedRole::Leader, _) => {
+                self.end_role(KafkaError::NotLeaderOrFollower);
+                let epoch = state.leader_epoch;
+                let start = LeaderStart {
+                    own: self.own,
+                    committed: state.clone(),
+                    settings: leader_settings,
+                    peers,
+                    positions: self.positions(),
+                    high_watermark: self.high_watermark,
+                };
+                let (leader, first) = Leader::start(now, start);
+                tracing::info!(
+                    partition = %self.name, leader_epoch = %epoch, isr = ?leader.isr(),
+                    log_end = %self.log.log_end(), high_watermark = %leader.high_watermark(),
+                    "leading"
+                );
+                self.role = Role::Leader(Box::new(leader));
+                actions = first;
+            }
+            (AssignedRole::Follower { leader }, _) => {
+                self.end_role(KafkaError::NotLeaderOrFollower);
+                self.begin_to_follow(state.leader_epoch, leader);
+            }
+            (AssignedRole::Idle, Role::Idle) => {}
+            (AssignedRole::Idle, _) => {
+                self.end_role(KafkaError::NotLeaderOrFollower);
+                tracing::info!(partition = %self.name, leader_epoch = %state.leader_epoch, "no leader");
+            }
+        }
+        self.partition_epoch = self.partition_epoch.max(Some(state.partition_epoch));
+        self.carry_out(actions);
+        self.publish();
+        // Followers that wait may be answered differently now, or join.
+        self.seats.wake_all();
+        self.flush_if_due();
+    }
+
+    fn begin_to_follow(
+        &mut self,
+        leader_epoch: trimaran_types::LeaderEpoch,
+        leader: trimaran_types::BrokerId,
+    ) {
+        let follower = Follower::start(
+            leader_epoch,
+            self.positions(),
+            self.last_epoch(),
+            self.high_watermark,
+        );
+        tracing::info!(
+            partition = %self.name, %leader_epoch, %leader,
+            log_end = %self.log.log_end(), high_watermark = %follower.high_watermark(),
+            "following"
+        );
+        self.role = Role::Follower(Box::new(follower));
+    }
+
+    fn apply_settings(&mut self, settings: super::TopicSettings) {
+        if settings == self.settings {
+            return;
+        }
+        if let Err(error) = self.log.set_config(settings.log.clone()) {
+            tracing::error!(partition = %self.name, %error, "the topic's settings are not usable");
+            return;
+        }
+        self.settings = settings;
+    }
+}

@@ -1,0 +1,152 @@
+//! Flushes: asked for here, done by the directory's flusher, answered as an event.
+//!
+//! One is in flight at most; what is written meanwhile goes into the next one, so a busy partition
+//! syncs many appends at once.
+
+use tokio::sync::oneshot;
+use trimaran_commit_log::{FlushRequest, FlushToken};
+use trimaran_types::MonotonicTime;
+
+use super::event::FollowerNext;
+use super::owner::Owner;
+use super::role::Role;
+use trimaran_replication::Durability;
+
+/// A flush in flight.
+#[derive(Debug)]
+pub(super) struct Flushing {
+    token: FlushToken,
+    done: oneshot::Receiver<Result<(), String>>,
+    /// Dropped when it has ended, for whoever asked for a checkpoint.
+    _checkpoint: Option<oneshot::Sender<()>>,
+}
+
+impl Flushing {
+    /// Resolves when the flush in flight has ended; never, when there is none.
+    pub(super) async fn done(flushing: &mut Option<Self>) -> Result<FlushToken, String> {
+        let Some(current) = flushing else {
+            return std::future::pending().await;
+        };
+        let result = (&mut current.done).await;
+        let ended = flushing.take().map(|flushing| flushing.token);
+        match (result, ended) {
+            (Ok(Ok(())), Some(token)) => Ok(token),
+            (Ok(Err(cause)), _) => Err(cause),
+            _ => Err("the flusher has ended".to_owned()),
+        }
+    }
+}
+
+impl Owner {
+    /// Begins a flush if the topic's settings ask for one and none is in flight.
+    pub(super) fn flush_if_due(&mut self) {
+        if self.log.unflushed_records() == 0 {
+            self.unflushed_since = None;
+            return;
+        }
+        let now = self.now();
+        let since = *self.unflushed_since.get_or_insert(now);
+        let waited_ms = now.ms_since(since);
+        let is_old = self
+            .settings
+            .log
+            .flush_ms
+            .is_some_and(|flush_ms| waited_ms >= flush_ms);
+        if self.flushing.is_some() || !(self.log.is_flush_due() || is_old) {
+            return;
+        }
+        if let Some(request) = self.log.begin_flush() {
+            self.unflushed_since = None;
+            self.submit(request, None);
+        }
+    }
+
+    /// When `flush.ms` asks for the next flush.
+    pub(super) fn flush_deadline(&self) -> Option<MonotonicTime> {
+        if self.flushing.is_some() {
+            return None;
+        }
+        Some(self.unflushed_since?.plus_ms(self.settings.log.flush_ms?))
+    }
+
+    /// Prepares a recovery point, so that a restart need not look at what lies below.
+    pub(super) fn checkpoint(&mut self, done: oneshot::Sender<()>) {
+        if matches!(self.role, Role::Failed) {
+            return;
+        }
+        // A busy partition is nearly always flushing: its turn comes after the flush in flight.
+        if self.flushing.is_some() {
+            self.checkpoint_due = Some(done);
+            return;
+        }
+        match self.log.begin_checkpoint() {
+            Ok(Some(request)) => self.submit(request, Some(done)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(partition = %self.name, %error, "cannot checkpoint the log");
+            }
+        }
+    }
+
+    fn submit(&mut self, request: FlushRequest, checkpoint: Option<oneshot::Sender<()>>) {
+        let (tell, done) = oneshot::channel();
+        let token = request.token();
+        self.flushing = Some(Flushing {
+            token,
+            done,
+            _checkpoint: checkpoint,
+        });
+        let on_done = move |result: Result<(), _>| {
+            let _ = tell
+                .send(result.map_err(|error: trimaran_commit_log::FlushError| error.to_string()));
+        };
+        self.flusher.submit(request, Box::new(on_done));
+    }
+
+    pub(super) fn flush_done(&mut self, done: Result<FlushToken, String>) {
+        match done {
+            Ok(token) => {
+                self.log.flushed(&token);
+                self.after_flush();
+            }
+            Err(cause) => self.fail(&cause),
+        }
+    }
+
+    fn after_flush(&mut self) {
+        let (now, flushed_end) = (self.now(), self.log.flushed_end());
+        let mut actions = Vec::new();
+        match &mut self.role {
+            Role::Leader(leader) => leader.flushed(now, flushed_end, &mut actions),
+            Role::Follower(follower) => follower.flushed(flushed_end),
+            Role::Idle | Role::Failed => {}
+        }
+        self.carry_out(actions);
+        self.publish();
+        self.reply_to_synced();
+        if let Some(done) = self.checkpoint_due.take() {
+            self.checkpoint(done);
+        }
+        self.flush_if_due();
+    }
+
+    /// Tells the fetcher to go on: at once, or when what the log has now is synced, so that the
+    /// next fetch reports it.
+    pub(super) fn reply_when_synced(&mut self, reply: oneshot::Sender<FollowerNext>, pause: bool) {
+        self.synced_replies.push((self.log.log_end(), reply, pause));
+        self.reply_to_synced();
+    }
+
+    fn reply_to_synced(&mut self) {
+        let flushed_end = self.log.flushed_end();
+        let waits = self.settings.durability() == Durability::Synced
+            && matches!(self.role, Role::Follower(_));
+        let (later, now): (Vec<_>, Vec<_>) = std::mem::take(&mut self.synced_replies)
+            .into_iter()
+            .partition(|(end, _, _)| waits && *end > flushed_end);
+        self.synced_replies = later;
+        for (_, reply, pause) in now {
+            let _ = reply.send(self.follower_next(pause));
+        }
+    }
+}

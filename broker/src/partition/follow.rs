@@ -1,0 +1,213 @@
+//! The leader's answers, at the follower: append, cut, go on.
+
+use bytes::Bytes;
+use trimaran_api::replica::FetchPartitionResult;
+use trimaran_commit_log::{AppendError, TruncateError};
+use trimaran_replication::follower::{
+    Action, FetchedRecords, Follower, LeaderAnswer, LeaderBounds,
+};
+use trimaran_types::record_batch::BatchHeader;
+use trimaran_types::{LeaderEpoch, Offset};
+
+use super::Clock;
+use super::event::{Fetched, FollowerNext};
+use super::owner::Owner;
+use super::role::Role;
+
+impl Owner {
+    /// Takes in an answer, and tells the fetcher how to go on once the records are synced.
+    pub(super) fn fetched(&mut self, fetched: Fetched) {
+        let Fetched {
+            asked,
+            result,
+            reply,
+        } = fetched;
+        let actions = match (&mut self.role, leader_answer(&result)) {
+            (Role::Follower(follower), Some(answer)) => {
+                let log = &self.log;
+                follower.fetched(&asked, &answer, |epoch| log.end_offset_for_epoch(epoch))
+            }
+            (Role::Follower(_), None) => {
+                tracing::warn!(partition = %self.name, "the leader sent bytes that are no batches");
+                let _ = reply.send(self.follower_next(true));
+                return;
+            }
+            _ => {
+                let _ = reply.send(FollowerNext::NOTHING);
+                return;
+            }
+        };
+        let mut pause = false;
+        for action in actions {
+            match self.follow(action, &result.records) {
+                Ok(pauses) => pause |= pauses,
+                Err(Halt::Pause) => {
+                    pause = true;
+                    break;
+                }
+                Err(Halt::Failed(cause)) => {
+                    self.fail(&cause);
+                    break;
+                }
+            }
+        }
+        self.publish();
+        self.flush_if_due();
+        self.reply_when_synced(reply, pause);
+    }
+
+    /// What the fetcher asks next.
+    pub(super) fn follower_next(&self, pause: bool) -> FollowerNext {
+        match &self.role {
+            Role::Follower(follower) => FollowerNext {
+                position: follower.next_fetch(),
+                pause,
+            },
+            _ => FollowerNext::NOTHING,
+        }
+    }
+
+    fn follow(&mut self, action: Action, records: &Bytes) -> Result<bool, Halt> {
+        match action {
+            Action::Append => {
+                self.log
+                    .append_as_follower(records.clone(), Clock::wall())?;
+                let (log_end, last) = (self.log.log_end(), self.last_epoch());
+                if let Some(follower) = self.follower() {
+                    drop(follower.appended(log_end, last));
+                }
+            }
+            Action::TruncateTo {
+                to,
+                below_high_watermark,
+            } => {
+                let log_end = self.log.log_end();
+                if below_high_watermark {
+                    tracing::warn!(partition = %self.name, %to, %log_end, "cutting below the high watermark: an unclean election");
+                } else {
+                    tracing::info!(partition = %self.name, %to, %log_end, "cutting what the leader does not have");
+                }
+                self.log.truncate_to(to)?;
+                self.was_cut();
+            }
+            Action::StartAt { at } => {
+                let log_end = self.log.log_end();
+                tracing::warn!(partition = %self.name, %at, %log_end, "beginning anew at the leader's start");
+                self.log.truncate_fully_and_start_at(at)?;
+                self.was_cut();
+            }
+            Action::RaiseLogStart { to } => {
+                self.log.raise_log_start(to);
+                let log_start = self.log.log_start();
+                if let Some(follower) = self.follower() {
+                    follower.log_start_raised(log_start);
+                }
+            }
+            Action::AdvanceHighWatermark { .. } => {}
+            Action::Pause { error } => {
+                tracing::debug!(partition = %self.name, %error, "the leader sends nothing for now");
+                return Ok(true);
+            }
+            Action::Park { error } => {
+                tracing::info!(partition = %self.name, %error, "waiting for a newer leader epoch");
+            }
+        }
+        Ok(false)
+    }
+
+    fn follower(&mut self) -> Option<&mut Follower> {
+        match &mut self.role {
+            Role::Follower(follower) => Some(follower),
+            _ => None,
+        }
+    }
+
+    fn was_cut(&mut self) {
+        let (positions, last) = (self.positions(), self.last_epoch());
+        if let Some(follower) = self.follower() {
+            follower.truncated(positions, last);
+        }
+    }
+
+    /// The epoch of the log's last batch. The log may know a later epoch that has no record.
+    pub(super) fn last_epoch(&self) -> Option<LeaderEpoch> {
+        let log_end = self.log.log_end();
+        if self.log.log_start() == log_end {
+            return None;
+        }
+        let entries = self.log.epochs().entries();
+        entries
+            .iter()
+            .rfind(|entry| entry.start < log_end)
+            .map(|entry| entry.epoch)
+    }
+}
+
+/// Why the rest of an answer is not acted on.
+enum Halt {
+    /// Ask again, later.
+    Pause,
+    /// The replica is out of service.
+    Failed(String),
+}
+
+impl From<AppendError> for Halt {
+    fn from(error: AppendError) -> Self {
+        if let AppendError::DirFailed(failed) = &error {
+            return Self::Failed(failed.to_string());
+        }
+        tracing::error!(%error, "cannot append what the leader sent");
+        Self::Pause
+    }
+}
+
+impl From<TruncateError> for Halt {
+    fn from(error: TruncateError) -> Self {
+        match &error {
+            TruncateError::DirFailed(_) | TruncateError::Read(_) => Self::Failed(error.to_string()),
+            TruncateError::Io { .. } => {
+                tracing::error!(%error, "cannot cut the log");
+                Self::Pause
+            }
+        }
+    }
+}
+
+/// The answer without its bytes; `None` when these are no batches.
+fn leader_answer(result: &FetchPartitionResult) -> Option<LeaderAnswer> {
+    let bounds = LeaderBounds {
+        log_start: result.log_start,
+        high_watermark: result.high_watermark,
+    };
+    if let Some(error) = result.error {
+        return Some(LeaderAnswer::Refused { error, bounds });
+    }
+    if let Some(diverging) = result.diverging {
+        return Some(LeaderAnswer::Diverging {
+            epoch: diverging.epoch,
+            end: diverging.end_offset,
+        });
+    }
+    let records = match result.records.is_empty() {
+        true => None,
+        false => Some(fetched_records(&result.records)?),
+    };
+    Some(LeaderAnswer::Records { bounds, records })
+}
+
+/// Walks the headers; the log checks the rest.
+fn fetched_records(bytes: &Bytes) -> Option<FetchedRecords> {
+    let mut first: Option<Offset> = None;
+    let mut last_epoch: Option<LeaderEpoch> = None;
+    let mut rest: &[u8] = bytes;
+    while !rest.is_empty() {
+        let header = BatchHeader::parse(rest).ok()?;
+        first = first.or(Some(header.base_offset));
+        last_epoch = last_epoch.max(Some(header.leader_epoch?));
+        rest = rest.get(header.total_bytes()..)?;
+    }
+    Some(FetchedRecords {
+        base_offset: first?,
+        last_epoch: last_epoch?,
+    })
+}

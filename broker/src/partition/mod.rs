@@ -1,0 +1,44 @@
+//! One partition replica: a task that owns the log and the role, and a handle to it.
+//!
+//! The owner takes what waits in its mailbox, writes all appends among it in one write call, asks
+//! the pure core what follows, and carries that out. It never waits for a flush: that comes back
+//! as an event, while the next writes gather. Reads do not pass through it.
+//!
+//! Bounds: the mailbox, the bytes of appends that wait (per partition and per broker), one flush in
+//! flight, one parked fetch for each follower.
+
+mod append;
+mod assign;
+mod assignment;
+mod budget;
+mod clock;
+mod event;
+mod fetch;
+mod flush;
+mod follow;
+mod handle;
+mod leader_actions;
+mod leader_history;
+mod owner;
+mod read;
+mod refusal;
+mod role;
+mod seats;
+mod status;
+mod topic_settings;
+
+pub use assignment::{AssignedRole, Assignment};
+pub use budget::AppendBudget;
+pub use clock::Clock;
+pub use event::{Closing, FollowerNext};
+pub use handle::{PartitionHandle, PartitionStart};
+pub use read::Records;
+pub use status::{PartitionRole, PartitionStatus};
+pub use topic_settings::TopicSettings;
+
+pub(crate) use event::{Event, FetchReply, Fetched, FollowerRequest, IsrAnswered};
+pub(crate) use refusal::no_such_partition;
+pub(crate) use seats::FetchWaiter;
+
+#[cfg(test)]
+mod partition_test;

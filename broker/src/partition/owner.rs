@@ -1,0 +1,266 @@
+//! [`Owner`]: the task that owns one replica.
+//!
+//! Fields and the `match` over events live here; what each event does stands in a file of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use trimaran_api::ApiError;
+use trimaran_api::replica::AppendResponse;
+use trimaran_commit_log::{Flusher, Log};
+use trimaran_replication::LogPositions;
+use trimaran_replication::leader::{Outcome, WaiterId};
+use trimaran_types::{
+    BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
+};
+
+use super::budget::AppendPermit;
+use super::event::{AppendRequest, Closing, Event, FollowerNext};
+use super::flush::Flushing;
+use super::refusal::append_refused;
+use super::role::Role;
+use super::seats::Seats;
+use super::status::{PartitionRole, PartitionStatus};
+use super::{Clock, TopicSettings};
+use crate::isr_changes::IsrChanges;
+
+/// Most events that are taken from the mailbox at once; their appends become one write.
+const EVENTS_MAX: usize = 256;
+
+/// An append that is in the log and waits for its acknowledgement.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
+    pub(super) response: AppendResponse,
+    pub(super) permits: [AppendPermit; 2],
+}
+
+/// The owner of one replica.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) id: TopicIdPartition,
+    /// `topic-n`, for people.
+    pub(super) name: Arc<str>,
+    pub(super) own: BrokerId,
+    pub(super) log: Log,
+    pub(super) role: Role,
+    pub(super) partition_epoch: Option<PartitionEpoch>,
+    pub(super) settings: TopicSettings,
+    pub(super) lag_time_max_ms: u64,
+    /// As known while no core keeps it.
+    pub(super) high_watermark: Offset,
+    pub(super) status: watch::Sender<PartitionStatus>,
+    pub(super) seats: Arc<Seats>,
+    pub(super) waiting: HashMap<WaiterId, Waiting>,
+    pub(super) next_waiter: u64,
+    pub(super) flusher: Arc<Flusher>,
+    pub(super) flushing: Option<Flushing>,
+    /// The next flush is to be a checkpoint; who waits for it.
+    pub(super) checkpoint_due: Option<oneshot::Sender<()>>,
+    /// When the oldest record that no flush covers was written.
+    pub(super) unflushed_since: Option<MonotonicTime>,
+    /// Fetchers that wait until everything below is synced.
+    pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
+    pub(super) isr_changes: IsrChanges,
+    pub(super) clock: Clock,
+}
+
+impl Owner {
+    /// Runs until the replica is closed or every handle is gone.
+    pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Event>) {
+        let mut events = Vec::new();
+        let closing = loop {
+            let deadline = self.next_deadline().map(|at| self.clock.instant(at));
+            tokio::select! {
+                biased;
+                done = Flushing::done(&mut self.flushing) => self.flush_done(done),
+                count = mailbox.recv_many(&mut events, EVENTS_MAX) => {
+                    if count == 0 {
+                        break None;
+                    }
+                    if let Some(closing) = self.take(&mut events) {
+                        break Some(closing);
+                    }
+                }
+                () = sleep_until(deadline) => {}
+            }
+            // Here, so that a mailbox that is never empty holds up no deadline.
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                self.tick();
+            }
+        };
+        mailbox.close();
+        self.refuse_the_rest(&mut mailbox);
+        self.end_role(KafkaError::NotLeaderOrFollower);
+        self.role = Role::Idle;
+        self.publish_as(PartitionRole::Stopped);
+        // The directory may be renamed next, and the flusher still knows it by this name.
+        if self.flushing.is_some()
+            && let Ok(token) = Flushing::done(&mut self.flushing).await
+        {
+            self.log.flushed(&token);
+        }
+        if let Some((closing, reply)) = closing {
+            let _ = reply.send(close(self.log, closing).await);
+        }
+    }
+
+    /// What came too late was surely not written, and its callers may go elsewhere.
+    fn refuse_the_rest(&self, mailbox: &mut mpsc::Receiver<Event>) {
+        while let Ok(event) = mailbox.try_recv() {
+            if let Event::Append(request) = event {
+                let error = KafkaError::NotLeaderOrFollower;
+                let refusal = append_refused(&self.name, error, Outcome::NothingWritten);
+                let _ = request.reply.send(Err(refusal));
+            }
+        }
+    }
+
+    /// Acts on events in order; neighbouring appends go into one write.
+    fn take(
+        &mut self,
+        events: &mut Vec<Event>,
+    ) -> Option<(Closing, oneshot::Sender<Result<(), String>>)> {
+        let mut appends: Vec<AppendRequest> = Vec::new();
+        let mut closing = None;
+        for event in events.drain(..) {
+            if let Event::Append(request) = event {
+                appends.push(*request);
+                continue;
+            }
+            self.append(std::mem::take(&mut appends));
+            match event {
+                Event::Append(_) => {}
+                Event::FollowerFetch(request) => self.follower_fetch(*request),
+                Event::Fetched(fetched) => self.fetched(*fetched),
+                // A position that is not synced yet would be parked at the leader as it is.
+                Event::Where(reply) => self.reply_when_synced(reply, false),
+                Event::Assign(assignment) => self.assign(*assignment),
+                Event::IsrAnswered(answered) => self.isr_answered(*answered),
+                Event::Checkpoint(done) => self.checkpoint(done),
+                Event::DirFailed => self.fail("the log directory has failed"),
+                Event::Close(how, reply) => closing = Some((how, reply)),
+            }
+        }
+        self.append(appends);
+        closing
+    }
+
+    pub(super) fn now(&self) -> MonotonicTime {
+        self.clock.now()
+    }
+
+    fn next_deadline(&self) -> Option<MonotonicTime> {
+        let core = match &self.role {
+            Role::Leader(leader) => leader.next_deadline(self.now()),
+            _ => None,
+        };
+        core.into_iter().chain(self.flush_deadline()).min()
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        let mut actions = Vec::new();
+        if let Role::Leader(leader) = &mut self.role {
+            leader.tick(now, &mut actions);
+        }
+        self.carry_out(actions);
+        self.flush_if_due();
+    }
+
+    /// The log's bounds, as the cores want them.
+    pub(super) fn positions(&self) -> LogPositions {
+        LogPositions {
+            log_start: self.log.log_start(),
+            flushed_end: self.log.flushed_end().max(self.log.log_start()),
+            log_end: self.log.log_end(),
+        }
+    }
+
+    /// The high watermark as the role knows it.
+    pub(super) fn known_high_watermark(&self) -> Offset {
+        match &self.role {
+            Role::Leader(leader) => leader.high_watermark(),
+            Role::Follower(follower) => follower.high_watermark(),
+            Role::Idle | Role::Failed => self.high_watermark,
+        }
+    }
+
+    /// Shows the replica as it is now; whoever waits for a change is woken only by one.
+    pub(super) fn publish(&self) {
+        self.publish_as(self.role.kind());
+    }
+
+    fn publish_as(&self, role: PartitionRole) {
+        let epoch_start = match &self.role {
+            Role::Leader(leader) => Some(leader.epoch_start()),
+            _ => None,
+        };
+        let now = PartitionStatus {
+            role,
+            leader_epoch: self.role.leader_epoch(),
+            log_start: self.log.log_start(),
+            high_watermark: self.known_high_watermark(),
+            flushed_end: self.log.flushed_end(),
+            log_end: self.log.log_end(),
+            epoch_start,
+            batch_bytes_max: self.settings.batch_bytes_max(),
+        };
+        self.status.send_if_modified(|shown| {
+            let differs = *shown != now;
+            *shown = now;
+            differs
+        });
+    }
+
+    /// Ends what the role has promised: every append that waits is refused with `error`.
+    pub(super) fn end_role(&mut self, error: KafkaError) {
+        self.high_watermark = self.known_high_watermark();
+        if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Idle) {
+            self.isr_changes.withdraw(self.id);
+            self.carry_out(leader.end_with(error));
+        }
+        // None is left unless the core has lost it; nobody may wait for ever.
+        for (_, waiting) in self.waiting.drain() {
+            let refusal = append_refused(&self.name, error, Outcome::Unknown);
+            let _ = waiting.reply.send(Err(refusal));
+        }
+        for (_, reply, _) in self.synced_replies.drain(..) {
+            let _ = reply.send(FollowerNext::NOTHING);
+        }
+        self.seats.clear();
+    }
+
+    /// Takes the replica out of service for the rest of this process.
+    pub(super) fn fail(&mut self, cause: &str) {
+        if matches!(self.role, Role::Failed) {
+            return;
+        }
+        tracing::error!(partition = %self.name, cause, "replica is out of service");
+        self.end_role(KafkaError::KafkaStorageError);
+        self.role = Role::Failed;
+        self.checkpoint_due = None;
+        self.publish();
+    }
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends the log; syncing may block, so it happens off the runtime.
+async fn close(log: Log, closing: Closing) -> Result<(), String> {
+    let ended = tokio::task::spawn_blocking(move || match closing {
+        Closing::Clean => log.close().map(drop).map_err(|error| error.to_string()),
+        Closing::Discard => {
+            drop(log);
+            Ok(())
+        }
+    });
+    ended.await.unwrap_or_else(|error| Err(error.to_string()))
+}

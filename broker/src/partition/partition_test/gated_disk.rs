@@ -1,0 +1,104 @@
+//! The real disk, whose syncs wait while a gate is closed.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Open at first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(super) fn close(&self) {
+        *self.0.0.lock().unwrap() = true;
+    }
+
+    pub(super) fn open(&self) {
+        *self.0.0.lock().unwrap() = false;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let closed = self.0.0.lock().unwrap();
+        // Not for ever, so that a test that fails ends.
+        let waited = self
+            .0
+            .1
+            .wait_timeout_while(closed, PATIENCE, |closed| *closed);
+        drop(waited.unwrap());
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct GatedDisk(pub(super) Gate);
+
+#[derive(Debug)]
+struct GatedFile(Gate, Arc<dyn DiskFile>);
+
+impl Disk for GatedDisk {
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        let file = RealDisk.open(path, how)?;
+        Ok(Arc::new(GatedFile(self.0.clone(), file)))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
+        RealDisk.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_dir(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.pass();
+        RealDisk.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        RealDisk.lock(path)
+    }
+}
+
+impl DiskFile for GatedFile {
+    fn read_at(&self, position: u64, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.1.read_at(position, bytes_max, into)
+    }
+
+    fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.1.write_all_at(position, bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.pass();
+        self.1.sync_data()
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.1.truncate(bytes)
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        self.1.bytes()
+    }
+
+    fn forget_cached(&self) {
+        self.1.forget_cached();
+    }
+}

@@ -1,0 +1,68 @@
+//! [`TopicSettings`]: a topic's configuration, as its replicas use it.
+//!
+//! The controllers have checked every value; one that still cannot be used counts as not set.
+
+use trimaran_commit_log::LogConfig;
+use trimaran_metadata::{MetadataImage, PartitionState};
+use trimaran_replication::Durability;
+use trimaran_types::TopicName;
+
+/// What a replica needs to know of its topic's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// How the log is kept.
+    pub log: LogConfig,
+    /// `min.insync.replicas`, limited by the number of replicas; at least 1.
+    pub min_isr: usize,
+}
+
+impl TopicSettings {
+    /// The settings in force for one partition.
+    #[must_use]
+    pub fn of(image: &MetadataImage, topic: &TopicName, state: &PartitionState) -> Self {
+        let min_isr = image.min_insync_replicas(topic, state).max(1);
+        let defaults = LogConfig::default();
+        let log = LogConfig {
+            segment_bytes: number(image, topic, "segment.bytes").unwrap_or(defaults.segment_bytes),
+            segment_ms: number(image, topic, "segment.ms").unwrap_or(defaults.segment_ms),
+            index_interval_bytes: number(image, topic, "index.interval.bytes")
+                .unwrap_or(defaults.index_interval_bytes),
+            batch_bytes_max: number(image, topic, "max.message.bytes")
+                .unwrap_or(defaults.batch_bytes_max),
+            flush_messages: number(image, topic, "flush.messages")
+                .unwrap_or(defaults.flush_messages),
+            flush_ms: number(image, topic, "flush.ms"),
+            compacted: image
+                .effective_config(topic, "cleanup.policy")
+                .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+            ..defaults
+        };
+        let log = if log.check().is_ok() {
+            log
+        } else {
+            LogConfig::default()
+        };
+        Self { log, min_isr }
+    }
+
+    /// Largest batch that the topic takes: one never spans segments, so a segment is a bound, too.
+    #[must_use]
+    pub fn batch_bytes_max(&self) -> usize {
+        let segment_bytes = usize::try_from(self.log.segment_bytes).unwrap_or(usize::MAX);
+        self.log.batch_bytes_max.min(segment_bytes)
+    }
+
+    /// What an acknowledgement counts: `flush.messages=1`, the default, means synced records.
+    #[must_use]
+    pub const fn durability(&self) -> Durability {
+        if self.log.flush_messages <= 1 {
+            Durability::Synced
+        } else {
+            Durability::Written
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(image: &MetadataImage, topic: &TopicName, key: &str) -> Option<T> {
+    image.effective_config(topic, key)?.trim().parse().ok()
+}

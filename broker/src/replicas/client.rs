@@ -1,0 +1,59 @@
+//! What clients ask of this broker's own replicas, by partition.
+
+use std::time::Duration;
+
+use trimaran_api::ApiError;
+use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
+use trimaran_types::TopicIdPartition;
+use trimaran_types::record_batch::RecordBatch;
+
+use super::Replicas;
+use crate::partition::{PartitionHandle, Records, no_such_partition};
+
+impl Replicas {
+    /// Appends to a partition that this broker leads; see [`PartitionHandle::append`].
+    ///
+    /// # Errors
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    pub async fn append(
+        &self,
+        partition: TopicIdPartition,
+        batches: Vec<RecordBatch>,
+        acks: RequiredAcks,
+        timeout: Duration,
+    ) -> Result<AppendResponse, ApiError> {
+        self.hosted(partition)?.append(batches, acks, timeout).await
+    }
+
+    /// Reads from a partition that this broker leads; see [`PartitionHandle::read`].
+    ///
+    /// # Errors
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    pub async fn read(
+        &self,
+        partition: TopicIdPartition,
+        query: &ReadQuery,
+    ) -> Result<Records, ApiError> {
+        self.hosted(partition)?.read(query).await
+    }
+
+    /// The bounds of a partition that this broker leads; see [`PartitionHandle::offsets`].
+    ///
+    /// # Errors
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    pub fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+        self.hosted(partition)?.offsets()
+    }
+
+    /// The replica of a partition, if this broker has it.
+    #[must_use]
+    pub fn get(&self, partition: TopicIdPartition) -> Option<PartitionHandle> {
+        self.table.get(partition)
+    }
+
+    fn hosted(&self, partition: TopicIdPartition) -> Result<PartitionHandle, ApiError> {
+        self.table
+            .get(partition)
+            .ok_or_else(|| no_such_partition(partition))
+    }
+}

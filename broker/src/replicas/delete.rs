@@ -1,0 +1,58 @@
+//! Replicas whose end is committed: the topic was deleted, or the replica moved elsewhere.
+
+use std::sync::Arc;
+
+use trimaran_commit_log::Aside;
+use trimaran_types::{TopicIdPartition, TopicPartition};
+
+use super::Replicas;
+use crate::partition::{Closing, PartitionHandle};
+
+impl Replicas {
+    /// Ends replicas and renames their logs out of the way, so that a topic of the same name may
+    /// follow; the bytes go in the background. Call it only for what a committed record has ended.
+    pub async fn delete(self: &Arc<Self>, partitions: &[TopicIdPartition]) {
+        let handles: Vec<PartitionHandle> = partitions
+            .iter()
+            .filter_map(|partition| self.table.remove(*partition))
+            .collect();
+        let topics: Vec<TopicPartition> = handles
+            .iter()
+            .map(|handle| handle.topic().clone())
+            .collect();
+        // What a person may still want to look at is kept, but nobody counts on it any more.
+        let damaged: Vec<TopicPartition> = partitions
+            .iter()
+            .filter_map(|partition| self.table.unmark_damaged(*partition))
+            .collect();
+        if topics.is_empty() && damaged.is_empty() {
+            return;
+        }
+        for handle in handles {
+            if let Err(cause) = handle.close(Closing::Discard).await {
+                tracing::warn!(partition = %handle.topic(), cause, "ending a deleted replica");
+            }
+        }
+        let replicas = Arc::clone(self);
+        let renamed = tokio::task::spawn_blocking(move || {
+            tracing::info!(partitions = topics.len(), "deleting replicas");
+            replicas.dir.set_aside(&topics, Aside::Delete)?;
+            replicas.dir.set_aside(&damaged, Aside::Stray).map(drop)
+        });
+        match renamed.await {
+            Ok(Ok(())) => self.remove_deleted(),
+            Ok(Err(error)) => tracing::error!(%error, "deleted replicas stay in their place"),
+            Err(error) => tracing::error!(%error, "deleting replicas broke off"),
+        }
+    }
+
+    /// Removes what was renamed as deleted, by this run or the last one, in the background.
+    pub fn remove_deleted(self: &Arc<Self>) {
+        let replicas = Arc::clone(self);
+        tokio::task::spawn_blocking(move || match replicas.dir.remove_deleted() {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "deleted replicas are gone"),
+            Err(error) => tracing::warn!(%error, "deleted replicas still take room"),
+        });
+    }
+}

@@ -1,0 +1,444 @@
+//! Two brokers and their controllers, as far as the data plane needs them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use trimaran_api::client::{Controllers, http_client};
+use trimaran_api::replica::{AppendResponse, ReplicaFetchRequest, RequiredAcks};
+use trimaran_api::{ApiError, body, headers, paths};
+use trimaran_commit_log::{LogDir, RealDisk};
+use trimaran_metadata::record::{
+    Config, ConfigResourceType, Partition, PartitionChange, RegisterBroker, RemoveTopic, Topic,
+};
+use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
+use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
+use trimaran_types::{
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
+    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+};
+use uuid::Uuid;
+
+use crate::assignments::Assignments;
+use crate::config::ReplicationConfig;
+use crate::context::BrokerContext;
+use crate::fetcher::Fetchers;
+use crate::isr_changes::IsrWorker;
+use crate::partition::{PartitionHandle, PartitionStatus};
+use crate::replicas::{OpenReport, Replicas};
+
+use super::quorum::{Quorum, alter};
+
+pub(super) const ONE: BrokerId = BrokerId(1);
+pub(super) const TWO: BrokerId = BrokerId(2);
+const LONG: Duration = Duration::from_secs(20);
+
+pub(super) struct Broker {
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) fetchers: Arc<Fetchers>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+pub(super) struct Pair {
+    quorum: Arc<Quorum>,
+    controller: SocketAddr,
+    folders: [tempfile::TempDir; 2],
+    brokers: [Option<Broker>; 2],
+    lag_time_max: Duration,
+    fetches: Arc<AtomicUsize>,
+    _controller_task: JoinHandle<()>,
+}
+
+type Serving = (Arc<Replicas>, Arc<AtomicUsize>);
+
+async fn fetch(State((replicas, fetches)): State<Serving>, request: Bytes) -> impl IntoResponse {
+    fetches.fetch_add(1, Ordering::Relaxed);
+    let request: ReplicaFetchRequest = body::from_msgpack(&request).unwrap();
+    msgpack(&replicas.follower_fetch(&request).await)
+}
+
+pub(super) fn msgpack<T: serde::Serialize>(value: &T) -> impl IntoResponse + use<T> {
+    (
+        [(http::header::CONTENT_TYPE, headers::MSGPACK)],
+        body::to_msgpack(value).unwrap(),
+    )
+}
+
+async fn serve(app: axum::Router) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (
+        address,
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }),
+    )
+}
+
+fn place(id: BrokerId) -> usize {
+    usize::try_from(id.0).unwrap() - 1
+}
+
+impl Pair {
+    pub(super) async fn start() -> Self {
+        Self::start_with(Duration::from_secs(10)).await
+    }
+
+    pub(super) async fn start_with(lag_time_max: Duration) -> Self {
+        let image = watch::Sender::new(Arc::new(MetadataImage::default()));
+        let quorum = Arc::new(Quorum {
+            image,
+            changing: Mutex::new(100),
+        });
+        let app = axum::Router::new()
+            .route(paths::ALTER_PARTITIONS, post(alter))
+            .with_state(Arc::clone(&quorum));
+        let (controller, controller_task) = serve(app).await;
+        let mut pair = Self {
+            quorum,
+            controller,
+            folders: [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()],
+            brokers: [None, None],
+            lag_time_max,
+            fetches: Arc::default(),
+            _controller_task: controller_task,
+        };
+        pair.restart(ONE).await;
+        pair.restart(TWO).await;
+        pair
+    }
+
+    /// Fetches that followers have sent so far.
+    pub(super) fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::Relaxed)
+    }
+
+    /// Starts a broker on its folder, under a new registration.
+    pub(super) async fn restart(&mut self, id: BrokerId) -> OpenReport {
+        let context = self.context(id);
+        let cluster_id = context.cluster_id;
+        let directory_id = DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
+        let folder: &Path = self.folders[place(id)].path();
+        let dir = LogDir::open(Arc::new(RealDisk), folder, cluster_id, id, directory_id).unwrap();
+        let replicas = Replicas::new(context.clone(), dir).unwrap();
+        let app = axum::Router::new()
+            .route(paths::REPLICA_FETCH, post(fetch))
+            .with_state((Arc::clone(&replicas), Arc::clone(&self.fetches)));
+        let (address, server) = serve(app).await;
+        self.register(id, address);
+        let image = context.current_image();
+        let report = replicas.open_all(&image).await.unwrap();
+        let fetchers = Arc::new(Fetchers::new(context.clone()));
+        let assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        let worker = IsrWorker::new(
+            context.clone(),
+            replicas.isr_changes().clone(),
+            Arc::clone(replicas.table()),
+        );
+        let tasks = vec![
+            server,
+            tokio::spawn(assignments.run(context.image.clone())),
+            tokio::spawn(worker.run()),
+            tokio::spawn(Arc::clone(&replicas).watch_directory()),
+        ];
+        self.brokers[place(id)] = Some(Broker {
+            replicas,
+            fetchers,
+            tasks,
+        });
+        report
+    }
+
+    fn context(&self, id: BrokerId) -> BrokerContext {
+        let http = http_client(Duration::from_secs(1)).unwrap();
+        let broker_epoch = BrokerEpoch(self.quorum.fresh_uuid().as_u128().try_into().unwrap());
+        let addresses = vec![self.controller.to_string()];
+        BrokerContext {
+            broker_id: id,
+            cluster_id: ClusterId::from_uuid(Uuid::from_u128(1)),
+            broker_epoch: watch::channel(Some(broker_epoch)).1,
+            controllers: Arc::new(Controllers::new(http.clone(), addresses)),
+            http,
+            image: self.quorum.image.subscribe(),
+            replication: ReplicationConfig {
+                lag_time_max: self.lag_time_max,
+                fetch_wait_max: Duration::from_millis(500),
+                append_bytes_max: 64 << 20,
+            },
+        }
+    }
+
+    fn register(&self, id: BrokerId, address: SocketAddr) {
+        // The epoch that the context was made with is the last number drawn.
+        let last = *self
+            .quorum
+            .changing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.quorum
+            .change(&[MetadataRecord::RegisterBroker(RegisterBroker {
+                broker_id: id,
+                incarnation_id: IncarnationId::from_uuid(Uuid::from_u128(last)),
+                broker_epoch: BrokerEpoch(last.try_into().unwrap()),
+                client_address: address.to_string(),
+                inter_node_address: address.to_string(),
+                rack: None,
+                directories: vec![DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)))],
+                fenced: false,
+                in_controlled_shutdown: false,
+                reason: FenceReason::Registered,
+                origin: None,
+            })]);
+    }
+
+    pub(super) fn broker(&self, id: BrokerId) -> &Broker {
+        self.brokers[place(id)].as_ref().expect("running")
+    }
+
+    /// Stops in order; tells whether the directory was marked.
+    pub(super) async fn stop(&mut self, id: BrokerId) -> bool {
+        let broker = self.brokers[place(id)].take().expect("running");
+        broker.fetchers.stop();
+        broker.tasks.iter().for_each(JoinHandle::abort);
+        broker.replicas.shutdown().await
+    }
+
+    /// Ends a broker as a kill would: nothing is closed and nothing is marked.
+    pub(super) async fn crash(&mut self, id: BrokerId) {
+        let broker = self.brokers[place(id)].take().expect("running");
+        broker.fetchers.stop();
+        for task in broker.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+        // The directory's lock ends with the last owner.
+        let released = Arc::downgrade(&broker.replicas);
+        drop(broker.replicas);
+        drop(broker.fetchers);
+        while released.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Creates a topic of one partition and waits until both brokers have taken it up.
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        replicas: &[BrokerId],
+        isr: &[BrokerId],
+    ) -> TopicIdPartition {
+        let id = self.create_records(name, replicas, isr);
+        for replica in replicas {
+            self.until(*replica, id, |status| status.leader_epoch.is_some())
+                .await;
+        }
+        id
+    }
+
+    /// Creates a topic without waiting.
+    pub(super) fn create_unseen(&self, name: &str, replicas: &[BrokerId]) -> TopicIdPartition {
+        self.create_records(name, replicas, replicas)
+    }
+
+    fn create_records(
+        &self,
+        name: &str,
+        replicas: &[BrokerId],
+        isr: &[BrokerId],
+    ) -> TopicIdPartition {
+        let topic_id = TopicId::from_uuid(self.quorum.fresh_uuid());
+        let partition = PartitionIndex(0);
+        let directory = |id: &BrokerId| DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
+        self.quorum.change(&[
+            MetadataRecord::Topic(Topic {
+                name: TopicName::new(name).unwrap(),
+                topic_id,
+            }),
+            MetadataRecord::Partition(Partition {
+                topic_id,
+                partition,
+                replicas: replicas.to_vec(),
+                directories: replicas.iter().map(directory).collect(),
+                isr: isr.to_vec(),
+                leader: isr.first().copied(),
+                leader_epoch: LeaderEpoch(0),
+                partition_epoch: PartitionEpoch(0),
+                leader_recovery: LeaderRecovery::Recovered,
+                adding_replicas: Vec::new(),
+                removing_replicas: Vec::new(),
+                eligible_leader_replicas: Vec::new(),
+                last_known_eligible: Vec::new(),
+                reason: ChangeReason::Created,
+                reason_broker: None,
+                origin: None,
+            }),
+        ]);
+        TopicIdPartition {
+            topic_id,
+            partition,
+        }
+    }
+
+    pub(super) fn delete(&self, id: TopicIdPartition) {
+        let topic_id = id.topic_id;
+        self.quorum
+            .change(&[MetadataRecord::RemoveTopic(RemoveTopic { topic_id })]);
+    }
+
+    pub(super) fn elect(&self, id: TopicIdPartition, leader: BrokerId) {
+        let reason = ChangeReason::Elected;
+        let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
+        change.leader = Some(Some(leader));
+        self.quorum
+            .change(&[MetadataRecord::PartitionChange(change)]);
+    }
+
+    pub(super) fn set_isr(&self, id: TopicIdPartition, leader: BrokerId, isr: &[BrokerId]) {
+        let reason = ChangeReason::Elected;
+        let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
+        change.leader = Some(Some(leader));
+        change.isr = Some(isr.to_vec());
+        self.quorum
+            .change(&[MetadataRecord::PartitionChange(change)]);
+    }
+
+    pub(super) fn partition_epoch(&self, id: TopicIdPartition) -> PartitionEpoch {
+        let image = self.quorum.image.borrow();
+        image.partition(id).unwrap().partition_epoch
+    }
+
+    /// Loses a log's directory, as a careless hand would.
+    pub(super) fn lose(&self, id: BrokerId, name: &str) {
+        std::fs::remove_dir_all(self.log_dir(id, name)).unwrap();
+    }
+
+    pub(super) fn log_dir(&self, id: BrokerId, name: &str) -> std::path::PathBuf {
+        self.folders[place(id)].path().join("logs").join(name)
+    }
+
+    /// Waits until exactly these replicas of the broker are out of service.
+    pub(super) async fn until_out_of_service(&self, at: BrokerId, names: &[&str]) {
+        let reached = async {
+            while self.broker(at).replicas.out_of_service() != names {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(LONG, reached).await.is_ok();
+        let found = self.broker(at).replicas.out_of_service();
+        assert!(in_time, "broker {at} stays at {found:?}");
+    }
+
+    pub(super) fn set_config(&self, id: TopicIdPartition, name: &str, value: &str) {
+        let image = Arc::clone(&self.quorum.image.borrow());
+        let topic = image.topics.get(id.topic_id).unwrap().name.to_string();
+        self.quorum.change(&[MetadataRecord::Config(Config {
+            resource_type: ConfigResourceType::Topic,
+            resource_name: topic,
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        })]);
+    }
+
+    pub(super) async fn append(
+        &self,
+        at: BrokerId,
+        id: TopicIdPartition,
+        text: &str,
+    ) -> Result<AppendResponse, ApiError> {
+        let deadline = tokio::time::Instant::now() + LONG;
+        loop {
+            let replicas = &self.broker(at).replicas;
+            let result = replicas
+                .append(id, vec![batch(text)], RequiredAcks::All, LONG)
+                .await;
+            // A test knows of an election before the broker does.
+            let is_early = result.as_ref().is_err_and(|refusal| {
+                refusal.body.kafka_error == Some(trimaran_types::KafkaError::NotLeaderOrFollower)
+            }) && self.quorum.image.borrow().partition(id).is_some();
+            if !is_early || tokio::time::Instant::now() > deadline {
+                return result;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the broker's replica exists and `holds`.
+    pub(super) async fn until(
+        &self,
+        at: BrokerId,
+        id: TopicIdPartition,
+        holds: impl Fn(&PartitionStatus) -> bool,
+    ) {
+        let seen = || {
+            self.broker(at)
+                .replicas
+                .get(id)
+                .map(|handle| handle.status())
+        };
+        let reached = async {
+            while !seen().is_some_and(|status| holds(&status)) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(LONG, reached).await.is_ok();
+        assert!(in_time, "broker {at} stays at {:?}", seen());
+    }
+
+    pub(super) async fn until_isr(&self, id: TopicIdPartition, isr: &[BrokerId]) {
+        let mut image = self.quorum.image.subscribe();
+        let reached =
+            image.wait_for(|image| image.partition(id).is_some_and(|state| state.isr == isr));
+        tokio::time::timeout(LONG, reached)
+            .await
+            .expect("in time")
+            .unwrap();
+    }
+
+    pub(super) fn stray_directories(&self, id: BrokerId) -> usize {
+        let logs = self.folders[place(id)].path().join("logs");
+        let names = std::fs::read_dir(logs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        names
+            .filter(|name| name.to_string_lossy().ends_with("-stray"))
+            .count()
+    }
+}
+
+pub(super) fn batch(text: &str) -> RecordBatch {
+    let mut builder = BatchBuilder::new(TimestampType::CreateTime);
+    builder
+        .push(Timestamp(1), None, Some(text.as_bytes()), &[])
+        .unwrap();
+    builder.build().unwrap()
+}
+
+/// Every record in the replica's log, committed or not.
+pub(super) fn read_all(handle: &PartitionHandle) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut from = Offset(0);
+    loop {
+        let bytes = handle
+            .reader()
+            .read(from, Offset(i64::MAX), 1 << 20)
+            .unwrap();
+        if bytes.is_empty() {
+            return texts;
+        }
+        for batch in split(bytes) {
+            let batch = batch.unwrap();
+            from = batch.header().next_offset();
+            for record in batch.records().unwrap() {
+                let value = record.unwrap().value.unwrap();
+                texts.push(String::from_utf8(value.to_vec()).unwrap());
+            }
+        }
+    }
+}

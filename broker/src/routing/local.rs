@@ -1,0 +1,44 @@
+//! [`LocalPartitions`]: the work as the leader does it, on this broker.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use trimaran_api::ApiError;
+use trimaran_api::replica::{
+    AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
+    RequiredAcks,
+};
+use trimaran_types::TopicIdPartition;
+use trimaran_types::record_batch::RecordBatch;
+
+use super::Records;
+
+/// The partitions that this broker holds. Each call refuses what this broker does not lead.
+pub trait LocalPartitions: Send + Sync + std::fmt::Debug + 'static {
+    /// Appends batches; answers when they are as safe as `acks` asks, at most after `timeout`.
+    ///
+    /// A refusal tells in its details whether something may have been written.
+    fn append(
+        &self,
+        partition: TopicIdPartition,
+        batches: Vec<RecordBatch>,
+        acks: RequiredAcks,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<AppendResponse, ApiError>>;
+
+    /// Reads below the high watermark; waits for data as the query says.
+    fn read(
+        &self,
+        partition: TopicIdPartition,
+        query: ReadQuery,
+    ) -> BoxFuture<'_, Result<Records, ApiError>>;
+
+    /// The bounds of the log.
+    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError>;
+
+    /// Answers a follower.
+    fn fetch(
+        &self,
+        request: ReplicaFetchRequest,
+    ) -> BoxFuture<'_, Result<ReplicaFetchResponse, ApiError>>;
+}

@@ -1,0 +1,55 @@
+//! The replicas of this broker, as [`LocalPartitions`].
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use trimaran_api::ApiError;
+use trimaran_api::replica::{
+    AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
+    RequiredAcks,
+};
+use trimaran_types::TopicIdPartition;
+use trimaran_types::record_batch::RecordBatch;
+
+use super::{LocalPartitions, Records};
+use crate::replicas::Replicas;
+
+impl LocalPartitions for Replicas {
+    fn append(
+        &self,
+        partition: TopicIdPartition,
+        batches: Vec<RecordBatch>,
+        acks: RequiredAcks,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<AppendResponse, ApiError>> {
+        Self::append(self, partition, batches, acks, timeout).boxed()
+    }
+
+    fn read(
+        &self,
+        partition: TopicIdPartition,
+        query: ReadQuery,
+    ) -> BoxFuture<'_, Result<Records, ApiError>> {
+        async move {
+            let found = Self::read(self, partition, &query).await?;
+            Ok(Records {
+                bytes: found.bytes,
+                high_watermark: found.high_watermark,
+                log_start: found.log_start,
+                leader_epoch: found.leader_epoch,
+            })
+        }
+        .boxed()
+    }
+
+    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+        Self::offsets(self, partition)
+    }
+
+    fn fetch(
+        &self,
+        request: ReplicaFetchRequest,
+    ) -> BoxFuture<'_, Result<ReplicaFetchResponse, ApiError>> {
+        async move { Ok(self.follower_fetch(&request).await) }.boxed()
+    }
+}

@@ -1,0 +1,283 @@
+//! [`PartitionRouter`]: append, read and offsets for any partition of the cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use trimaran_api::ApiError;
+use trimaran_api::client::CallError;
+use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
+use trimaran_api::rest::WriteOutcome;
+use trimaran_metadata::MetadataImage;
+use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{BrokerId, KafkaError, TopicIdPartition};
+
+use super::remote::Callee;
+use super::retry::{Failure, is_about_leadership, leadership, until_deadline};
+use super::{
+    LocalPartitions, Records, Remote, Whereabouts, outcome_of, unknown_outcome, with_outcome,
+};
+
+/// How long a read waits for a leader before it says that there is none.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a leader that was replaced may still answer. One that lives answers at once, since it
+/// was deposed; one that hangs would keep the caller until its deadline.
+const REPLACED_GRACE: Duration = Duration::from_millis(250);
+
+/// Does a request where it has to be done.
+#[derive(Debug, Clone)]
+pub struct PartitionRouter {
+    me: BrokerId,
+    image: watch::Receiver<Arc<MetadataImage>>,
+    local: Arc<dyn LocalPartitions>,
+    remote: Remote,
+}
+
+impl PartitionRouter {
+    /// For the broker `me`, which holds `local`.
+    #[must_use]
+    pub fn new(
+        me: BrokerId,
+        image: watch::Receiver<Arc<MetadataImage>>,
+        local: Arc<dyn LocalPartitions>,
+        remote: Remote,
+    ) -> Self {
+        Self {
+            me,
+            image,
+            local,
+            remote,
+        }
+    }
+
+    /// The partitions of this broker itself.
+    #[must_use]
+    pub fn local(&self) -> &Arc<dyn LocalPartitions> {
+        &self.local
+    }
+
+    /// Appends at the leader; at most until `deadline`.
+    ///
+    /// # Errors
+    /// The leader's refusal, or that none could be reached; the details tell whether something may
+    /// have been written.
+    pub async fn append(
+        &self,
+        partition: TopicIdPartition,
+        batches: Vec<RecordBatch>,
+        acks: RequiredAcks,
+        deadline: Instant,
+    ) -> Result<AppendResponse, ApiError> {
+        let batches = &batches;
+        until_deadline(&self.image, self.me, partition, deadline, |place| async {
+            let timeout = deadline.saturating_duration_since(Instant::now());
+            let callee = match callee(place, partition) {
+                None => {
+                    let appended = self.local.append(partition, batches.clone(), acks, timeout);
+                    return appended.await.map_err(refused_append);
+                }
+                Some(callee) => callee,
+            };
+            let answer = self.remote.append(&callee, batches, acks, timeout);
+            let answer = self.unless_replaced(&callee, answer).await;
+            answer.map_err(failed_append)
+        })
+        .await
+        .map_err(|error| {
+            let outcome = outcome_of(&error);
+            with_outcome(error, outcome)
+        })
+    }
+
+    /// Reads at the leader; waits for data as the query says, and a moment for a leader.
+    ///
+    /// # Errors
+    /// The leader's refusal, or that none could be reached.
+    pub async fn read(
+        &self,
+        partition: TopicIdPartition,
+        query: ReadQuery,
+    ) -> Result<Records, ApiError> {
+        let deadline = Instant::now() + READ_PATIENCE;
+        let query = &query;
+        until_deadline(&self.image, self.me, partition, deadline, |place| async {
+            match callee(place, partition) {
+                None => {
+                    let read = self.local.read(partition, query.clone()).await;
+                    read.map_err(refused_question)
+                }
+                Some(callee) => {
+                    let asked = self.remote.read(&callee, query);
+                    let asked = self.unless_replaced(&callee, asked).await;
+                    asked.map_err(failed_question)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Asks the leader for the bounds of a log.
+    ///
+    /// # Errors
+    /// As [`PartitionRouter::read`].
+    pub async fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+        let deadline = Instant::now() + READ_PATIENCE;
+        until_deadline(&self.image, self.me, partition, deadline, |place| async {
+            match callee(place, partition) {
+                None => self.local.offsets(partition).map_err(refused_question),
+                Some(callee) => {
+                    let timeout = deadline.saturating_duration_since(Instant::now());
+                    let asked = self.remote.offsets(&callee, timeout);
+                    let asked = self.unless_replaced(&callee, asked).await;
+                    asked.map_err(failed_question)
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl PartitionRouter {
+    /// Waits for an answer, but not for that of a leader which the cluster has given up.
+    async fn unless_replaced<T>(
+        &self,
+        callee: &Callee,
+        answer: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let mut images = self.image.clone();
+        let before = leadership(&images.borrow_and_update(), callee.partition);
+        let replaced = async {
+            let moved = images.wait_for(|image| leadership(image, callee.partition) != before);
+            if moved.await.is_err() {
+                // The broker stops; the call has a deadline of its own.
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(REPLACED_GRACE).await;
+        };
+        tokio::select! {
+            answer = answer => answer,
+            () = replaced => Err(CallError::TimedOut {
+                address: callee.address.clone(),
+            }),
+        }
+    }
+}
+
+fn callee(place: Whereabouts, partition: TopicIdPartition) -> Option<Callee> {
+    match place {
+        Whereabouts::Here => None,
+        Whereabouts::There { broker_id, address } => Some(Callee {
+            broker_id,
+            address,
+            partition,
+        }),
+    }
+}
+
+/// A leader's refusal of an append: to be tried again only when it wrote nothing.
+fn refused_append(error: ApiError) -> Failure {
+    let wrote_nothing = outcome_of(&error) == WriteOutcome::NothingWritten;
+    let may_retry = wrote_nothing && error.body.kafka_error.is_some_and(is_about_leadership);
+    Failure { error, may_retry }
+}
+
+/// An append that got no answer: only one that never arrived may be sent again.
+fn failed_append(error: CallError) -> Failure {
+    match error {
+        CallError::Refused(refusal) => refused_append(refusal),
+        CallError::Unreachable { .. } => Failure {
+            error: unreachable(&error),
+            may_retry: true,
+        },
+        CallError::TimedOut { .. } => Failure::last(unknown_outcome(
+            KafkaError::RequestTimedOut,
+            &error.to_string(),
+        )),
+        CallError::Broken { .. } | CallError::Unreadable { .. } => Failure::last(unknown_outcome(
+            KafkaError::NetworkException,
+            &error.to_string(),
+        )),
+    }
+}
+
+/// A question may always be asked again.
+fn refused_question(error: ApiError) -> Failure {
+    let may_retry = error.body.kafka_error.is_some_and(is_about_leadership);
+    Failure { error, may_retry }
+}
+
+fn failed_question(error: CallError) -> Failure {
+    match error {
+        CallError::Refused(refusal) => refused_question(refusal),
+        CallError::Unreadable { .. } => Failure::last(ApiError::kafka(
+            KafkaError::UnknownServerError,
+            error.to_string(),
+        )),
+        _ => Failure {
+            error: unreachable(&error),
+            may_retry: true,
+        },
+    }
+}
+
+fn unreachable(error: &CallError) -> ApiError {
+    let message = format!("the partition's leader did not answer: {error}");
+    ApiError::kafka(KafkaError::BrokerNotAvailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> String {
+        "127.0.0.1:1".to_owned()
+    }
+
+    #[test]
+    fn an_append_is_sent_again_only_when_it_surely_did_nothing() {
+        let cause = || "x".to_owned();
+        let may_retry = |error| failed_append(error).may_retry;
+        assert!(may_retry(CallError::Unreachable {
+            address: address(),
+            cause: cause()
+        }));
+        for error in [
+            CallError::TimedOut { address: address() },
+            CallError::Broken {
+                address: address(),
+                cause: cause(),
+            },
+            CallError::Unreadable {
+                address: address(),
+                cause: cause(),
+            },
+        ] {
+            let failure = failed_append(error);
+            assert!(!failure.may_retry);
+            assert_eq!(outcome_of(&failure.error), WriteOutcome::Unknown);
+            assert_eq!(failure.error.body.error_code, 50003);
+        }
+    }
+
+    #[test]
+    fn a_deposed_leader_s_refusal_counts_by_what_it_says_of_the_records() {
+        let deposed = || ApiError::kafka(KafkaError::NotLeaderOrFollower, "deposed");
+        assert!(!refused_append(deposed()).may_retry);
+        let told = |outcome| refused_append(with_outcome(deposed(), outcome)).may_retry;
+        assert!(told(WriteOutcome::NothingWritten));
+        assert!(!told(WriteOutcome::Unknown));
+        let full = ApiError::kafka(KafkaError::NotEnoughReplicas, "too few");
+        assert!(!refused_append(full).may_retry);
+    }
+
+    #[test]
+    fn a_question_is_asked_again_whatever_happened_to_it() {
+        assert!(failed_question(CallError::TimedOut { address: address() }).may_retry);
+        let moved = ApiError::kafka(KafkaError::NotLeaderOrFollower, "moved");
+        assert!(refused_question(moved).may_retry);
+        let range = ApiError::kafka(KafkaError::OffsetOutOfRange, "range");
+        assert!(!refused_question(range).may_retry);
+    }
+}
