@@ -1,0 +1,40 @@
+//! [`topic_status`]: a topic as people read it, with the reason of each partition's state.
+
+use trimaran_api::controller::{PartitionStatus, TopicStatus};
+use trimaran_metadata::{MetadataImage, PartitionState, TopicImage};
+use trimaran_types::PartitionIndex;
+
+/// The topic as it is in `view`.
+#[must_use]
+pub fn topic_status(view: &MetadataImage, topic: &TopicImage) -> TopicStatus {
+    let settings = view.configs.topic(&topic.name);
+    TopicStatus {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        configs: settings
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        partitions: topic
+            .partitions()
+            .map(|(partition, state)| partition_status(partition, state))
+            .collect(),
+    }
+}
+
+fn partition_status(partition: PartitionIndex, state: &PartitionState) -> PartitionStatus {
+    let change = state.last_change;
+    let last_change = match change.broker {
+        Some(broker) => format!("{} (broker {broker})", change.reason),
+        None => change.reason.to_string(),
+    };
+    PartitionStatus {
+        partition,
+        leader: state.leader,
+        leader_epoch: state.leader_epoch,
+        partition_epoch: state.partition_epoch,
+        replicas: state.replicas.clone(),
+        isr: state.isr.clone(),
+        eligible_leader_replicas: state.eligible_leader_replicas.clone(),
+        last_change: Some(last_change),
+    }
+}

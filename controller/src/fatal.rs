@@ -1,0 +1,49 @@
+//! [`Fatal`]: the conditions that a controller must not survive, and the status it exits with.
+
+use trimaran_raft_store::{OpenError, WriteError};
+
+use crate::bootstrap::BootstrapError;
+use crate::directory::DirectoryError;
+
+/// Why a controller ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The first start cannot succeed.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The raft store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The raft store failed. What it acknowledged is safe with the other controllers.
+    #[error("{0}")]
+    Store(String),
+    /// The raft core stopped.
+    #[error("raft stopped: {0}")]
+    Raft(String),
+    /// The timers contradict each other.
+    #[error("raft cannot be configured: {0}")]
+    Config(String),
+    /// A task of the controller was lost.
+    #[error("a task of the controller was lost: {0}")]
+    Lost(String),
+}
+
+impl Fatal {
+    /// The exit status: 2 when a restart cannot help without an operator, 70 when it may.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Bootstrap(_) | Self::Directory(_) | Self::Open(_) | Self::Config(_) => 2,
+            Self::Store(_) | Self::Raft(_) | Self::Lost(_) => 70,
+        }
+    }
+}
+
+impl From<WriteError> for Fatal {
+    fn from(error: WriteError) -> Self {
+        Self::Store(error.to_string())
+    }
+}

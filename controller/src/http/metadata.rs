@@ -1,0 +1,86 @@
+//! `/v1/metadata/...`: the feed, the snapshot and the tree. Any controller answers from what it
+//! has applied itself.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use trimaran_api::ApiError;
+use trimaran_api::controller::{MetadataLogQuery, MetadataSnapshot};
+use trimaran_metadata::Snapshot;
+use trimaran_types::KafkaError;
+
+use super::answer::answer;
+use super::{App, Refusal};
+use crate::feed;
+
+/// A page of the committed log, after a wait when there is none yet.
+pub(super) async fn log(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<MetadataLogQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Refusal> {
+    let node = app.node()?;
+    let Query(query) = query.map_err(|error| {
+        ApiError::kafka(KafkaError::InvalidRequest, error.body_text()).with_code(400)
+    })?;
+    answer(&headers, &feed::page(&node, &query).await?)
+}
+
+/// The applied image as records.
+pub(super) async fn snapshot(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let node = app.node()?;
+    let image = node.published().image();
+    let cluster_id = node.identity().cluster_id;
+    // A large image takes a while to write down; not on the threads that serve heartbeats.
+    tokio::task::spawn_blocking(move || {
+        let snapshot = MetadataSnapshot {
+            cluster_id,
+            snapshot: Snapshot::of(&image),
+        };
+        answer(&headers, &snapshot)
+    })
+    .await
+    .map_err(|error| ApiError::new(500, error.to_string()))?
+}
+
+/// The whole image as a tree.
+pub(super) async fn tree(state: State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    subtree(state, Path(String::new()), headers).await
+}
+
+/// A part of the tree: `topics/flights/partitions/0`.
+pub(super) async fn subtree(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let image = app.node()?.published().image();
+    tokio::task::spawn_blocking(move || {
+        let mut value = serde_json::to_value(image.as_ref())
+            .map_err(|error| ApiError::new(500, error.to_string()))?;
+        let mut walked = String::new();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let inner = match &mut value {
+                serde_json::Value::Object(map) => map.remove(name),
+                serde_json::Value::Array(items) => name
+                    .parse()
+                    .ok()
+                    .and_then(|place: usize| items.get(place).cloned()),
+                _ => None,
+            };
+            value = inner.ok_or_else(|| {
+                ApiError::new(404, format!("no '{name}' in the metadata at '/{walked}'"))
+            })?;
+            walked.push_str(name);
+            walked.push('/');
+        }
+        answer(&headers, &value)
+    })
+    .await
+    .map_err(|error| ApiError::new(500, error.to_string()))?
+}

@@ -1,0 +1,139 @@
+//! [`Proposer`]: the handle of the proposer's task.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use trimaran_metadata::{MetadataImage, MetadataRecord};
+
+use super::ProposeError;
+use crate::decide::{Decision, Refusal};
+
+/// Changes that may wait for the task.
+pub(super) const MAILBOX_LENGTH: usize = 1_024;
+
+/// What confirms a decision that changes nothing while nothing is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirm {
+    /// A round of the quorum (ReadIndex): an isolated controller cannot answer.
+    Quorum,
+    /// Nothing: the answer promises nothing.
+    Nothing,
+}
+
+/// Told once what became of the entry that a decision rests on.
+pub(super) type Waiter = Box<dyn FnOnce(Result<(), ProposeError>) + Send>;
+
+/// Decides on an image: the records, and who waits for them.
+pub(super) type Decide = Box<dyn FnOnce(&MetadataImage) -> (Vec<MetadataRecord>, Waiter) + Send>;
+
+/// One change to be decided.
+pub(super) struct Job {
+    pub(super) decide: Decide,
+    /// Answers without deciding.
+    pub(super) answer: Waiter,
+    pub(super) confirm: Confirm,
+}
+
+/// Proposes changes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Proposer {
+    jobs: mpsc::Sender<Job>,
+    active_term: watch::Receiver<Option<u64>>,
+    timeout: Duration,
+}
+
+impl Proposer {
+    pub(super) fn new(
+        jobs: mpsc::Sender<Job>,
+        active_term: watch::Receiver<Option<u64>>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            jobs,
+            active_term,
+            timeout,
+        }
+    }
+
+    /// Decides by `decide` on the image and what is pending, and waits until the decision, and all
+    /// it was decided on, is committed and applied here. `decide` runs at most once.
+    ///
+    /// A refusal waits likewise: what it saw may have been pending. What nobody waits for any more
+    /// when its turn comes is not decided.
+    ///
+    /// # Errors
+    /// `Unknown` alone leaves open whether the change took effect.
+    pub(crate) async fn propose<R: Send + 'static>(
+        &self,
+        confirm: Confirm,
+        decide: impl FnOnce(&MetadataImage) -> Result<Decision<R>, Refusal> + Send + 'static,
+    ) -> Result<R, ProposeError> {
+        let (sender, receiver) = oneshot::channel::<Result<R, ProposeError>>();
+        // Whoever answers takes it: the decision's waiter, or the refusal to decide at all.
+        let sender = std::sync::Arc::new(std::sync::Mutex::new(Some(sender)));
+        let take = move |sender: &std::sync::Mutex<Option<_>>| {
+            sender
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take()
+        };
+        let for_decision = std::sync::Arc::clone(&sender);
+        let job = Job {
+            decide: Box::new(move |image| {
+                if is_abandoned(&for_decision) {
+                    let nobody: Waiter = Box::new(|_| {});
+                    return (Vec::new(), nobody);
+                }
+                let (records, result) = match decide(image) {
+                    Ok(decision) => (decision.records, Ok(decision.response)),
+                    Err(refusal) => (Vec::new(), Err(ProposeError::Refused(refusal))),
+                };
+                let waiter: Waiter = Box::new(move |outcome| {
+                    if let Some(sender) = take(&for_decision) {
+                        // A caller that went away needs no answer.
+                        drop(sender.send(outcome.and(result)));
+                    }
+                });
+                (records, waiter)
+            }),
+            answer: Box::new(move |outcome| {
+                if let Some(sender) = take(&sender)
+                    && let Err(error) = outcome
+                {
+                    drop(sender.send(Err(error)));
+                }
+            }),
+            confirm,
+        };
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ProposeError::Busy,
+            mpsc::error::TrySendError::Closed(_) => ProposeError::NotController,
+        })?;
+        match tokio::time::timeout(self.timeout, receiver).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(ProposeError::Unknown),
+        }
+    }
+
+    /// The term in which this controller is active: leader, and its own term's first entry
+    /// applied. `None` while it is not.
+    #[must_use]
+    pub(crate) fn active_term(&self) -> Option<u64> {
+        *self.active_term.borrow()
+    }
+
+    /// Follows [`Self::active_term`].
+    #[must_use]
+    pub(crate) fn watch_active_term(&self) -> watch::Receiver<Option<u64>> {
+        self.active_term.clone()
+    }
+}
+
+/// Whether the caller of a change went away before it was decided.
+fn is_abandoned<T>(sender: &std::sync::Mutex<Option<oneshot::Sender<T>>>) -> bool {
+    sender
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .as_ref()
+        .is_none_or(oneshot::Sender::is_closed)
+}
