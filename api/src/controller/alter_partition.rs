@@ -1,4 +1,4 @@
-//! ISR changes, proposed by leaders (Kafka's AlterPartition, kraft.md §3.2).
+//! ISR changes, proposed by leaders (Kafka's AlterPartition, KIP-497).
 
 use serde::{Deserialize, Serialize};
 use trimaran_types::{

@@ -5,7 +5,7 @@ use trimaran_types::{
     BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, MetadataOffset,
 };
 
-/// Body of `POST /v1/brokers` (kraft.md §2.2).
+/// Body of `POST /v1/brokers` (KIP-631).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegisterBrokerRequest {
     /// The cluster in the broker's directory; absent on an empty one, which joins whom it asks.
@@ -37,7 +37,7 @@ pub struct RegisterBrokerResponse {
     pub broker_epoch: BrokerEpoch,
 }
 
-/// Body of `POST /v1/brokers/heartbeat` (kraft.md §2.3).
+/// Body of `POST /v1/brokers/heartbeat` (KIP-631).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatRequest {
     /// The broker.

@@ -1,0 +1,15 @@
+//! Real processes, hurt while clients write and read. Each scenario ends with the checker's verdict
+//! on what the clients were told.
+
+mod active_controller_killed;
+mod broker_disk_wiped;
+mod broker_stopped;
+mod controller_disk_replaced;
+mod controller_missed_entries;
+mod deploy_files;
+mod every_process_killed;
+mod no_fault;
+mod partition_leader_killed;
+mod pause_then_kill;
+mod rolling_restart;
+mod two_clusters;
