@@ -15,6 +15,7 @@ DEMO_DIR ?= .trimaran-demo
 
 tools:
 	@.ci/build-tools
+	@.ci/claim-build-folder "$(CARGO_TARGET_DIR)"
 
 build: tools
 	cargo build $(CARGO_FLAGS) --workspace --bins

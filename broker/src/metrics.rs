@@ -1,7 +1,7 @@
 //! [`Metrics`]: what the broker counts, and the page that shows it.
 //!
 //! What happens is counted as it happens; what is (partitions, positions) is asked for when the page
-//! is read, from whoever registered an [`Observer`]. Labels are routes and statuses, both bounded.
+//! is read, from whoever registered an observer. Labels are routes and statuses, both bounded.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;

@@ -110,95 +110,101 @@ impl fmt::Display for Shown {
     }
 }
 
-impl fmt::Display for Anomaly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Anomaly {
+    /// The promise that was broken, where it has a name.
+    const fn promise(&self) -> &'static str {
+        match self {
+            Self::Lost { .. } => "P-ACKED: ",
+            Self::TwoValues { .. } | Self::OutOfOrder { .. } => "P-ORDER: ",
+            Self::Skipped { .. } | Self::Vanished { .. } | Self::PositionRefused { .. } => {
+                "P-VISIBLE: "
+            }
+            Self::NeverWritten { .. } | Self::Duplicated { .. } | Self::Unproven { .. } => "",
+        }
+    }
+
+    /// Where.
+    const fn partition(&self) -> PartitionIndex {
+        match self {
+            Self::Lost { partition, .. }
+            | Self::TwoValues { partition, .. }
+            | Self::OutOfOrder { partition, .. }
+            | Self::Skipped { partition, .. }
+            | Self::Vanished { partition, .. }
+            | Self::PositionRefused { partition, .. }
+            | Self::NeverWritten { partition, .. }
+            | Self::Duplicated { partition, .. }
+            | Self::Unproven { partition, .. } => *partition,
+        }
+    }
+
+    /// What, in words.
+    fn evidence(&self) -> String {
         match self {
             Self::Lost {
-                partition,
                 offset,
                 value,
-                found_at,
+                found_at: Some(place),
+                ..
             } => {
-                write!(
-                    f,
-                    "P-ACKED: value {value} was acknowledged at {partition}/{offset} and "
-                )?;
-                match found_at {
-                    Some(place) => write!(f, "is at {place}"),
-                    None => f.write_str("is gone"),
-                }
+                format!("value {value} was acknowledged at {offset} and is at {place}")
+            }
+            Self::Lost {
+                offset,
+                value,
+                found_at: None,
+                ..
+            } => {
+                format!("value {value} was acknowledged at {offset} and is gone")
             }
             Self::TwoValues {
-                partition,
                 offset,
                 first,
                 second,
+                ..
             } => {
-                let (first, second) = (Shown(*first), Shown(*second));
-                write!(f, "P-ORDER: {partition}/{offset} held {first} and {second}")
+                format!("{offset} held {} and {}", Shown(*first), Shown(*second))
             }
-            Self::OutOfOrder {
-                partition,
-                earlier,
-                later,
-            } => write!(
-                f,
-                "P-ORDER: in partition {partition}, value {} began after {} was acknowledged at {} \
-                 and went to {}",
+            Self::OutOfOrder { earlier, later, .. } => format!(
+                "value {} began after {} was acknowledged at {} and went to {}",
                 later.0, earlier.0, earlier.1, later.1
             ),
             Self::Skipped {
                 consumer,
-                partition,
                 expected,
                 found,
-            } => write!(
-                f,
-                "P-VISIBLE: consumer {consumer} expected {partition}/{expected} and got {found}"
-            ),
+                ..
+            } => {
+                format!("consumer {consumer} expected {expected} and got {found}")
+            }
             Self::Vanished {
-                consumer,
-                partition,
-                offset,
-            } => write!(
-                f,
-                "P-VISIBLE: consumer {consumer} read {partition}/{offset}, which is gone"
-            ),
+                consumer, offset, ..
+            } => {
+                format!("consumer {consumer} read {offset}, which is gone")
+            }
             Self::PositionRefused {
                 consumer,
-                partition,
                 position,
                 message,
-            } => write!(
-                f,
-                "P-VISIBLE: consumer {consumer} stood at {partition}/{position}, which was refused: \
-                 {message}"
-            ),
-            Self::NeverWritten {
-                partition,
-                offset,
-                value,
+                ..
             } => {
-                let value = Shown(*value);
-                write!(
-                    f,
-                    "{partition}/{offset} holds {value}, which was never accepted"
-                )
+                format!("consumer {consumer} stood at {position}, which was refused: {message}")
             }
-            Self::Duplicated {
-                partition,
-                value,
-                offsets,
-            } => {
+            Self::NeverWritten { offset, value, .. } => {
+                format!("{offset} holds {}, which was never accepted", Shown(*value))
+            }
+            Self::Duplicated { value, offsets, .. } => {
                 let offsets: Vec<i64> = offsets.iter().map(|offset| offset.0).collect();
-                write!(
-                    f,
-                    "value {value} is in partition {partition} at {offsets:?}"
-                )
+                format!("value {value} is at {offsets:?}")
             }
-            Self::Unproven { partition, why } => {
-                write!(f, "nothing is proven of partition {partition}: {why}")
-            }
+            Self::Unproven { why, .. } => format!("nothing is proven: {why}"),
         }
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (promise, partition) = (self.promise(), self.partition());
+        write!(f, "{promise}partition {partition}: {}", self.evidence())
     }
 }

@@ -14,6 +14,6 @@ pub use answer::Answer;
 pub use consumer::{Consumer, ConsumerPlan};
 pub use produce::{ProduceRequest, RecordFate};
 pub use producer::{OnUnknown, Producer, ProducerPlan};
-pub use raw_http::{RawAnswer, exchange};
+pub use raw_http::{RawAnswer, exchange, hang_up_after};
 pub use rest::Rest;
 pub use whole_log::{end_offset, read_whole};

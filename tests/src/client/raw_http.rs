@@ -58,6 +58,20 @@ pub async fn exchange(address: &str, pieces: &[&[u8]]) -> Result<RawAnswer> {
         .context("no answer in time")?
 }
 
+/// Sends `pieces` and hangs up without waiting for anything.
+///
+/// # Errors
+/// No connection.
+pub async fn hang_up_after(address: &str, pieces: &[&[u8]]) -> Result<()> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .context("cannot connect")?;
+    for piece in pieces {
+        stream.write_all(piece).await.context("cannot send")?;
+    }
+    Ok(())
+}
+
 async fn read_answer(input: &mut (impl tokio::io::AsyncRead + Unpin)) -> Result<RawAnswer> {
     let mut bytes = Vec::new();
     let mut piece = vec![0; 64 * 1024];

@@ -8,6 +8,7 @@ const GOOD_BODY: &str = r#"{"records":[{"value":1}]}"#;
 
 pub(crate) fn cases(cluster_id: &str) -> Vec<Case> {
     let mut cases = unknown(cluster_id);
+    cases.extend(records_for_nobody());
     cases.extend(illegal_names());
     cases.extend(offsets());
     cases.extend(methods(cluster_id));
@@ -15,96 +16,106 @@ pub(crate) fn cases(cluster_id: &str) -> Vec<Case> {
 }
 
 fn unknown(cluster_id: &str) -> Vec<Case> {
-    let get =
-        |name: &str, path: &str, codes, says| Case::refused(name, Request::get(path), codes, says);
-    let produce = |name: &str, path: &str, codes, says| {
-        Case::refused(name, Request::post(path, JSON_V2, GOOD_BODY), codes, says)
-    };
-    let record_beyond = r#"{"records":[{"value":1,"partition":0},{"value":2,"partition":2}]}"#;
-    vec![
-        get(
+    let partition = |rest: &str| format!("/topics/{TOPIC}/partitions/{rest}");
+    let rows = [
+        (
             "an unknown topic",
-            "/topics/nowhere",
+            "/topics/nowhere".to_owned(),
             (404, 40403),
             "nowhere",
         ),
-        get(
-            "partitions of an unknown topic",
-            "/topics/nowhere/partitions",
+        (
+            "its partitions",
+            "/topics/nowhere/partitions".to_owned(),
             (404, 40403),
             "nowhere",
         ),
-        get(
-            "an unknown partition",
-            &format!("/topics/{TOPIC}/partitions/2"),
-            (404, 40402),
-            "2",
+        (
+            "it for operators",
+            "/v1/topics/nowhere".to_owned(),
+            (404, 40403),
+            "nowhere",
         ),
-        get(
-            "offsets of an unknown partition",
-            &format!("/topics/{TOPIC}/partitions/2/offsets"),
-            (404, 40402),
-            "2",
+        (
+            "it in v3",
+            format!("/v3/clusters/{cluster_id}/topics/nowhere"),
+            (404, 40403),
+            "nowhere",
         ),
-        get(
-            "records of an unknown partition",
-            &format!("/topics/{TOPIC}/partitions/99/records?offset=0&timeout=0&max_bytes=1000"),
+        ("an unknown partition", partition("2"), (404, 40402), "2"),
+        ("offsets of one", partition("2/offsets"), (404, 40402), "2"),
+        (
+            "records of one",
+            partition("99/records?offset=0&timeout=0"),
             (404, 40402),
             "99",
         ),
-        get(
+        (
             "a partition that is no number",
-            &format!("/topics/{TOPIC}/partitions/x"),
+            partition("x"),
             (404, 404),
             "",
         ),
-        get(
+        (
             "a partition beyond all numbers",
-            &format!("/topics/{TOPIC}/partitions/99999999999999999999"),
+            partition("99999999999999999999"),
             (404, 404),
             "",
         ),
-        produce(
+        (
+            "an unknown path",
+            "/nothing/here".to_owned(),
+            (404, 404),
+            "/nothing/here",
+        ),
+        (
+            "an unknown cluster",
+            "/v3/clusters/nobody/topics".to_owned(),
+            (404, 404),
+            "nobody",
+        ),
+    ];
+    rows.into_iter()
+        .map(|(what, path, codes, says)| Case::refused(what, Request::get(&path), codes, says))
+        .collect()
+}
+
+fn records_for_nobody() -> Vec<Case> {
+    let post = |path: &str, body: &str| Request::post(path, JSON_V2, body);
+    let nowhere = post("/topics/nowhere", GOOD_BODY);
+    let beyond = post(&format!("/topics/{TOPIC}/partitions/2"), GOOD_BODY);
+    let behind_a_good_one = post(
+        &format!("/topics/{TOPIC}"),
+        r#"{"records":[{"value":1,"partition":0},{"value":2,"partition":2}]}"#,
+    );
+    let contradiction = post(
+        &format!("/topics/{TOPIC}/partitions/0"),
+        r#"{"records":[{"value":1},{"value":2,"partition":1}]}"#,
+    );
+    vec![
+        Case::refused(
             "a record for an unknown topic",
-            "/topics/nowhere",
+            nowhere,
             (404, 40401),
             "nowhere",
         ),
-        produce(
+        Case::refused(
             "a record for an unknown partition",
-            &format!("/topics/{TOPIC}/partitions/2"),
+            beyond,
             (404, 40402),
             "2",
         ),
         Case::refused(
-            "a record for an unknown partition behind a good one",
-            Request::post(&format!("/topics/{TOPIC}"), JSON_V2, record_beyond),
+            "one behind a good record",
+            behind_a_good_one,
             (404, 40402),
             "2",
         ),
-        get(
-            "an unknown path",
-            "/nothing/here",
-            (404, 404),
-            "/nothing/here",
-        ),
-        get(
-            "an unknown cluster",
-            "/v3/clusters/nobody/topics",
-            (404, 404),
-            "nobody",
-        ),
-        get(
-            "an unknown topic of v3",
-            &format!("/v3/clusters/{cluster_id}/topics/nowhere"),
-            (404, 40403),
-            "nowhere",
-        ),
-        get(
-            "an unknown topic of the operator's view",
-            "/v1/topics/nowhere",
-            (404, 40403),
-            "nowhere",
+        Case::refused(
+            "a partition beside the path's",
+            contradiction,
+            (422, 422),
+            "1",
         ),
     ]
 }

@@ -1,7 +1,7 @@
 //! The table: all rows that need nothing but a healthy cluster.
 
 use anyhow::{Result, bail, ensure};
-use trimaran_tests::client::{Admin, ProduceRequest, RecordFate, Rest, end_offset};
+use trimaran_tests::client::{Admin, ProduceRequest, RecordFate, Rest, end_offset, hang_up_after};
 use trimaran_tests::cluster::{Cluster, ClusterSpec, scenario};
 use trimaran_tests::history::ValueId;
 use trimaran_types::PartitionIndex;
@@ -42,8 +42,17 @@ async fn run(cluster: &mut Cluster) -> Result<()> {
             }
         }
     }
-    // The brokers must have survived all of it.
-    write_one(&rest).await?;
+    for (request, broker) in pairs(&broken_http::broken_off(), rest.brokers()) {
+        let pieces: Vec<&[u8]> = request.pieces.iter().map(Vec::as_slice).collect();
+        hang_up_after(broker, &pieces).await?;
+    }
+    // The brokers survived all of it, and nothing lies before the next good record.
+    let offset = write_one(&rest).await?;
+    ensure!(
+        offset == before[0],
+        "the next record went to {offset}, not to {}",
+        before[0]
+    );
     cluster.check_health()?;
     if failures.is_empty() {
         return Ok(());
@@ -75,7 +84,7 @@ async fn ends(rest: &Rest) -> Result<Vec<i64>> {
 }
 
 /// A good request, in the same words as the bad ones, so that these are refused for what they say.
-async fn write_one(rest: &Rest) -> Result<()> {
+async fn write_one(rest: &Rest) -> Result<i64> {
     let request = ProduceRequest {
         topic: TOPIC,
         partition: PartitionIndex(0),
@@ -87,9 +96,15 @@ async fn write_one(rest: &Rest) -> Result<()> {
         patience: std::time::Duration::from_secs(20),
     };
     let fates = request.send(rest).await;
-    ensure!(
-        matches!(fates[..], [RecordFate::Acked(_)]),
-        "a good request was answered {fates:?}"
-    );
-    Ok(())
+    match fates[..] {
+        [RecordFate::Acked(offset)] => Ok(offset.0),
+        _ => bail!("a good request was answered {fates:?}"),
+    }
+}
+
+/// Each of these with each of those.
+fn pairs<'a, A, B>(these: &'a [A], those: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    these
+        .iter()
+        .flat_map(|this| those.iter().map(move |that| (this, that)))
 }

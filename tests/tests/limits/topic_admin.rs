@@ -35,101 +35,81 @@ fn create(cluster_id: &str, body: &Value) -> Request {
     Request::post(&path, "application/json", body.to_string())
 }
 
+/// A creation of the topic `new` with one more field.
+fn with(key: &str, value: Value) -> Value {
+    let mut body = json!({ "topic_name": "new" });
+    body[key] = value;
+    body
+}
+
 fn creations(cluster_id: &str) -> Vec<Case> {
-    let refused = |name: &str, body: Value, codes, says| {
-        Case::refused(name, create(cluster_id, &body), codes, says)
-    };
-    let new = |key: &str, value: Value| {
-        let mut body = json!({ "topic_name": "new" });
-        body[key] = value;
-        body
-    };
-    vec![
-        refused(
+    let setting =
+        |name: &str, value: &str| with("configs", json!([{ "name": name, "value": value }]));
+    let unknown_broker = with("replicas_assignments", json!({ "0": [1, 77] }));
+    let rows = [
+        (
             "a topic that exists",
             json!({ "topic_name": TOPIC }),
-            BAD_REQUEST,
             "already exists",
         ),
-        refused(
+        (
             "no partitions",
-            new("partitions_count", json!(0)),
-            BAD_REQUEST,
+            with("partitions_count", json!(0)),
             "partition",
         ),
-        refused(
+        (
             "negative partitions",
-            new("partitions_count", json!(-3)),
-            BAD_REQUEST,
+            with("partitions_count", json!(-3)),
             "partition",
         ),
-        refused(
+        (
             "too many partitions",
-            new("partitions_count", json!(10_000_000)),
-            BAD_REQUEST,
+            with("partitions_count", json!(10_000_000)),
             "partition",
         ),
-        refused(
+        (
             "no replicas",
-            new("replication_factor", json!(0)),
-            BAD_REQUEST,
+            with("replication_factor", json!(0)),
             "replication",
         ),
-        refused(
+        (
             "more replicas than brokers",
-            new("replication_factor", json!(5)),
-            BAD_REQUEST,
+            with("replication_factor", json!(5)),
             "replication",
         ),
-        refused(
+        (
             "an unknown setting",
-            new(
-                "configs",
-                json!([{ "name": "no.such.setting", "value": "1" }]),
-            ),
-            BAD_REQUEST,
+            setting("no.such.setting", "1"),
             "no.such.setting",
         ),
-        refused(
+        (
             "a setting out of bounds",
-            new(
-                "configs",
-                json!([{ "name": "min.insync.replicas", "value": "0" }]),
-            ),
-            BAD_REQUEST,
+            setting("min.insync.replicas", "0"),
             "min.insync.replicas",
         ),
-        refused(
-            "a replica on an unknown broker",
-            new("replicas_assignments", json!({ "0": [1, 77] })),
-            BAD_REQUEST,
-            "77",
-        ),
-        refused(
-            "an unknown field",
-            new("colour", json!("red")),
-            UNPROCESSABLE,
-            "colour",
-        ),
-        refused(
-            "partitions that are text",
-            new("partitions_count", json!("many")),
-            (400, 400),
-            "",
-        ),
-        Case::refused(
-            "a creation that is no JSON",
-            Request::post(
-                &format!("/v3/clusters/{cluster_id}/topics"),
-                "application/json",
-                "{",
-            ),
-            (400, 400),
-            "JSON",
-        ),
+        ("a replica on an unknown broker", unknown_broker, "77"),
+    ];
+    let mut cases: Vec<Case> = rows
+        .into_iter()
+        .map(|(what, body, says)| Case::refused(what, create(cluster_id, &body), BAD_REQUEST, says))
+        .collect();
+    cases.extend(bodies(cluster_id));
+    cases
+}
+
+fn bodies(cluster_id: &str) -> Vec<Case> {
+    let unknown_field = create(cluster_id, &with("colour", json!("red")));
+    let text = create(cluster_id, &with("partitions_count", json!("many")));
+    let path = format!("/v3/clusters/{cluster_id}/topics");
+    let no_json = Request::post(&path, "application/json", "{");
+    let elsewhere = create("nobody", &json!({ "topic_name": "new" }));
+    vec![
+        Case::refused("an unknown field", unknown_field, UNPROCESSABLE, "colour"),
+        Case::refused("partitions that are text", text, (400, 400), ""),
+        Case::refused("a creation that is no JSON", no_json, (400, 400), "JSON"),
         Case::refused(
             "a creation in an unknown cluster",
-            create("nobody", &json!({ "topic_name": "new" })),
+            elsewhere,
             (404, 404),
             "nobody",
         ),

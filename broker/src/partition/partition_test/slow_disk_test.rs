@@ -76,17 +76,15 @@ async fn whoever_asks_for_a_checkpoint_hears_of_its_end() {
     let (fixture, gate) = gated_fixture();
     fixture.lead(&[OWN], 0, 1).await;
     fixture.append_one("a").await;
-    let checkpoint = async || {
-        let (done, ended) = oneshot::channel();
-        assert!(fixture.handle.send(Event::Checkpoint(done)).await);
-        ended
-    };
-    assert!(checkpoint().await.await.is_err(), "dropped when done");
+    let (done, ended) = oneshot::channel();
+    assert!(fixture.handle.send(Event::Checkpoint(done)).await);
+    assert!(ended.await.is_err(), "dropped when done");
     gate.close();
     let appended = fixture.append(&["b"], RequiredAcks::Leader).await;
     appended.unwrap();
     // After the flush in flight, not beside it.
-    let mut ended = checkpoint().await;
+    let (done, mut ended) = oneshot::channel();
+    assert!(fixture.handle.send(Event::Checkpoint(done)).await);
     assert!(timeout(SOON, &mut ended).await.is_err());
     gate.open();
     assert!(ended.await.is_err());
