@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
-use trimaran_types::TopicIdPartition;
 use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{KafkaError, TopicIdPartition};
 
 use super::Replicas;
 use crate::partition::{PartitionHandle, Records, no_such_partition};
@@ -28,13 +28,28 @@ impl Replicas {
     /// Reads from a partition that this broker leads; see [`PartitionHandle::read`].
     ///
     /// # Errors
-    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica. That an offset lies
+    /// beyond the log's end is said only once the controllers confirm that this broker leads;
+    /// `OFFSET_NOT_AVAILABLE` while they cannot.
     pub async fn read(
         &self,
         partition: TopicIdPartition,
         query: &ReadQuery,
     ) -> Result<Records, ApiError> {
-        self.hosted(partition)?.read(query).await
+        let handle = self.hosted(partition)?;
+        let status = handle.status();
+        match handle.read(query).await {
+            Err(refusal)
+                if refusal.body.kafka_error == Some(KafkaError::OffsetOutOfRange)
+                    && query.offset > status.log_start =>
+            {
+                let epoch = status.leader_epoch;
+                Err(self
+                    .unless_deposed(&handle, partition, epoch, refusal)
+                    .await)
+            }
+            answer => answer,
+        }
     }
 
     /// The bounds of a partition that this broker leads; see [`PartitionHandle::offsets`].

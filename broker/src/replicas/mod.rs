@@ -9,6 +9,7 @@
 
 mod checkpoints;
 mod client;
+mod confirm;
 mod create;
 mod delete;
 mod failure;
