@@ -1,5 +1,6 @@
 //! [`Workload`]: clients at work on one topic.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::client::{
     Admin, Consumer, ConsumerPlan, Producer, ProducerPlan, Rest, end_offset, read_whole,
 };
 use crate::cluster::Cluster;
-use crate::history::{History, Recorder};
+use crate::history::{AttemptOutcome, History, Recorder};
 
 /// How long progress may take, on a machine with much else to do.
 const PROGRESS_PATIENCE: Duration = Duration::from_secs(60);
@@ -175,6 +176,9 @@ impl Workload {
         let history = self.recorder.history();
         let verdict = check(&history).into_result()?;
         eprintln!("{}: {verdict}", self.plan.topic);
+        for why in reasons_of_unknown(&history) {
+            eprintln!("  unknown: {why}");
+        }
         Ok((verdict, history))
     }
 
@@ -204,4 +208,16 @@ impl Workload {
         }
         Ok(total)
     }
+}
+
+/// Why fates are unknown: the first few different reasons, to be seen on failure.
+fn reasons_of_unknown(history: &History) -> BTreeSet<String> {
+    let why = history
+        .attempts
+        .iter()
+        .filter_map(|attempt| match &attempt.outcome {
+            AttemptOutcome::Unknown(why) => Some(why.chars().take(200).collect()),
+            AttemptOutcome::Acked(_) | AttemptOutcome::Refused(_) => None,
+        });
+    why.take(5).collect()
 }
