@@ -1,5 +1,6 @@
 //! `trimaran-controller`: one controller process.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,6 +30,9 @@ struct Arguments {
     /// Writes the log as one JSON object a line.
     #[arg(long)]
     log_json: bool,
+    /// Checks the configuration and ends.
+    #[arg(long)]
+    check_config: bool,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if arguments.log_json {
         log.json().init()
@@ -55,6 +60,10 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
+    if arguments.check_config {
+        println!("{} is usable", arguments.config.display());
+        return ExitCode::SUCCESS;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
