@@ -30,6 +30,7 @@ mod store;
 mod stored_types;
 mod write_op;
 mod writer;
+mod writer_end;
 
 pub use app_codec::{AppCodec, CodecError};
 pub use database::OpenError;

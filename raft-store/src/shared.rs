@@ -12,6 +12,7 @@ use crate::options::StoreOptions;
 use crate::snapshot_store::CurrentSnapshot;
 use crate::stored_types::{StoredEntry, StoredLogId, StoredTypes, StoredVote};
 use crate::write_op::WriteOp;
+use crate::writer_end::WriterEnd;
 
 /// Operations that may wait for the writer.
 pub(crate) const QUEUE_LENGTH_MAX: usize = 256;
@@ -85,6 +86,8 @@ pub(crate) struct Shared<C: StoredTypes> {
     pub(crate) log: Mutex<LogMemory<C>>,
     pub(crate) snapshot: Mutex<Option<CurrentSnapshot<C>>>,
     pub(crate) next_snapshot: AtomicU64,
+    /// Last, so that the queue is closed before the wait for the writer begins.
+    pub(crate) _writer_end: WriterEnd,
 }
 
 impl<C: StoredTypes> Shared<C> {

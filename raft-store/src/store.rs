@@ -21,6 +21,7 @@ use crate::snapshot_store::{CurrentSnapshot, SnapshotStore};
 use crate::stored_types::{StoredLogId, StoredTypes};
 use crate::write_op::WriteOp;
 use crate::writer::Writer;
+use crate::writer_end::WriterEnd;
 
 use openraft::LogId;
 use openraft::vote::leader_id_std::CommittedLeaderId;
@@ -72,9 +73,13 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
                 .map(|(pointer, meta)| (pointer.sequence, meta.last_log_id)),
             superseded: Vec::new(),
         };
-        std::thread::Builder::new()
+        let (ending, ended) = WriterEnd::channel();
+        let thread = std::thread::Builder::new()
             .name("raft-store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                writer.run();
+                drop(ending);
+            })
             .map_err(OpenError::Thread)?;
         let snapshot = pointer.map(|(pointer, meta)| {
             let body = SnapshotBody {
@@ -94,6 +99,7 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
             log: Mutex::new(log),
             snapshot: Mutex::new(snapshot),
             next_snapshot: AtomicU64::new(next_snapshot),
+            _writer_end: WriterEnd::new(thread.thread().id(), ended),
         };
         Ok(Self {
             shared: Arc::new(shared),
