@@ -28,6 +28,7 @@ mod names;
 mod open_files;
 mod partition_metadata;
 mod reader;
+mod retention;
 mod segment_scan;
 mod shared;
 mod tail;
@@ -43,13 +44,14 @@ pub use flusher::{
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
-    AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, FlushRequest, FlushToken,
-    Log, OpenAs, OpenError, RecoveryReport, TailCut, TruncateError,
+    AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, DeleteError, FlushRequest,
+    FlushToken, Log, OpenAs, OpenError, RecoveryReport, Retained, TailCut, TruncateError,
 };
 pub use log_dir::{
     Aside, CleanShutdown, FoundLog, InvalidMetaProperties, LogDir, LogDirError, MetaProperties,
-    RecoveryPoints, parse_partition_dir,
+    OffsetCheckpoint, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
 pub use reader::{LogReader, ReadError};
+pub use retention::DeletedSegments;
 pub use tail_budget::TailBudget;

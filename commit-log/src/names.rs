@@ -22,7 +22,7 @@ pub(crate) enum SegmentFile {
 }
 
 impl SegmentFile {
-    const ALL: [Self; 3] = [Self::Log, Self::OffsetIndex, Self::TimeIndex];
+    pub(crate) const ALL: [Self; 3] = [Self::Log, Self::OffsetIndex, Self::TimeIndex];
 
     const fn extension(self) -> &'static str {
         match self {
@@ -35,6 +35,13 @@ impl SegmentFile {
     /// The path of this file of the segment that starts at `base`.
     pub(crate) fn path(self, dir: &Path, base: Offset) -> PathBuf {
         dir.join(format!("{:020}.{}", base.0, self.extension()))
+    }
+
+    /// The path that this file has between its deletion and its removal.
+    pub(crate) fn deleted_path(self, dir: &Path, base: Offset) -> PathBuf {
+        let mut path = self.path(dir, base).into_os_string();
+        path.push(DELETED_SUFFIX);
+        path.into()
     }
 
     /// Which file of which segment `name` is.

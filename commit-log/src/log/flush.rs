@@ -99,6 +99,11 @@ impl FlushState {
         self.sealed.retain(|sealed| sealed.end <= end);
     }
 
+    /// Segments that end at or below `end` are gone; their files need no sync any more.
+    pub(super) fn deleted_up_to(&mut self, end: Offset) {
+        self.sealed.retain(|sealed| sealed.end > end);
+    }
+
     /// The log was emptied and starts at `start`, durably.
     pub(super) fn restarted(&mut self, start: Offset) {
         self.truncated(Offset(i64::MIN));

@@ -68,7 +68,7 @@ impl Log {
             return Ok(offset);
         }
         let (segment, position, end) = self.place_of_cut(offset)?;
-        self.forget_beyond(end)?;
+        self.forget_beyond(end, end)?;
         let gone = self.show_cut(segment, position, end);
         self.cut_files(&gone, segment, position)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
@@ -82,7 +82,7 @@ impl Log {
     /// See [`TruncateError`]. After a failed cut the directory is out of service.
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), TruncateError> {
         self.context().latch.check()?;
-        self.forget_beyond(Offset::ZERO)?;
+        self.forget_beyond(Offset::ZERO, offset)?;
         let id = self.context().files.next_id();
         let view = SegmentView {
             id,
@@ -106,6 +106,7 @@ impl Log {
         self.flush.restarted(offset);
         self.start_over(&gone)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
+        self.note_log_start();
         Ok(())
     }
 
@@ -128,16 +129,19 @@ impl Log {
         }
     }
 
-    /// Lowers what the disk promises about the log to `end`.
-    fn forget_beyond(&mut self, end: Offset) -> Result<(), TruncateError> {
+    /// Lowers what the disk promises about the log to `end`, and where it says that the log starts
+    /// to `log_start`.
+    fn forget_beyond(&mut self, end: Offset, log_start: Offset) -> Result<(), TruncateError> {
         if let Some(partition) = &self.topic_partition {
-            self.context()
+            let context = self.context();
+            let lowered = context
                 .recovery_points
                 .lower(partition, end)
-                .map_err(|source| TruncateError::Io {
-                    dir: self.dir().to_owned(),
-                    source,
-                })?;
+                .and_then(|()| context.log_starts.lower(partition, log_start));
+            lowered.map_err(|source| TruncateError::Io {
+                dir: self.dir().to_owned(),
+                source,
+            })?;
         }
         let before = self.epochs.clone();
         self.epochs.truncate_from(end);
@@ -351,6 +355,7 @@ impl Log {
             file: None,
             bytes: view.bytes,
             first_append: None,
+            last_append: None,
             indexer,
         };
     }

@@ -15,8 +15,8 @@
 mod checkpoint_file;
 mod clean_shutdown;
 mod meta_properties;
+mod offset_checkpoint;
 mod partitions;
-mod recovery_points;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,8 +29,8 @@ use trimaran_types::{
 
 pub use clean_shutdown::CleanShutdown;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
+pub use offset_checkpoint::OffsetCheckpoint;
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
-pub use recovery_points::RecoveryPoints;
 
 use crate::atomic_file;
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
@@ -43,7 +43,8 @@ use crate::tail_budget::TailBudget;
 const LOCK: &str = "LOCK";
 const LOGS: &str = "logs";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,6 @@ pub struct LogDir {
     context: LogContext,
     clean_shutdown: Option<CleanShutdown>,
     high_watermarks: BTreeMap<TopicPartition, Offset>,
-    log_starts: BTreeMap<TopicPartition, Offset>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -158,15 +158,16 @@ impl LogDir {
             disk.sync_dir(dir).map_err(at(dir))?;
         }
         let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
-        let read = |name: &str| checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(name));
-        let high_watermarks = read(HIGH_WATERMARKS)?;
-        let log_starts = read(LOG_STARTS)?;
-        let recovery_points = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
+        let high_watermarks =
+            checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
+        let read = |name: &str| OffsetCheckpoint::read(Arc::clone(&disk), logs_dir.join(name));
+        let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(recovery_points),
+            log_starts: Arc::new(log_starts),
             disk,
         };
         Ok(Self {
@@ -176,7 +177,6 @@ impl LogDir {
             context,
             clean_shutdown,
             high_watermarks,
-            log_starts,
             _lock: lock,
         })
     }
@@ -221,7 +221,7 @@ impl LogDir {
                 .recovery_points
                 .get(partition)
                 .unwrap_or(Offset::ZERO),
-            log_start: self.log_starts.get(partition).copied(),
+            log_start: self.context.log_starts.get(partition),
             clean_shutdown: self.clean_shutdown.is_some(),
         }
     }
@@ -253,15 +253,15 @@ impl LogDir {
         self.write_checkpoint(HIGH_WATERMARKS, offsets)
     }
 
-    /// Writes the starts of all logs that do not start with their first segment.
+    /// Writes the starts that the logs have noted: before the files below them go, before a
+    /// deletion of records is answered, and every few seconds.
     ///
     /// # Errors
     /// The directory has failed, or the system refused.
-    pub fn write_log_starts(
-        &self,
-        offsets: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<(), LogDirError> {
-        self.write_checkpoint(LOG_STARTS, offsets)
+    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let starts = &self.context.log_starts;
+        starts.write().map_err(at(&self.logs_dir))
     }
 
     fn write_checkpoint(

@@ -21,6 +21,7 @@ use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
 
+pub(crate) use by_timestamp::is_true;
 pub(crate) use find::find_batch;
 
 /// How often a read starts again because the log was truncated meanwhile.

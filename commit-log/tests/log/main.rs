@@ -10,5 +10,6 @@ mod files;
 mod flusher;
 mod model;
 mod readers;
+mod retention;
 mod rig;
 mod truncate;

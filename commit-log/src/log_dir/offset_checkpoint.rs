@@ -1,12 +1,13 @@
-//! [`RecoveryPoints`]: `recovery-point-offset-checkpoint`, which only the owners of logs move.
+//! [`OffsetCheckpoint`]: one file of offsets by partition, which only the owners of logs move:
+//! `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
 //!
-//! A log notes its point here when it has reached it, and the file takes all of them up now and
-//! then. A log that is about to be cut below what the file says lowers the file first: a point on
-//! disk must never lie beyond what is promised to be there.
+//! A log notes its offset here when it has reached it, and the file takes all of them up now and
+//! then. A log that is about to be cut below what the file says lowers the file first: an offset on
+//! disk must never lie beyond what is there. Never written by halves, never above what was noted.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trimaran_types::{Offset, TopicPartition};
@@ -16,13 +17,11 @@ use super::checkpoint_file;
 use crate::atomic_file;
 use crate::disk::Disk;
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-
 type Points = BTreeMap<TopicPartition, Offset>;
 
-/// The recovery points of one directory's logs.
+/// One offset of each of a directory's logs.
 #[derive(Debug)]
-pub struct RecoveryPoints {
+pub struct OffsetCheckpoint {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     noted: Mutex<Points>,
@@ -34,40 +33,40 @@ fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
     points.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl RecoveryPoints {
-    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, points: Points) -> Self {
+impl OffsetCheckpoint {
+    const fn new(disk: Arc<dyn Disk>, path: PathBuf, noted: Points, on_disk: Points) -> Self {
         Self {
             disk,
-            path: logs_dir.join(RECOVERY_POINTS),
-            noted: Mutex::new(points.clone()),
-            on_disk: Mutex::new(points),
+            path,
+            noted: Mutex::new(noted),
+            on_disk: Mutex::new(on_disk),
         }
     }
 
-    /// No points; the file is not looked at.
-    pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self::new(disk, logs_dir, Points::new())
+    /// No offsets; the file is not looked at.
+    pub(crate) const fn empty(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+        Self::new(disk, path, Points::new(), Points::new())
     }
 
-    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<Self, LogDirError> {
-        let points = checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
-        Ok(Self::new(disk, logs_dir, points))
+    pub(super) fn read(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, LogDirError> {
+        let points = checkpoint_file::read_or_warn(disk.as_ref(), &path)?;
+        Ok(Self::new(disk, path, points.clone(), points))
     }
 
-    /// The point of a log.
+    /// The offset that a log has noted.
     #[must_use]
     pub fn get(&self, partition: &TopicPartition) -> Option<Offset> {
         lock(&self.noted).get(partition).copied()
     }
 
-    /// Notes the point that a log has reached.
+    /// Notes the offset that a log has reached.
     pub(crate) fn set(&self, partition: &TopicPartition, point: Offset) {
         lock(&self.noted).insert(partition.clone(), point);
     }
 
-    /// Makes sure that neither memory nor file has a point beyond `end`.
+    /// Makes sure that neither memory nor file has an offset beyond `end`.
     pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
-        // In this order, so that a file written in between has the lower point too.
+        // In this order, so that a file written in between has the lower offset too.
         if let Some(point) = lock(&self.noted).get_mut(partition) {
             *point = (*point).min(end);
         }
@@ -95,7 +94,7 @@ impl RecoveryPoints {
         Ok(())
     }
 
-    /// Writes all points, if they have changed.
+    /// Writes all offsets, if they have changed.
     pub(super) fn write(&self) -> io::Result<()> {
         self.write_locked(&mut lock(&self.on_disk))
     }
