@@ -3,11 +3,15 @@
 //! Refuses unknown keys, values out of bounds, and more than one log directory. Every time is in
 //! milliseconds in the file and a [`Duration`] here.
 
-use std::path::{Path, PathBuf};
+mod logs;
+
+use std::path::Path;
 use std::time::Duration;
 
 use trimaran_config::{ConfigError, Settings};
 use trimaran_types::BrokerId;
+
+pub use logs::LogsConfig;
 
 /// How a broker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +20,8 @@ pub struct BrokerConfig {
     pub broker_id: BrokerId,
     /// `broker.rack`: the failure domain, for the placement of replicas.
     pub rack: Option<String>,
-    /// `log.dirs`: where the data lies; one directory for now.
-    pub log_dir: PathBuf,
+    /// Where the logs lie, and how they are kept.
+    pub logs: LogsConfig,
     /// `controller.quorum.bootstrap.servers`: controllers to ask, `host:port`; at least one.
     pub controllers: Vec<String>,
     /// Where it listens.
@@ -146,7 +150,7 @@ impl BrokerConfig {
         let config = Self {
             broker_id: BrokerId(settings.required("node.id", "it names this broker")?),
             rack: settings.optional("broker.rack")?,
-            log_dir: log_dir(&settings)?,
+            logs: LogsConfig::from_settings(&settings)?,
             controllers: controllers(&settings)?,
             listeners: listeners(&settings)?,
             session: session(&settings)?,
@@ -196,22 +200,6 @@ fn ms(
     settings
         .bounded(key, default, low, high)
         .map(Duration::from_millis)
-}
-
-fn log_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
-    let mut dirs: Vec<PathBuf> = settings.list("log.dirs")?;
-    match (dirs.pop(), dirs.is_empty()) {
-        (Some(dir), true) => Ok(dir),
-        (Some(_), false) => Err(ConfigError::Value {
-            key: "log.dirs".to_owned(),
-            value: settings.or("log.dirs", String::new())?,
-            cause: "several log directories are not supported yet; name one".to_owned(),
-        }),
-        (None, _) => Err(ConfigError::Missing {
-            key: "log.dirs".to_owned(),
-            purpose: "it says where the data lies".to_owned(),
-        }),
-    }
 }
 
 fn controllers(settings: &Settings) -> Result<Vec<String>, ConfigError> {

@@ -4,6 +4,7 @@ mod append;
 mod fetch;
 mod offsets;
 mod read;
+mod trim;
 
 pub use append::{AppendQuery, AppendResponse, RequiredAcks};
 pub use fetch::{
@@ -11,3 +12,4 @@ pub use fetch::{
 };
 pub use offsets::PartitionOffsets;
 pub use read::{HIGH_WATERMARK, LEADER_EPOCH, LOG_START, ReadQuery};
+pub use trim::{TrimQuery, TrimResponse};

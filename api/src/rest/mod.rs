@@ -11,6 +11,6 @@ pub use v2::{
 };
 pub use v3::{
     BrokerData, BrokerList, ClusterData, ClusterList, CreateTopicBody, Link, ListMetadata,
-    Metadata, ProducedData, ProducedRecord, TopicData, TopicList,
+    Metadata, ProducedData, ProducedRecord, TopicData, TopicList, TruncateBody, TruncationData,
 };
 pub use write_outcome::WriteOutcome;

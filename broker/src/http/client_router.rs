@@ -66,6 +66,10 @@ fn v3_routes() -> Router<Arc<App>> {
             get(v3::topic).delete(v3::delete),
         )
         .route(
+            "/clusters/{cluster}/topics/{topic}/partitions/{partition}",
+            post(v3::truncate),
+        )
+        .route(
             "/clusters/{cluster}/topics/{topic}/records",
             post(v3::produce::open),
         )

@@ -16,6 +16,7 @@ use crate::config::BrokerConfig;
 use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
+use crate::log_upkeep::LogUpkeep;
 use crate::readiness::{Phase, Readiness};
 use crate::replicas::Replicas;
 use crate::session::SessionState;
@@ -74,6 +75,13 @@ pub(super) async fn open(
         &stop,
         Arc::clone(&replicas).write_checkpoints(),
     );
+    let logs = &config.logs;
+    let upkeep = LogUpkeep::new(
+        Arc::clone(&replicas),
+        logs.initial_task_delay,
+        logs.retention_check_interval,
+    );
+    tasks.run_forever("log upkeep", &stop, upkeep.run());
     let watching = Arc::clone(&replicas).watch_directory();
     let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
     tasks.run_forever("log directory", &stop, async move {

@@ -52,18 +52,17 @@ pub(super) async fn join(
         http.clone(),
         config.controllers.clone(),
     ));
-    let owner = directory::owner(&config.log_dir)?;
+    let log_dir = &config.logs.dirs[0];
+    let owner = directory::owner(log_dir)?;
     // A directory that has an owner is locked before anything in it is touched.
     let taken = match owner {
-        Some(cluster_id) => {
-            Some(directory::take(&config.log_dir, cluster_id, config.broker_id).await?)
-        }
+        Some(cluster_id) => Some(directory::take(log_dir, cluster_id, config.broker_id).await?),
         None => None,
     };
     let follower = MetadataFollower::open(FollowerStart {
         link: Arc::clone(&link),
         cluster_id: owner,
-        checkpoint: Checkpoint::in_log_dir(&config.log_dir),
+        checkpoint: Checkpoint::in_log_dir(log_dir),
         stop: stop.clone(),
     })
     .await;
@@ -72,7 +71,7 @@ pub(super) async fn join(
     let cluster_id = caught_up(&mut feed, readiness).await?;
     let dir = match taken {
         Some(dir) => dir,
-        None => directory::take(&config.log_dir, cluster_id, config.broker_id).await?,
+        None => directory::take(log_dir, cluster_id, config.broker_id).await?,
     };
     readiness.reached(Phase::Registering);
     let identity = identity(config, addresses, &dir);

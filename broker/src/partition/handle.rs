@@ -120,6 +120,7 @@ impl PartitionHandle {
             checkpoint_due: None,
             unflushed_since: None,
             synced_replies: Vec::new(),
+            trims: Vec::new(),
             isr_changes: start.isr_changes,
             clock: start.clock,
         };
@@ -271,7 +272,7 @@ impl PartitionHandle {
     }
 
     /// The epoch that this broker leads in.
-    fn leading(&self) -> Result<LeaderEpoch, ApiError> {
+    pub(super) fn leading(&self) -> Result<LeaderEpoch, ApiError> {
         let status = self.status();
         match (status.role, status.leader_epoch) {
             (PartitionRole::Leader, Some(epoch)) => Ok(epoch),

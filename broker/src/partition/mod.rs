@@ -22,10 +22,12 @@ mod leader_history;
 mod owner;
 mod read;
 mod refusal;
+mod retain;
 mod role;
 mod seats;
 mod status;
 mod topic_settings;
+mod trim;
 
 pub use assignment::{AssignedRole, Assignment};
 pub use budget::AppendBudget;

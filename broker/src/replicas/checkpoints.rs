@@ -74,6 +74,7 @@ impl Replicas {
                 .map(|handle| (handle.topic().clone(), of(handle)))
                 .collect()
         };
+        self.dir.write_log_starts()?;
         let now = offsets(|handle| handle.status().high_watermark);
         let mut known = self
             .checkpointed
@@ -82,9 +83,6 @@ impl Replicas {
         if *known == now {
             return Ok(());
         }
-        let mut starts = offsets(|handle| handle.status().log_start);
-        starts.retain(|_, start| *start > Offset::ZERO);
-        self.dir.write_log_starts(&starts)?;
         self.dir.write_high_watermarks(&now)?;
         *known = now;
         Ok(())

@@ -1,11 +1,12 @@
 //! What clients ask of this broker's own replicas, by partition.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
 use trimaran_types::record_batch::RecordBatch;
-use trimaran_types::{KafkaError, TopicIdPartition};
+use trimaran_types::{KafkaError, Offset, TopicIdPartition};
 
 use super::Replicas;
 use crate::partition::{PartitionHandle, Records, no_such_partition};
@@ -58,6 +59,30 @@ impl Replicas {
     /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
     pub fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
         self.hosted(partition)?.offsets()
+    }
+
+    /// Deletes the oldest records of a partition that this broker leads; see
+    /// [`PartitionHandle::trim`]. The new log start is on this broker's disk when it is answered.
+    ///
+    /// # Errors
+    /// As there, and `KAFKA_STORAGE_ERROR` when the log start cannot be written.
+    pub async fn trim(
+        self: &Arc<Self>,
+        partition: TopicIdPartition,
+        before: Offset,
+        timeout: Duration,
+    ) -> Result<Offset, ApiError> {
+        let handle = self.hosted(partition)?;
+        let log_start = handle.trim(before, timeout).await?;
+        let replicas = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || replicas.dir.write_log_starts()).await;
+        let cause = match written {
+            Ok(Ok(())) => return Ok(log_start),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("the log start is not on the disk: {cause}");
+        Err(ApiError::kafka(KafkaError::KafkaStorageError, message))
     }
 
     /// The replica of a partition, if this broker has it.

@@ -3,6 +3,7 @@
 
 mod pair;
 mod quorum;
+mod trim;
 
 use std::time::Duration;
 

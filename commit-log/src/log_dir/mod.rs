@@ -264,6 +264,18 @@ impl LogDir {
         starts.write().map_err(at(&self.logs_dir))
     }
 
+    /// Makes the names in a log's directory durable; blocks.
+    ///
+    /// # Errors
+    /// The directory has failed.
+    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), DirFailed> {
+        let latch = &self.context.latch;
+        latch.check()?;
+        let dir = self.partition_dir(partition);
+        let synced = self.context.disk.sync_dir(&dir);
+        synced.map_err(|error| latch.fail("sync", &dir, &error))
+    }
+
     fn write_checkpoint(
         &self,
         name: &str,

@@ -24,6 +24,7 @@ mod high_watermark;
 mod isr_answer;
 mod isr_proposal;
 mod isr_state;
+mod log_start;
 mod progress;
 mod settings;
 mod tick;

@@ -9,6 +9,7 @@ mod controller_missed_entries;
 mod deploy_files;
 mod every_process_killed;
 mod no_fault;
+mod old_records_go;
 mod partition_leader_killed;
 mod pause_then_kill;
 mod rolling_restart;

@@ -176,6 +176,7 @@ impl Fixture {
             fetch_offset: Offset(log_end),
             flushed_end: Offset(flushed_end),
             last_fetched_epoch: None,
+            log_start: Offset(0),
         };
         let (reply, answer) = oneshot::channel();
         let request = FollowerRequest {

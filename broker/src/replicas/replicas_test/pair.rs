@@ -309,6 +309,15 @@ impl Pair {
             .change(&[MetadataRecord::PartitionChange(change)]);
     }
 
+    /// Another ISR under the same leadership.
+    pub(super) fn shrink_isr(&self, id: TopicIdPartition, isr: &[BrokerId]) {
+        let reason = ChangeReason::Elected;
+        let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
+        change.isr = Some(isr.to_vec());
+        self.quorum
+            .change(&[MetadataRecord::PartitionChange(change)]);
+    }
+
     pub(super) fn partition_epoch(&self, id: TopicIdPartition) -> PartitionEpoch {
         let image = self.quorum.image.borrow();
         image.partition(id).unwrap().partition_epoch
