@@ -1,6 +1,6 @@
 //! [`BrokerConfig`]: what a broker is told, under Kafka's names where the meaning is Kafka's.
 //!
-//! Refuses unknown keys, values out of bounds, and more than one log directory. Every time is in
+//! Refuses unknown keys and values out of bounds. Every time is in
 //! milliseconds in the file and a [`Duration`] here.
 
 mod logs;
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn one_log_directory_and_some_controller_are_needed() {
+    fn a_log_directory_and_some_controller_are_needed() {
         let parsed = |text: &str| {
             let settings = Settings::parse(text, &[]).unwrap();
             BrokerConfig::from_settings(settings)
@@ -359,6 +359,16 @@ mod tests {
         assert!(parsed("").contains("'node.id' is missing"));
         assert!(parsed("node.id = 1").contains("'log.dirs' is missing"));
         assert!(parsed("node.id = 1\nlog.dirs = '/a'").contains("bootstrap.servers"));
-        assert!(parsed("node.id = 1\nlog.dirs = ['/a', '/b']").contains("name one"));
+        let both = |dirs: &str| {
+            format!("{SMALLEST}log.dirs = {dirs}").replacen(
+                "log.dirs = '/var/lib/trimaran'\n",
+                "",
+                1,
+            )
+        };
+        assert!(parsed(&both("['/a', '/b', '/a']")).contains("named twice"));
+        let settings = Settings::parse(&both("'/a,/b'"), &[]).unwrap();
+        let several = BrokerConfig::from_settings(settings).unwrap().logs.dirs;
+        assert_eq!(several, [Path::new("/a"), Path::new("/b")]);
     }
 }

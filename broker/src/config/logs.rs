@@ -10,7 +10,8 @@ use super::{DAY_MS, ms};
 /// Where the logs lie, and how they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogsConfig {
-    /// `log.dirs`: where the data lies; one directory for now.
+    /// `log.dirs`: where the data lies; at least one directory, each for itself. The first one also
+    /// holds what the broker remembers of the metadata.
     pub dirs: Vec<PathBuf>,
     /// `num.recovery.threads.per.data.dir`: logs of a directory that are opened at once; default 8,
     /// since they wait for the device more than for the cores.
@@ -39,17 +40,22 @@ impl LogsConfig {
 }
 
 fn dirs(settings: &Settings) -> Result<Vec<PathBuf>, ConfigError> {
-    let dirs: Vec<PathBuf> = settings.list("log.dirs")?;
-    match dirs.len() {
-        0 => Err(ConfigError::Missing {
-            key: "log.dirs".to_owned(),
+    let key = "log.dirs";
+    let dirs: Vec<PathBuf> = settings.list(key)?;
+    if dirs.is_empty() {
+        return Err(ConfigError::Missing {
+            key: key.to_owned(),
             purpose: "it says where the data lies".to_owned(),
-        }),
-        1 => Ok(dirs),
-        _ => Err(ConfigError::Value {
-            key: "log.dirs".to_owned(),
-            value: settings.or("log.dirs", String::new())?,
-            cause: "several log directories are not supported yet; name one".to_owned(),
-        }),
+        });
     }
+    for (place, dir) in dirs.iter().enumerate() {
+        if dirs[..place].contains(dir) {
+            return Err(ConfigError::Value {
+                key: key.to_owned(),
+                value: dir.display().to_string(),
+                cause: "the directory is named twice".to_owned(),
+            });
+        }
+    }
+    Ok(dirs)
 }

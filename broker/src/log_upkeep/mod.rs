@@ -125,9 +125,19 @@ impl LogUpkeep {
 
 /// Everything that must be on the disk before a file of an old segment gets another name; blocks.
 fn make_durable(replicas: &Replicas, found: &[Found]) -> Result<(), LogDirError> {
-    let dir = replicas.dir();
-    for found in found.iter().filter(|found| found.retained.rolled) {
-        dir.sync_log(found.handle.topic())?;
+    for place in replicas.dirs().iter() {
+        let own = |found: &&Found| found.handle.directory_id() == place.id();
+        if !found.iter().any(|found| own(&found)) || place.has_failed() {
+            continue;
+        }
+        for found in found
+            .iter()
+            .filter(own)
+            .filter(|found| found.retained.rolled)
+        {
+            place.dir().sync_log(found.handle.topic())?;
+        }
+        place.dir().write_log_starts()?;
     }
-    dir.write_log_starts()
+    Ok(())
 }

@@ -10,7 +10,9 @@ use trimaran_api::replica::{AppendResponse, PartitionOffsets, RequiredAcks};
 use trimaran_commit_log::{Flusher, Log, LogReader};
 use trimaran_replication::leader::Outcome;
 use trimaran_types::record_batch::RecordBatch;
-use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
+use trimaran_types::{
+    BrokerId, DirectoryId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition,
+};
 
 use super::event::{AppendRequest, Event};
 use super::owner::Owner;
@@ -34,6 +36,7 @@ pub struct PartitionHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: TopicIdPartition,
+    directory_id: DirectoryId,
     topic: TopicPartition,
     name: Arc<str>,
     mailbox: mpsc::Sender<Event>,
@@ -52,6 +55,8 @@ pub struct PartitionStart {
     pub topic: TopicPartition,
     /// This broker.
     pub own: BrokerId,
+    /// The log directory that the log lies in.
+    pub directory_id: DirectoryId,
     /// The log, recovered.
     pub log: Log,
     /// The high watermark of the last run.
@@ -93,6 +98,7 @@ impl PartitionHandle {
         });
         let handle = Self(Arc::new(Inner {
             id: start.id,
+            directory_id: start.directory_id,
             topic: start.topic,
             name: Arc::clone(&name),
             mailbox,
@@ -132,6 +138,12 @@ impl PartitionHandle {
     #[must_use]
     pub fn id(&self) -> TopicIdPartition {
         self.0.id
+    }
+
+    /// The log directory that it lies in.
+    #[must_use]
+    pub fn directory_id(&self) -> DirectoryId {
+        self.0.directory_id
     }
 
     /// The partition, for people.

@@ -1,4 +1,4 @@
-//! The directory's checkpoints: high watermarks every 5 s, recovery points every minute.
+//! The directories' checkpoints: high watermarks every 5 s, recovery points every minute.
 //!
 //! They make a restart cheap; nothing that was promised rests on them.
 
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
+use trimaran_commit_log::LogDirError;
 use trimaran_types::{Offset, TopicPartition};
 
-use super::Replicas;
+use super::{DataDir, Replicas};
 use crate::partition::{Event, PartitionHandle, PartitionRole};
 
 /// `replica.high.watermark.checkpoint.interval.ms`.
@@ -55,36 +56,36 @@ impl Replicas {
     /// Writes what has changed since the last time; blocks. A refusal is told and not tried again
     /// before the next round; a failed directory is somebody else's to report.
     pub(super) fn checkpoint_now(&self, with_recovery_points: bool) {
-        if self.dir.context().latch.failure().is_some() {
-            return;
-        }
-        if let Err(error) = self.write_high_watermarks() {
-            tracing::error!(%error, "cannot write the high watermarks");
-        }
-        if with_recovery_points && let Err(error) = self.dir.write_recovery_points() {
-            tracing::error!(%error, "cannot write the recovery points");
+        let handles = self.table.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
+            let own = handles.iter().filter(|it| it.directory_id() == dir.id());
+            if let Err(error) = dir.write_offsets(own) {
+                tracing::error!(%error, "cannot write the high watermarks");
+            }
+            if with_recovery_points && let Err(error) = dir.dir.write_recovery_points() {
+                tracing::error!(%error, "cannot write the recovery points");
+            }
         }
     }
+}
 
-    fn write_high_watermarks(&self) -> Result<(), trimaran_commit_log::LogDirError> {
-        let statuses = self.table.all();
-        let offsets = |of: fn(&PartitionHandle) -> Offset| -> BTreeMap<TopicPartition, Offset> {
-            statuses
-                .iter()
-                .map(|handle| (handle.topic().clone(), of(handle)))
-                .collect()
-        };
+impl DataDir {
+    fn write_offsets<'a>(
+        &self,
+        handles: impl Iterator<Item = &'a PartitionHandle>,
+    ) -> Result<(), LogDirError> {
         self.dir.write_log_starts()?;
-        let now = offsets(|handle| handle.status().high_watermark);
+        let now: BTreeMap<TopicPartition, Offset> = handles
+            .map(|handle| (handle.topic().clone(), handle.status().high_watermark))
+            .collect();
         let mut known = self
             .checkpointed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if *known == now {
-            return Ok(());
+        if *known != now {
+            self.dir.write_high_watermarks(&now)?;
+            *known = now;
         }
-        self.dir.write_high_watermarks(&now)?;
-        *known = now;
         Ok(())
     }
 }

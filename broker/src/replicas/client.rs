@@ -75,8 +75,12 @@ impl Replicas {
         let handle = self.hosted(partition)?;
         let log_start = handle.trim(before, timeout).await?;
         let replicas = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || replicas.dir.write_log_starts()).await;
-        let cause = match written {
+        let id = handle.directory_id();
+        let written = tokio::task::spawn_blocking(move || match replicas.dirs.get(id) {
+            Some(dir) => dir.dir.write_log_starts(),
+            None => Ok(()),
+        });
+        let cause = match written.await {
             Ok(Ok(())) => return Ok(log_start),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Log, LogDirError, OpenAs, OpenError, RecoveryReport};
-use trimaran_metadata::{MetadataImage, PartitionState};
-use trimaran_types::{Offset, TopicIdPartition, TopicPartition};
+use trimaran_commit_log::{Aside, Log, LogDir, LogDirError, OpenAs, OpenError, RecoveryReport};
+use trimaran_metadata::{MetadataImage, PartitionState, directory_for};
+use trimaran_types::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 
-use super::Replicas;
 use super::open_all::{is_damage, is_spare};
+use super::{DataDir, Replicas};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
 /// Why a replica is not in service.
@@ -34,6 +34,13 @@ pub enum CreateError {
     /// Its log is damaged and the replica may be the only good one: a person has to decide.
     #[error("the log of {partition} is damaged and other replicas count on it")]
     Damaged {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The directory that it belongs in is not in service here; the metadata will say where else it
+    /// goes, or the directory comes back with the next start.
+    #[error("the log directory of {partition} is out of service")]
+    DirectoryOut {
         /// The partition.
         partition: TopicPartition,
     },
@@ -75,14 +82,22 @@ impl Replicas {
         if is_damaged && !is_spare {
             return Err(CreateError::Damaged { partition: topic });
         }
+        let directory_id = self.place_of(image, id, state);
+        if directory_id.is_none_or(|place| self.dirs.get(place).is_none_or(DataDir::has_failed)) {
+            return Err(CreateError::DirectoryOut { partition: topic });
+        }
         let settings = TopicSettings::of(image, &topic.topic, state);
         let replicas = Arc::clone(self);
         let name = topic.clone();
         let opened = tokio::task::spawn_blocking(move || {
-            replicas.make_room(&name, id, is_damaged)?;
-            replicas
-                .open_anew(&name, id, &settings, is_spare)
-                .map(|log| (log, settings))
+            let gone = || CreateError::DirectoryOut {
+                partition: name.clone(),
+            };
+            let place = directory_id.and_then(|place| replicas.dirs.get(place));
+            let dir = &place.ok_or_else(gone)?.dir;
+            make_room(dir, &name, id, is_damaged)?;
+            let log = open_anew(dir, &name, id, &settings, is_spare)?;
+            Ok((log, settings))
         });
         let opened = opened.await.map_err(|_| CreateError::BrokeOff {
             partition: topic.clone(),
@@ -95,62 +110,32 @@ impl Replicas {
         }
         let (log, settings) = opened?;
         drop(self.table.unmark_damaged(id));
-        Ok(self.start(topic, id, log, settings))
+        let place = directory_id.and_then(|place| self.dirs.get(place));
+        let dir = place.ok_or_else(|| CreateError::DirectoryOut {
+            partition: topic.clone(),
+        })?;
+        Ok(self.start(dir, topic, id, log, settings))
     }
 
-    /// Opens a log that was not open in this run. What is left of a damaged one is given up only
-    /// if it `is_spare`: others have all that it had.
-    fn open_anew(
+    /// The directory that the replica belongs in, as the controllers see it, too.
+    pub(super) fn place_of(
         &self,
-        topic: &TopicPartition,
+        image: &MetadataImage,
         id: TopicIdPartition,
-        settings: &TopicSettings,
-        is_spare: bool,
-    ) -> Result<Log, CreateError> {
-        let opened = match self.open_log(topic, id, settings, Known::New) {
-            Err(CreateError::Open { cause, .. }) if is_spare && is_damage(&cause) => {
-                tracing::warn!(partition = %topic, %cause, "a damaged log is fetched anew");
-                self.dir
-                    .set_aside(std::slice::from_ref(topic), Aside::Stray)
-                    .map_err(|cause| CreateError::SetAside {
-                        partition: topic.clone(),
-                        cause,
-                    })?;
-                self.open_log(topic, id, settings, Known::New)
-            }
-            opened => opened,
-        };
-        opened.map(|(log, _)| log)
-    }
-
-    /// Opens a log; blocks.
-    pub(super) fn open_log(
-        &self,
-        topic: &TopicPartition,
-        id: TopicIdPartition,
-        settings: &TopicSettings,
-        known: Known,
-    ) -> Result<(Log, RecoveryReport), CreateError> {
-        let mut open_as = self.dir.open_as(topic, id.topic_id);
-        if known == Known::New {
-            open_as = OpenAs {
-                log_start: None,
-                clean_shutdown: false,
-                ..open_as
-            };
+        state: &PartitionState,
+    ) -> Option<DirectoryId> {
+        let own = self.context.broker_id;
+        let recorded = state.directory_of(own);
+        match image.brokers.get(own) {
+            Some(registration) => directory_for(&registration.directories, id, recorded),
+            None => directory_for(&self.dirs.ids(), id, recorded),
         }
-        let dir = self.dir.partition_dir(topic);
-        Log::open(self.dir.context(), &dir, settings.log.clone(), open_as).map_err(|cause| {
-            CreateError::Open {
-                partition: topic.clone(),
-                cause,
-            }
-        })
     }
 
     /// Starts the owner of an open log and makes the replica known.
     pub(super) fn start(
         &self,
+        dir: &DataDir,
         topic: TopicPartition,
         id: TopicIdPartition,
         log: Log,
@@ -160,12 +145,13 @@ impl Replicas {
         let handle = PartitionHandle::start(PartitionStart {
             id,
             own: self.context.broker_id,
-            high_watermark: self.dir.high_watermark(&topic).unwrap_or(Offset::ZERO),
+            directory_id: dir.id(),
+            high_watermark: dir.dir.high_watermark(&topic).unwrap_or(Offset::ZERO),
             topic,
             log,
             settings,
             lag_time_max_ms: u64::try_from(lag_time_max).unwrap_or(u64::MAX),
-            flusher: Arc::clone(&self.flusher),
+            flusher: Arc::clone(&dir.flusher),
             isr_changes: self.isr_changes.clone(),
             broker_budget: Arc::clone(&self.budget),
             // One partition may not use up what all of them share.
@@ -175,33 +161,81 @@ impl Replicas {
         self.table.insert(handle.clone());
         handle
     }
+}
 
-    /// Sets a directory aside that has the partition's name and is of another topic, or damaged.
-    fn make_room(
-        &self,
-        topic: &TopicPartition,
-        id: TopicIdPartition,
-        is_damaged: bool,
-    ) -> Result<(), CreateError> {
-        let failed = |cause| CreateError::SetAside {
+/// Opens a log that was not open in this run. What is left of a damaged one is given up only
+/// if it `is_spare`: others have all that it had.
+fn open_anew(
+    dir: &LogDir,
+    topic: &TopicPartition,
+    id: TopicIdPartition,
+    settings: &TopicSettings,
+    is_spare: bool,
+) -> Result<Log, CreateError> {
+    let opened = match open_log(dir, topic, id, settings, Known::New) {
+        Err(CreateError::Open { cause, .. }) if is_spare && is_damage(&cause) => {
+            tracing::warn!(partition = %topic, %cause, "a damaged log is fetched anew");
+            dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
+                .map_err(|cause| CreateError::SetAside {
+                    partition: topic.clone(),
+                    cause,
+                })?;
+            open_log(dir, topic, id, settings, Known::New)
+        }
+        opened => opened,
+    };
+    opened.map(|(log, _)| log)
+}
+
+/// Opens a log; blocks.
+pub(super) fn open_log(
+    dir: &LogDir,
+    topic: &TopicPartition,
+    id: TopicIdPartition,
+    settings: &TopicSettings,
+    known: Known,
+) -> Result<(Log, RecoveryReport), CreateError> {
+    let mut open_as = dir.open_as(topic, id.topic_id);
+    if known == Known::New {
+        open_as = OpenAs {
+            log_start: None,
+            clean_shutdown: false,
+            ..open_as
+        };
+    }
+    let log_dir = dir.partition_dir(topic);
+    Log::open(dir.context(), &log_dir, settings.log.clone(), open_as).map_err(|cause| {
+        CreateError::Open {
             partition: topic.clone(),
             cause,
-        };
-        let dir = self.dir.partition_dir(topic);
-        if self.dir.context().disk.list(&dir).is_err() {
-            return Ok(());
         }
-        let found = self.dir.partitions().map_err(failed)?;
-        let other = found.iter().any(|log| {
-            let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
-            log.partition == *topic && (is_damaged || is_other)
-        });
-        if other {
-            tracing::warn!(partition = %topic, is_damaged, "a log in the way is set aside");
-            self.dir
-                .set_aside(std::slice::from_ref(topic), Aside::Stray)
-                .map_err(failed)?;
-        }
-        Ok(())
+    })
+}
+
+/// Sets a directory aside that has the partition's name and is of another topic, or damaged.
+fn make_room(
+    dir: &LogDir,
+    topic: &TopicPartition,
+    id: TopicIdPartition,
+    is_damaged: bool,
+) -> Result<(), CreateError> {
+    let failed = |cause| CreateError::SetAside {
+        partition: topic.clone(),
+        cause,
+    };
+    let log_dir = dir.partition_dir(topic);
+    if dir.context().disk.list(&log_dir).is_err() {
+        return Ok(());
     }
+    let found = dir.partitions().map_err(failed)?;
+    let other = found.iter().any(|log| {
+        let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
+        log.partition == *topic && (is_damaged || is_other)
+    });
+    if other {
+        tracing::warn!(partition = %topic, is_damaged, "a log in the way is set aside");
+        dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
+            .map_err(failed)?;
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod checkpoints;
 mod client;
 mod confirm;
 mod create;
+mod data_dirs;
 mod delete;
 mod failure;
 mod fetch;
@@ -20,18 +21,17 @@ mod progress;
 mod shutdown;
 mod table;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
-use trimaran_types::{Offset, TopicPartition};
+use trimaran_types::DirectoryId;
 
 use crate::context::BrokerContext;
 use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
 
 pub use create::CreateError;
+pub use data_dirs::{DataDir, DataDirStatus, DataDirs};
 pub use open_all::OpenAllError;
 pub use progress::{OpenProgress, OpenReport};
 pub use table::ReplicaTable;
@@ -40,39 +40,34 @@ pub use table::ReplicaTable;
 #[derive(Debug)]
 pub struct Replicas {
     pub(super) context: BrokerContext,
-    pub(super) dir: LogDir,
-    pub(super) flusher: Arc<Flusher>,
+    pub(super) dirs: DataDirs,
     pub(super) table: Arc<ReplicaTable>,
     pub(super) isr_changes: IsrChanges,
     pub(super) budget: Arc<AppendBudget>,
     pub(super) clock: Clock,
-    dir_failed: watch::Sender<bool>,
+    failed_dirs: watch::Sender<Vec<DirectoryId>>,
     progress: watch::Sender<OpenProgress>,
-    /// What the high watermark checkpoint holds.
-    checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
+    /// Logs of one directory that are opened at once.
+    opened_at_once: usize,
 }
 
 impl Replicas {
-    /// Over the locked directory `dir`; no replica is open yet.
-    ///
-    /// # Errors
-    /// The flusher's threads cannot be started.
-    pub fn new(context: BrokerContext, dir: LogDir) -> std::io::Result<Arc<Self>> {
-        let latch = Arc::clone(&dir.context().latch);
-        let flusher = Flusher::start(latch, FLUSH_THREADS_DEFAULT, FLUSH_REQUESTS_MAX_DEFAULT)?;
+    /// Over the directories `dirs`; no replica is open yet. Of each directory, `opened_at_once` logs
+    /// will be opened at the same time.
+    #[must_use]
+    pub fn new(context: BrokerContext, dirs: DataDirs, opened_at_once: usize) -> Arc<Self> {
         let budget = AppendBudget::new(context.replication.append_bytes_max);
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             context,
-            dir,
-            flusher: Arc::new(flusher),
+            dirs,
             table: Arc::new(ReplicaTable::default()),
             isr_changes: IsrChanges::new(),
             budget,
             clock: Clock::start(),
-            dir_failed: watch::Sender::new(false),
+            failed_dirs: watch::Sender::new(Vec::new()),
             progress: watch::Sender::new(OpenProgress::default()),
-            checkpointed: Mutex::new(BTreeMap::new()),
-        }))
+            opened_at_once: opened_at_once.max(1),
+        })
     }
 
     /// The open replicas.
@@ -81,10 +76,10 @@ impl Replicas {
         &self.table
     }
 
-    /// The data directory.
+    /// The log directories.
     #[must_use]
-    pub const fn dir(&self) -> &LogDir {
-        &self.dir
+    pub const fn dirs(&self) -> &DataDirs {
+        &self.dirs
     }
 
     /// Where the leaders' ISR changes gather.
@@ -105,10 +100,34 @@ impl Replicas {
         self.progress.subscribe()
     }
 
-    /// Turns true, for good, when the log directory has failed: heartbeats report it.
+    /// The log directories that have failed, for good: heartbeats report them.
     #[must_use]
-    pub fn dir_failed(&self) -> watch::Receiver<bool> {
-        self.dir_failed.subscribe()
+    pub fn failed_dirs(&self) -> watch::Receiver<Vec<DirectoryId>> {
+        self.failed_dirs.subscribe()
+    }
+
+    /// Every log directory, for people.
+    #[must_use]
+    pub fn dir_statuses(&self) -> Vec<DataDirStatus> {
+        let handles = self.table.all();
+        let count = |id| handles.iter().filter(|it| it.directory_id() == id).count();
+        let taken = self.dirs.iter().map(|dir| DataDirStatus {
+            path: dir.dir.data_dir().to_owned(),
+            id: Some(dir.id()),
+            failure: dir.dir.context().latch.failure().map(ToString::to_string),
+            replicas: count(dir.id()),
+        });
+        let unusable = self
+            .dirs
+            .unusable()
+            .iter()
+            .map(|(path, cause)| DataDirStatus {
+                path: path.clone(),
+                id: None,
+                failure: Some(cause.clone()),
+                replicas: 0,
+            });
+        taken.chain(unusable).collect()
     }
 
     /// Bytes of appends that wait for their acknowledgement.

@@ -1,19 +1,20 @@
-//! The start: what is in the directory is opened, several logs at once, or set aside.
+//! The start: what is in the directories is opened, several logs at once, or set aside.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use trimaran_commit_log::{Aside, FoundLog, LogDirError, OpenError};
+use trimaran_commit_log::{Aside, FoundLog, Log, LogDirError, OpenError, RecoveryReport};
 use trimaran_metadata::{MetadataImage, PartitionState};
-use trimaran_types::{BrokerId, TopicIdPartition, TopicPartition};
+use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
 
-use super::create::Known;
-use super::{CreateError, OpenReport, Replicas};
+use super::create::{Known, open_log};
+use super::{CreateError, DataDir, OpenReport, Replicas};
 use crate::partition::TopicSettings;
 
-/// Logs that are recovered at once: they wait for the device more than for the cores.
-const OPENED_AT_ONCE: usize = 8;
+/// From so many logs on, the opening tells how far it has come.
+const PROGRESS_TOLD_MIN: usize = 100;
 
 /// Why the broker cannot start on its directory.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,17 @@ pub enum OpenAllError {
     /// The directory cannot be listed, or strays cannot be set aside.
     #[error("cannot look through the logs")]
     Dir(#[from] LogDirError),
+    /// One replica in two directories, after a careless move perhaps: which one counts is not for
+    /// the broker to guess.
+    #[error("{partition} is found in {} and in {}: remove one of them", first.display(), second.display())]
+    Twice {
+        /// The partition.
+        partition: TopicPartition,
+        /// One copy.
+        first: PathBuf,
+        /// The other one.
+        second: PathBuf,
+    },
     /// A log cannot be opened for a reason that concerns the whole directory.
     #[error("cannot open the logs")]
     Log(#[from] CreateError),
@@ -35,33 +47,67 @@ struct Wanted {
     is_spare: bool,
 }
 
+/// What lies in the directories.
+#[derive(Default)]
+struct Sorted {
+    wanted: BTreeMap<DirectoryId, Vec<Wanted>>,
+    strays: BTreeMap<DirectoryId, Vec<TopicPartition>>,
+}
+
 impl Replicas {
     /// Opens every log that `image` assigns to this broker and sets the others aside. `image` must
     /// show this broker's own registration, so that an unclean restart has already left the ISRs.
     ///
     /// # Errors
-    /// See [`OpenAllError`]. A single damaged log is none: it is reported and left out.
+    /// See [`OpenAllError`]. A single damaged log is none: it is reported and left out; nor is a
+    /// directory that fails while another is left.
     pub async fn open_all(
         self: &Arc<Self>,
         image: &MetadataImage,
     ) -> Result<OpenReport, OpenAllError> {
-        let (wanted, strays) = self.sort(image)?;
+        let Sorted { wanted, strays } = self.sort(image)?;
         let mut report = OpenReport {
-            strays: strays.len(),
+            strays: strays.values().map(Vec::len).sum(),
             ..OpenReport::default()
         };
-        if !strays.is_empty() {
-            tracing::warn!(?strays, "logs that no topic asks for are set aside");
-            self.dir.set_aside(&strays, Aside::Stray)?;
+        for (id, strays) in &strays {
+            tracing::warn!(?strays, "logs that no topic asks for here are set aside");
+            if let Some(dir) = self.dirs.get(*id)
+                && let Err(error) = dir.dir.set_aside(strays, Aside::Stray)
+            {
+                self.give_up(dir, error)?;
+            }
         }
-        let total = wanted.len();
+        let total = wanted.values().map(Vec::len).sum();
         self.progress.send_modify(|progress| progress.total = total);
-        let mut opening = futures_util::stream::iter(wanted)
-            .map(|wanted| self.open_one(wanted))
-            .buffer_unordered(OPENED_AT_ONCE);
+        // The directories beside each other, and some logs of each at once.
+        let mut opening: futures_util::stream::SelectAll<_> = wanted
+            .into_iter()
+            .map(|(id, wanted)| {
+                let opening = wanted
+                    .into_iter()
+                    .map(move |wanted| (id, Arc::clone(self), wanted));
+                futures_util::stream::iter(opening)
+                    .map(
+                        |(id, replicas, wanted)| async move { replicas.open_one(id, wanted).await },
+                    )
+                    .buffer_unordered(self.opened_at_once)
+                    .boxed()
+            })
+            .collect();
+        let mut told = 0;
         while let Some(opened) = opening.next().await {
             opened?.add_to(&mut report);
-            self.progress.send_modify(|progress| progress.done += 1);
+            let mut done = 0;
+            self.progress.send_modify(|progress| {
+                progress.done += 1;
+                done = progress.done;
+            });
+            // Ten lines for a long start, none for a short one.
+            if total >= PROGRESS_TOLD_MIN && done * 10 / total > told {
+                told = done * 10 / total;
+                tracing::info!(done, total, "opening logs");
+            }
         }
         self.progress
             .send_modify(|progress| progress.finished = true);
@@ -69,98 +115,166 @@ impl Replicas {
         Ok(report)
     }
 
-    /// What is in the directory, by whether the metadata asks for it.
-    fn sort(
-        &self,
-        image: &MetadataImage,
-    ) -> Result<(Vec<Wanted>, Vec<TopicPartition>), OpenAllError> {
+    /// What is in the directories, by whether the metadata asks for it there.
+    fn sort(&self, image: &MetadataImage) -> Result<Sorted, OpenAllError> {
         let own = self.context.broker_id;
         let assigned: BTreeMap<_, _> = image
             .partitions_hosted_on(own)
             .map(|found| (found.id(), (found.topic.name.clone(), found.state)))
             .collect();
-        let (mut wanted, mut strays) = (Vec::new(), Vec::new());
-        for FoundLog {
-            partition: topic,
-            topic_id,
-            ..
-        } in self.dir.partitions()?
-        {
-            // A directory without a readable id is looked up by name; opening it decides.
-            let named = || {
-                image
-                    .topics
-                    .by_name(&topic.topic)
-                    .map(|topic| topic.topic_id)
+        let mut sorted = Sorted::default();
+        let mut seen: BTreeMap<TopicIdPartition, PathBuf> = BTreeMap::new();
+        for place in self.dirs.iter() {
+            let found = match place.dir.partitions() {
+                Ok(found) => found,
+                Err(error) => {
+                    self.give_up(place, error)?;
+                    continue;
+                }
             };
-            let id = topic_id.or_else(named).map(|topic_id| TopicIdPartition {
+            for FoundLog {
+                partition: topic,
                 topic_id,
-                partition: topic.partition,
-            });
-            let state = id.and_then(|id| Some((id, assigned.get(&id)?)));
-            match state {
-                Some((id, (name, state))) if *name == topic.topic => wanted.push(Wanted {
-                    settings: TopicSettings::of(image, name, state),
+                dir,
+            } in found
+            {
+                // A directory without a readable id is looked up by name; opening it decides.
+                let named = || Some(image.topics.by_name(&topic.topic)?.topic_id);
+                let id = topic_id.or_else(named).map(|topic_id| TopicIdPartition {
+                    topic_id,
+                    partition: topic.partition,
+                });
+                let state = id.and_then(|id| Some((id, assigned.get(&id)?)));
+                let Some((id, (_, state))) = state.filter(|(_, (name, _))| *name == topic.topic)
+                else {
+                    sorted.strays.entry(place.id()).or_default().push(topic);
+                    continue;
+                };
+                if let Some(first) = seen.insert(id, dir.clone()) {
+                    let (partition, second) = (topic, dir);
+                    return Err(OpenAllError::Twice {
+                        partition,
+                        first,
+                        second,
+                    });
+                }
+                // In another directory than its own it is left over from before that one was
+                // replaced: the controllers do not count on it.
+                if self.place_of(image, id, state) != Some(place.id()) {
+                    sorted.strays.entry(place.id()).or_default().push(topic);
+                    continue;
+                }
+                sorted.wanted.entry(place.id()).or_default().push(Wanted {
+                    settings: TopicSettings::of(image, &topic.topic, state),
                     is_spare: is_spare(state, own),
                     topic,
                     id,
-                }),
-                _ => strays.push(topic),
+                });
             }
         }
-        Ok((wanted, strays))
+        Ok(sorted)
     }
 
-    async fn open_one(self: &Arc<Self>, wanted: Wanted) -> Result<Opened, CreateError> {
-        let Wanted {
-            topic,
-            id,
-            settings,
-            is_spare,
-        } = wanted;
+    /// Takes a directory out of service that cannot be used, while another one is left.
+    fn give_up(&self, dir: &DataDir, error: LogDirError) -> Result<(), LogDirError> {
+        let latch = &dir.dir.context().latch;
+        let cause = std::io::Error::other(error.to_string());
+        if !dir.has_failed() {
+            latch.fail("use", dir.dir.logs_dir(), &cause);
+        }
+        if self.dirs.have_all_failed() {
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn open_one(
+        self: &Arc<Self>,
+        place: DirectoryId,
+        wanted: Wanted,
+    ) -> Result<Opened, CreateError> {
+        let (topic, id) = (wanted.topic.clone(), wanted.id);
         let replicas = Arc::clone(self);
-        let name = topic.clone();
         let opening = tokio::task::spawn_blocking(move || {
-            let result = replicas.open_log(&name, id, &settings, Known::FromLastRun);
-            let Err(CreateError::Open { cause, .. }) = &result else {
-                return result.map(|(log, report)| (Some((log, settings)), report, false));
-            };
-            if !is_damage(cause) {
-                return result.map(|(log, report)| (Some((log, settings)), report, false));
-            }
-            tracing::error!(partition = %name, %cause, is_spare, "a log is damaged");
-            if !is_spare {
-                return Ok((None, Default::default(), false));
-            }
-            let aside = replicas
-                .dir
-                .set_aside(std::slice::from_ref(&name), Aside::Stray);
-            aside.map_err(|cause| CreateError::SetAside {
-                partition: name.clone(),
-                cause,
-            })?;
-            let (log, report) = replicas.open_log(&name, id, &settings, Known::New)?;
-            Ok((Some((log, settings)), report, true))
+            Some(open_blocking(replicas.dirs.get(place)?, wanted))
         });
         let broke_off = |_| CreateError::BrokeOff {
             partition: topic.clone(),
         };
-        let (opened, report, refetched) = opening.await.map_err(broke_off)??;
-        let torn = report.cut.is_some();
-        let scanned_bytes = report.scanned_bytes;
-        let in_service = opened.is_some();
-        if let Some((log, settings)) = opened {
-            self.start(topic, id, log, settings);
-        } else {
-            self.table.mark_damaged(id, topic);
-        }
-        Ok(Opened {
-            in_service,
-            torn,
+        let dir = self.dirs.get(place);
+        let outcome: Option<Result<Recovered, CreateError>> = opening.await.map_err(broke_off)?;
+        let (Some(dir), Some(outcome)) = (dir, outcome) else {
+            return Err(CreateError::DirectoryOut { partition: topic });
+        };
+        let Recovered {
+            log,
+            report,
             refetched,
-            scanned_bytes,
-        })
+        } = match outcome {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                // What concerns the whole directory ends it, and no more than it.
+                let cause = std::io::Error::other(error.to_string());
+                let latch = &dir.dir.context().latch;
+                latch.fail("open a log in", dir.dir.logs_dir(), &cause);
+                if self.dirs.have_all_failed() {
+                    return Err(error);
+                }
+                Recovered::default()
+            }
+        };
+        let opened = Opened {
+            in_service: log.is_some(),
+            torn: report.cut.is_some(),
+            refetched,
+            scanned_bytes: report.scanned_bytes,
+        };
+        match log {
+            Some((log, settings)) => drop(self.start(dir, topic, id, log, settings)),
+            None => self.table.mark_damaged(id, topic),
+        }
+        Ok(opened)
     }
+}
+
+/// A log after its recovery; none when it stays out of service.
+#[derive(Default)]
+struct Recovered {
+    log: Option<(Log, TopicSettings)>,
+    report: RecoveryReport,
+    refetched: bool,
+}
+
+/// Opens a log of the last run; what is damaged and spare is set aside and begun anew. Blocks.
+fn open_blocking(place: &DataDir, wanted: Wanted) -> Result<Recovered, CreateError> {
+    let Wanted {
+        topic,
+        id,
+        settings,
+        is_spare,
+    } = wanted;
+    let dir = &place.dir;
+    let (opened, refetched) = match open_log(dir, &topic, id, &settings, Known::FromLastRun) {
+        Err(CreateError::Open { cause, .. }) if is_damage(&cause) => {
+            tracing::error!(partition = %topic, %cause, is_spare, "a log is damaged");
+            if !is_spare {
+                return Ok(Recovered::default());
+            }
+            let aside = dir.set_aside(std::slice::from_ref(&topic), Aside::Stray);
+            aside.map_err(|cause| CreateError::SetAside {
+                partition: topic.clone(),
+                cause,
+            })?;
+            (open_log(dir, &topic, id, &settings, Known::New)?, true)
+        }
+        opened => (opened?, false),
+    };
+    let (log, report) = opened;
+    Ok(Recovered {
+        log: Some((log, settings)),
+        report,
+        refetched,
+    })
 }
 
 /// What became of one log.

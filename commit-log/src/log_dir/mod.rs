@@ -181,6 +181,19 @@ impl LogDir {
         })
     }
 
+    /// Counts this directory's open files and hot tails against the bounds of another one, so that
+    /// both together stay within them. Before any log is opened.
+    pub fn share_bounds_of(&mut self, other: &LogContext) {
+        self.context.tails = Arc::clone(&other.tails);
+        self.context.files = Arc::clone(&other.files);
+    }
+
+    /// Where the directory is.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// What [`crate::Log::open`] needs.
     #[must_use]
     pub const fn context(&self) -> &LogContext {
