@@ -42,6 +42,10 @@ impl Replicas {
                         let _ = ended.await;
                     }
                 }
+                // All directories share one set.
+                if let Some(dir) = self.dirs.iter().next() {
+                    dir.dir.context().files.close_idle();
+                }
             }
             let replicas = Arc::clone(&self);
             let written = tokio::task::spawn_blocking(move || {

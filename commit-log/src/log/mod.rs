@@ -28,6 +28,7 @@ pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
 pub use retain::Retained;
+pub(crate) use run::is_exhausted;
 pub use truncate::TruncateError;
 
 use crate::config::{InvalidLogConfig, LogConfig};

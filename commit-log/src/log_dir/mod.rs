@@ -36,7 +36,7 @@ use crate::atomic_file;
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 use crate::disk::Disk;
 use crate::latch::{DirFailed, DirLatch};
-use crate::log::OpenAs;
+use crate::log::{OpenAs, is_exhausted};
 use crate::open_files::OpenFiles;
 use crate::tail_budget::TailBudget;
 
@@ -252,7 +252,7 @@ impl LogDir {
     pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let points = &self.context.recovery_points;
-        points.write().map_err(at(&self.logs_dir))
+        self.written(points.write(), RECOVERY_POINTS)
     }
 
     /// Writes the high watermarks of all logs; every few seconds.
@@ -274,7 +274,7 @@ impl LogDir {
     pub fn write_log_starts(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let starts = &self.context.log_starts;
-        starts.write().map_err(at(&self.logs_dir))
+        self.written(starts.write(), LOG_STARTS)
     }
 
     /// Makes the names in a log's directory durable; blocks.
@@ -297,8 +297,19 @@ impl LogDir {
         self.context.latch.check()?;
         let path = self.logs_dir.join(name);
         let content = checkpoint_file::format(offsets);
-        atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
-            .map_err(at(&path))
+        let replaced = atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes());
+        self.written(replaced, name)
+    }
+
+    /// A full disk ends nothing. But a directory in which a small file cannot be written, because
+    /// its disk is gone for one, has failed, also when nobody appends to its logs just now.
+    fn written(&self, result: io::Result<()>, name: &str) -> Result<(), LogDirError> {
+        let path = self.logs_dir.join(name);
+        match result {
+            Err(error) if is_exhausted(&error) => Err(at(&path)(error)),
+            Err(error) => Err(self.context.latch.fail("write", &path, &error).into()),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without

@@ -8,6 +8,7 @@ mod controller_disk_replaced;
 mod controller_missed_entries;
 mod deploy_files;
 mod every_process_killed;
+mod log_dir_fails;
 mod no_fault;
 mod old_records_go;
 mod partition_leader_killed;

@@ -59,9 +59,13 @@ async fn the_replicas_of_a_lost_directory_are_fetched_into_another() {
     pair.until(TWO, id, |status| status.role == PartitionRole::Leader)
         .await;
     assert!(pair.stop(ONE).await);
+    // As the controllers do when the directory is not registered again.
+    pair.set_isr(id, TWO, &[TWO]);
     pair.extra_dirs = 0;
     let report = pair.restart(ONE).await;
     assert_eq!((report.opened, report.out_of_service), (0, 0));
+    pair.until(ONE, id, |status| status.log_end == Offset(1))
+        .await;
     pair.until_isr(id, &[TWO, ONE]).await;
     let replica = pair.broker(ONE).replicas.get(id).unwrap();
     assert_eq!(replica.directory_id(), directory(ONE, 0));
@@ -93,6 +97,7 @@ async fn a_log_in_a_directory_that_it_does_not_belong_in_is_set_aside_not_served
     pair.until(TWO, id, |status| status.role == PartitionRole::Leader)
         .await;
     assert!(pair.stop(ONE).await);
+    pair.set_isr(id, TWO, &[TWO]);
     let (from, to) = (
         pair.folder(ONE, 1).join("logs/second-0"),
         pair.folder(ONE, 0).join("logs/second-0"),
