@@ -21,6 +21,7 @@ mod epochs;
 mod flusher;
 mod header_hop;
 mod index;
+mod inspect;
 mod latch;
 mod log;
 mod log_dir;
@@ -40,6 +41,10 @@ pub use disk::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
 pub use epochs::{EpochCache, EpochStart, StaleEpoch};
 pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
+};
+pub use inspect::{
+    CheckpointFile, Finding, OnSeen, PartitionSummary, Places, Problem, Seen, Severity,
+    find_places, inspect_checkpoints, inspect_partition,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{

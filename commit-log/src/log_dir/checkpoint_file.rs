@@ -23,7 +23,7 @@ pub(super) fn format(offsets: &BTreeMap<TopicPartition, Offset>) -> String {
 }
 
 /// Reads the file's content; `None` when it is damaged.
-pub(super) fn parse(text: &str) -> Option<BTreeMap<TopicPartition, Offset>> {
+pub(crate) fn parse(text: &str) -> Option<BTreeMap<TopicPartition, Offset>> {
     let mut lines = text.lines();
     if lines.next()?.trim() != "0" {
         return None;

@@ -27,6 +27,7 @@ use trimaran_types::{
     BrokerEpoch, BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPartition,
 };
 
+pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};

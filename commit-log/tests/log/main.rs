@@ -8,6 +8,7 @@ mod dir;
 mod faults;
 mod files;
 mod flusher;
+mod inspect;
 mod model;
 mod readers;
 mod rig;
