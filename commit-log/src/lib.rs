@@ -56,5 +56,5 @@ pub use log_dir::{
     RecoveryPoints, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
-pub use reader::{LogReader, ReadError};
+pub use reader::{LogReader, ReadError, Scrubbed};
 pub use tail_budget::TailBudget;

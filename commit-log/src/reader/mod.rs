@@ -8,6 +8,7 @@
 mod by_timestamp;
 mod find;
 mod from_file;
+mod scrub;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::shared::Shared;
 use crate::tail;
 
 pub(crate) use find::find_batch;
+pub use scrub::Scrubbed;
 
 /// How often a read starts again because the log was truncated meanwhile.
 const ATTEMPTS_MAX: u32 = 100;

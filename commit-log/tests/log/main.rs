@@ -12,4 +12,5 @@ mod inspect;
 mod model;
 mod readers;
 mod rig;
+mod scrub;
 mod truncate;
