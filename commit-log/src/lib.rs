@@ -12,6 +12,7 @@
 //! P-TOMBSTONE.
 
 mod atomic_file;
+mod compression;
 mod config;
 mod context;
 mod damage;
@@ -34,6 +35,10 @@ mod shared;
 mod tail;
 mod tail_budget;
 
+pub use compression::{
+    Codec, CompressError, DecompressError, DecompressLimits, PlainRecords, TopicCompression,
+    UnknownCompressionType, compress, decompress,
+};
 pub use config::{InvalidLogConfig, LogConfig};
 pub use context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 pub use damage::Damage;

@@ -33,6 +33,9 @@ pub(super) const CRC_AT: usize = 17;
 /// Where the checksummed region starts; it runs to the end of the batch.
 pub(super) const CRC_REGION_AT: usize = 21;
 
+/// Where the largest timestamp lies.
+pub(super) const MAX_TIMESTAMP_AT: usize = 35;
+
 /// Smallest record: length, attributes, two deltas, two lengths, header count, one byte each.
 const RECORD_BYTES_MIN: usize = 7;
 
@@ -158,7 +161,7 @@ impl BatchHeader {
         put(21, &self.attributes.bits().to_be_bytes());
         put(23, &self.last_offset_delta.to_be_bytes());
         put(27, &self.base_timestamp.0.to_be_bytes());
-        put(35, &self.max_timestamp.0.to_be_bytes());
+        put(MAX_TIMESTAMP_AT, &self.max_timestamp.0.to_be_bytes());
         let absent = BatchProducer {
             id: -1,
             epoch: -1,
