@@ -1,6 +1,7 @@
 //! [`LogConfig`]: the settings of one log, under Kafka's names where the meaning is Kafka's.
 
 use trimaran_types::limits::BATCH_BYTES_MAX;
+use trimaran_types::record_batch::TimestampType;
 
 /// Settings of one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub struct LogConfig {
     pub flush_messages: u64,
     /// A flush is due after this many milliseconds (`flush.ms`); the owner keeps the timer.
     pub flush_ms: Option<u64>,
+    /// Whose timestamps records have (`message.timestamp.type`). With `LogAppendTime` a leader puts
+    /// its own into every batch that it appends.
+    pub timestamp_type: TimestampType,
     /// Whether compaction may have left gaps between offsets. Must stay true once it was.
     pub compacted: bool,
     /// How much of the log's end stays in memory for readers.
@@ -37,6 +41,7 @@ impl Default for LogConfig {
             batch_bytes_max: BATCH_BYTES_MAX,
             flush_messages: 1,
             flush_ms: None,
+            timestamp_type: TimestampType::CreateTime,
             compacted: false,
             tail_bytes_max: 4 * 1024 * 1024,
         }

@@ -29,6 +29,7 @@ mod log_dir;
 mod names;
 mod open_files;
 mod partition_metadata;
+mod produced;
 mod reader;
 mod segment_scan;
 mod shared;
@@ -61,5 +62,6 @@ pub use log_dir::{
     RecoveryPoints, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
+pub use produced::{ProducedError, ProducedRules, admit_produced};
 pub use reader::{LogReader, ReadError, Scrubbed};
 pub use tail_budget::TailBudget;

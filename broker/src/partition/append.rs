@@ -70,12 +70,17 @@ impl Owner {
             return;
         }
         // What each request adds is remembered before the log takes the batches.
-        let shares: Vec<_> = requests.iter().map(Share::of).collect();
+        let counts: Vec<usize> = requests.iter().map(|it| it.batches.len()).collect();
+        let wall = Clock::wall();
+        let log_append_time = match self.log.config().timestamp_type {
+            TimestampType::CreateTime => None,
+            TimestampType::LogAppendTime => Some(wall),
+        };
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
             .collect();
-        let appended = match self.log.append_as_leader(batches, epoch, Clock::wall()) {
+        let appended = match self.log.append_as_leader(batches, epoch, wall) {
             Ok(appended) => appended,
             Err(error) => {
                 self.append_failed(requests, &error);
@@ -85,13 +90,13 @@ impl Owner {
         let now = self.now();
         let mut actions = Vec::new();
         let mut batches = appended.batches.iter();
-        for (request, share) in requests.into_iter().zip(shares) {
-            let mut own = batches.by_ref().take(share.batches);
+        for (request, count) in requests.into_iter().zip(counts) {
+            let mut own = batches.by_ref().take(count);
             let Some(first) = own.next() else { continue };
             let last = own.last().unwrap_or(first);
             let response = AppendResponse {
                 base_offset: Some(first.base),
-                log_append_time: share.log_append_time,
+                log_append_time,
                 leader_epoch: epoch,
             };
             let waiter = WaiterId(self.next_waiter);
@@ -154,23 +159,5 @@ impl Owner {
         let _ = request
             .reply
             .send(Err(append_refused(&self.name, error, outcome)));
-    }
-}
-
-/// What one request adds to a common write.
-struct Share {
-    batches: usize,
-    log_append_time: Option<trimaran_types::Timestamp>,
-}
-
-impl Share {
-    fn of(request: &AppendRequest) -> Self {
-        let first = request.batches.first().map(RecordBatch::header);
-        let stamped = first
-            .filter(|header| header.attributes.timestamp_type() == TimestampType::LogAppendTime);
-        Self {
-            batches: request.batches.len(),
-            log_append_time: stamped.map(|header| header.max_timestamp),
-        }
     }
 }

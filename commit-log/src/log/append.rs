@@ -4,7 +4,9 @@
 //! between. Readers see it after all of it is written; when a write fails, none of it remains.
 
 use bytes::{Bytes, BytesMut};
-use trimaran_types::record_batch::{BatchError, BatchHeader, RecordBatch, split, stamp_in_place};
+use trimaran_types::record_batch::{
+    BatchError, BatchHeader, RecordBatch, TimestampType, split, stamp_in_place,
+};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::Log;
@@ -80,7 +82,9 @@ pub enum AppendError {
 
 impl Log {
     /// Appends batches at the log's end, in order, under `epoch`. `now` is the wall clock, for the
-    /// age of segments.
+    /// age of segments, and for the records where [`LogConfig::timestamp_type`] says so.
+    ///
+    /// [`LogConfig::timestamp_type`]: crate::LogConfig::timestamp_type
     ///
     /// # Errors
     /// See [`AppendError`]; nothing was appended.
@@ -102,6 +106,10 @@ impl Log {
         let mut groups: Vec<Group> = Vec::new();
         for (number, batch) in batches.into_iter().enumerate() {
             check_produced(&batch, bytes_max, next).map_err(|refusal| refusal.at(number))?;
+            let batch = match self.config.timestamp_type {
+                TimestampType::CreateTime => batch,
+                TimestampType::LogAppendTime => batch.with_append_time(now),
+            };
             let header = BatchHeader {
                 base_offset: next,
                 leader_epoch: Some(epoch),

@@ -53,6 +53,14 @@ pub enum ReadError {
         /// What is wrong.
         cause: Damage,
     },
+    /// A batch is as it was written, and its records are not what its header says.
+    #[error("records at offset {offset} cannot be read: {cause}")]
+    Records {
+        /// The batch's first offset.
+        offset: Offset,
+        /// What is wrong.
+        cause: Damage,
+    },
     /// The system refused.
     #[error("cannot read {}", path.display())]
     Io {
