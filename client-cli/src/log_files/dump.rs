@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use trimaran_commit_log::{Seen, inspect_partition};
+use trimaran_commit_log::{DecompressLimits, Seen, decompress, inspect_partition};
 use trimaran_types::Offset;
 
 use super::{Asked, seen_json, seen_text, unreadable};
@@ -95,8 +95,8 @@ impl DumpArguments {
         if !self.records {
             return Ok(());
         }
-        let records = match batch.records() {
-            Ok(records) => records,
+        let records = match decompress(batch, &DecompressLimits::default()) {
+            Ok(plain) => plain.records(),
             Err(error) => return unreadable_records(&error.to_string(), printer),
         };
         for record in records {
