@@ -152,8 +152,7 @@ fn check_header(batch: &RecordBatch) -> Result<(), ProducedError> {
 fn check_records(batch: &RecordBatch, rules: &ProducedRules) -> Result<Timestamp, ProducedError> {
     let records = decompress(batch, &rules.limits)?;
     let mut max_timestamp = Timestamp(i64::MIN);
-    let mut number = 0;
-    for record in records.views() {
+    for (number, record) in (0_i64..).zip(records.views()) {
         let record = record?;
         let delta = record.offset.distance_from(batch.header().base_offset);
         if delta != number {
@@ -163,7 +162,6 @@ fn check_records(batch: &RecordBatch, rules: &ProducedRules) -> Result<Timestamp
             return Err(ProducedError::NoKey { number });
         }
         max_timestamp = max_timestamp.max(record.timestamp);
-        number += 1;
     }
     Ok(max_timestamp)
 }

@@ -36,6 +36,8 @@ pub use service::{Service, ServiceParts};
 #[cfg(test)]
 mod client_test;
 #[cfg(test)]
+mod codec_test;
+#[cfg(test)]
 mod stream_test;
 #[cfg(test)]
 mod test_client;

@@ -1,5 +1,6 @@
 //! One owner with a real log; each test plays its peers.
 
+mod append_time_test;
 mod fixture;
 mod gated_disk;
 mod slow_disk_test;

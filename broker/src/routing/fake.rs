@@ -134,6 +134,12 @@ impl FakePartitions {
             .insert(partition, refusal);
     }
 
+    /// The batches of a partition, as they lie in its log.
+    pub(crate) fn stored(&self, partition: TopicIdPartition) -> Vec<RecordBatch> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&partition).cloned().unwrap_or_default()
+    }
+
     fn append_now(
         &self,
         partition: TopicIdPartition,

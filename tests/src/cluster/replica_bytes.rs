@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use trimaran_types::record_batch::{BatchHeader, split};
+use trimaran_types::record_batch::{BatchHeader, RecordBatch, split};
 
 use super::{Cluster, NodeName};
 
@@ -39,6 +39,27 @@ impl Cluster {
             compared += compare(&replicas).with_context(|| format!("{topic}-{partition}"))?;
         }
         Ok(compared)
+    }
+}
+
+impl Cluster {
+    /// The batches of one replica, as they lie in its files; nothing may be written meanwhile.
+    ///
+    /// # Errors
+    /// The broker lacks the partition, or a batch is damaged.
+    pub fn stored_batches(
+        &self,
+        topic: &str,
+        partition: u32,
+        broker: NodeName,
+    ) -> Result<Vec<RecordBatch>> {
+        let folder = format!("{topic}-{partition}");
+        let folder = find_folder(self.node(broker)?.data_path(), &folder)?
+            .with_context(|| format!("{broker} has no folder {folder}"))?;
+        read_batches(&folder)?
+            .into_iter()
+            .map(|(_, bytes)| Ok(RecordBatch::parse(bytes)?))
+            .collect()
     }
 }
 

@@ -19,6 +19,8 @@ mod varint;
 
 #[cfg(test)]
 mod record_batch_test;
+#[cfg(test)]
+mod rewrite_test;
 
 pub use attributes::{Attributes, Compression, TimestampType};
 pub use batch::{RecordBatch, stamp_in_place};
