@@ -19,6 +19,7 @@ const PARTS: &[&str] = &[
 pub(crate) struct Options {
     quick: bool,
     only: Option<String>,
+    row: Option<String>,
     pub(crate) json: PathBuf,
 }
 
@@ -28,6 +29,7 @@ impl Options {
         let mut options = Self {
             quick: false,
             only: None,
+            row: None,
             json,
         };
         while let Some(argument) = arguments.next() {
@@ -41,7 +43,12 @@ impl Options {
                     }
                     options.only = Some(part);
                 }
-                other => bail!("unknown argument '{other}'; known are --quick, --only, --json"),
+                "--row" => {
+                    options.row = Some(arguments.next().context("--row needs its name")?);
+                }
+                other => {
+                    bail!("unknown argument '{other}'; known are --quick, --only, --row, --json")
+                }
             }
         }
         Ok(options)
@@ -49,6 +56,11 @@ impl Options {
 
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
+    }
+
+    /// Whether the row of this name is wanted: all are, unless one was named.
+    pub(crate) fn wants_row(&self, name: &str) -> bool {
+        self.row.as_deref().is_none_or(|row| row == name)
     }
 
     /// Cold starts.

@@ -67,6 +67,9 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
                     acks,
                     connections,
                 };
+                if !options.wants_row(&format!("{records}/{acks}/{connections}")) {
+                    continue;
+                }
                 one_row(options, report, &cluster, row)
                     .await
                     .with_context(|| format!("{row:?}\n{}", cluster.report()))?;
