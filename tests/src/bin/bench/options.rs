@@ -20,6 +20,8 @@ pub(crate) struct Options {
     quick: bool,
     only: Option<String>,
     row: Option<String>,
+    /// `--broker KEY=VALUE`: settings of every broker.
+    pub(crate) broker_settings: Vec<(String, String)>,
     pub(crate) json: PathBuf,
 }
 
@@ -30,6 +32,7 @@ impl Options {
             quick: false,
             only: None,
             row: None,
+            broker_settings: Vec::new(),
             json,
         };
         while let Some(argument) = arguments.next() {
@@ -46,8 +49,18 @@ impl Options {
                 "--row" => {
                     options.row = Some(arguments.next().context("--row needs its name")?);
                 }
+                "--broker" => {
+                    let setting = arguments.next().context("--broker needs KEY=VALUE")?;
+                    let (key, value) = setting
+                        .split_once('=')
+                        .context("--broker needs KEY=VALUE")?;
+                    let setting = (key.to_owned(), value.to_owned());
+                    options.broker_settings.push(setting);
+                }
                 other => {
-                    bail!("unknown argument '{other}'; known are --quick, --only, --row, --json")
+                    bail!(
+                        "unknown argument '{other}'; known are --quick, --only, --row, --broker, --json"
+                    )
                 }
             }
         }
