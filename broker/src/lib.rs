@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod logging;
 pub mod metadata_follower;
 pub mod metrics;
+mod node_stream;
 pub mod partition;
 pub mod partitioner;
 pub mod produce;

@@ -3,6 +3,7 @@
 
 mod pair;
 mod quorum;
+mod served;
 
 use std::time::Duration;
 

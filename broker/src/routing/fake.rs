@@ -80,6 +80,23 @@ pub(crate) fn image_with(
     image
 }
 
+/// The same image with `broker` listening at `address`.
+pub(crate) fn with_address(
+    image: &MetadataImage,
+    broker: BrokerId,
+    address: &str,
+) -> MetadataImage {
+    let mut snapshot = trimaran_metadata::Snapshot::of(image);
+    for record in &mut snapshot.records {
+        if let MetadataRecord::RegisterBroker(registration) = record
+            && registration.broker_id == broker
+        {
+            registration.inter_node_address = address.to_owned();
+        }
+    }
+    snapshot.image().expect("the records of an image")
+}
+
 fn broker(id: u32) -> RegisterBroker {
     RegisterBroker {
         broker_id: BrokerId(id),

@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trimaran_api::client::{Controllers, http_client};
-use trimaran_api::replica::{AppendResponse, ReplicaFetchRequest, RequiredAcks};
+use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_api::{ApiError, body, headers, paths};
 use trimaran_commit_log::{LogDir, RealDisk};
 use trimaran_metadata::record::{
@@ -37,6 +35,7 @@ use crate::partition::{PartitionHandle, PartitionStatus};
 use crate::replicas::{OpenReport, Replicas};
 
 use super::quorum::{Quorum, alter};
+use super::served::{Served, fetch};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
 pub(super) const TWO: BrokerId = BrokerId(2);
@@ -56,14 +55,6 @@ pub(super) struct Pair {
     lag_time_max: Duration,
     fetches: Arc<AtomicUsize>,
     _controller_task: JoinHandle<()>,
-}
-
-type Serving = (Arc<Replicas>, Arc<AtomicUsize>);
-
-async fn fetch(State((replicas, fetches)): State<Serving>, request: Bytes) -> impl IntoResponse {
-    fetches.fetch_add(1, Ordering::Relaxed);
-    let request: ReplicaFetchRequest = body::from_msgpack(&request).unwrap();
-    msgpack(&replicas.follower_fetch(&request).await)
 }
 
 pub(super) fn msgpack<T: serde::Serialize>(value: &T) -> impl IntoResponse + use<T> {
@@ -129,8 +120,8 @@ impl Pair {
         let dir = LogDir::open(Arc::new(RealDisk), folder, cluster_id, id, directory_id).unwrap();
         let replicas = Replicas::new(context.clone(), dir).unwrap();
         let app = axum::Router::new()
-            .route(paths::REPLICA_FETCH, post(fetch))
-            .with_state((Arc::clone(&replicas), Arc::clone(&self.fetches)));
+            .route(paths::REPLICA_FETCH, get(fetch))
+            .with_state(Served::new(&replicas, &self.fetches));
         let (address, server) = serve(app).await;
         self.register(id, address);
         let image = context.current_image();
