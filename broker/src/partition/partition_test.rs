@@ -2,6 +2,7 @@
 
 mod fixture;
 mod gated_disk;
+mod producers_test;
 mod slow_disk_test;
 
 use std::sync::Arc;
