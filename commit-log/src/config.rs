@@ -25,6 +25,8 @@ pub struct LogConfig {
     /// Whose timestamps records have (`message.timestamp.type`). With `LogAppendTime` a leader puts
     /// its own into every batch that it appends.
     pub timestamp_type: TimestampType,
+    /// A producer that was not heard of for so long is forgotten (`producer.id.expiration.ms`).
+    pub producer_id_expiration_ms: u64,
     /// Whether compaction may have left gaps between offsets. Must stay true once it was.
     pub compacted: bool,
     /// How much of the log's end stays in memory for readers.
@@ -42,6 +44,7 @@ impl Default for LogConfig {
             flush_messages: 1,
             flush_ms: None,
             timestamp_type: TimestampType::CreateTime,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             compacted: false,
             tail_bytes_max: 4 * 1024 * 1024,
         }
@@ -86,6 +89,12 @@ impl LogConfig {
                 BATCH_BYTES_MAX as u64,
             ),
             ("flush.messages", self.flush_messages, 1, u64::MAX),
+            (
+                "producer.id.expiration.ms",
+                self.producer_id_expiration_ms,
+                1,
+                u64::MAX,
+            ),
         ];
         let mut row = 0;
         while row < table.len() {

@@ -38,6 +38,9 @@ pub enum Damage {
         /// The end of what was synced.
         synced_end: Offset,
     },
+    /// Entries of a `.txnindex` file that cannot be.
+    #[error("entries of aborted transactions are not what was written")]
+    AbortedTransactions,
     /// A segment does not start where the one before it ends.
     #[error("segment starts at offset {found} where {expected} comes next")]
     SegmentOutOfPlace {

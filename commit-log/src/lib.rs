@@ -11,6 +11,7 @@
 //! Promises kept here: P-ORDER, P-CORRUPT, the durable half of P-ACKED, the cautious half of
 //! P-TOMBSTONE.
 
+mod aborted;
 mod atomic_file;
 mod compression;
 mod config;
@@ -30,12 +31,14 @@ mod names;
 mod open_files;
 mod partition_metadata;
 mod produced;
+mod producers;
 mod reader;
 mod segment_scan;
 mod shared;
 mod tail;
 mod tail_budget;
 
+pub use aborted::AbortedTransaction;
 pub use compression::{
     Codec, CompressError, DecompressError, DecompressLimits, PlainRecords, TopicCompression,
     UnknownCompressionType, compress, decompress,
@@ -63,5 +66,6 @@ pub use log_dir::{
 };
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced};
+pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
 pub use reader::{LogReader, ReadError, Scrubbed};
 pub use tail_budget::TailBudget;

@@ -5,7 +5,7 @@
 //! offset. What the cluster builds itself need not pass here.
 
 use trimaran_types::record_batch::{BatchError, RecordBatch, TimestampType};
-use trimaran_types::{KafkaError, Offset, Timestamp};
+use trimaran_types::{KafkaError, Offset, ProducerId, Timestamp};
 
 use crate::compression::{
     CompressError, DecompressError, DecompressLimits, TopicCompression, decompress,
@@ -46,7 +46,7 @@ pub enum ProducedError {
     #[error("batch of producer {producer_id} has sequence number {base_sequence}")]
     NoSequence {
         /// The producer's id.
-        producer_id: i64,
+        producer_id: ProducerId,
         /// The sequence number of the first record.
         base_sequence: i32,
     },

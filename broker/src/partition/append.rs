@@ -5,7 +5,7 @@ use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_commit_log::AppendError;
 use trimaran_replication::leader::{Appended, Outcome, WaiterId};
 use trimaran_types::record_batch::{RecordBatch, TimestampType};
-use trimaran_types::{KafkaError, LeaderEpoch};
+use trimaran_types::{KafkaError, LeaderEpoch, Timestamp};
 
 use super::Clock;
 use super::event::AppendRequest;
@@ -56,7 +56,7 @@ impl Owner {
         Ok(leader.leader_epoch())
     }
 
-    fn write(&mut self, mut requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
+    fn write(&mut self, requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
         let log_end = self.log.log_end();
         if self.log.latest_epoch() != Some(epoch)
             && let Err(error) = self.log.assign_epoch(epoch, log_end)
@@ -69,13 +69,14 @@ impl Owner {
             );
             return;
         }
+        let wall = Clock::wall();
+        let mut requests = self.refuse_for_producers(requests, wall);
+        if requests.is_empty() {
+            return;
+        }
         // What each request adds is remembered before the log takes the batches.
         let counts: Vec<usize> = requests.iter().map(|it| it.batches.len()).collect();
-        let wall = Clock::wall();
-        let log_append_time = match self.log.config().timestamp_type {
-            TimestampType::CreateTime => None,
-            TimestampType::LogAppendTime => Some(wall),
-        };
+        let timestamp_type = self.log.config().timestamp_type;
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
@@ -91,12 +92,16 @@ impl Owner {
         let mut actions = Vec::new();
         let mut batches = appended.batches.iter();
         for (request, count) in requests.into_iter().zip(counts) {
-            let mut own = batches.by_ref().take(count);
-            let Some(first) = own.next() else { continue };
-            let last = own.last().unwrap_or(first);
+            let own: Vec<_> = batches.by_ref().take(count).collect();
+            let Some(first) = own.first() else { continue };
+            // The last batch may be a repetition of one that lies before the others.
+            let last = own.iter().map(|batch| batch.last).max().unwrap_or(first.last);
             let response = AppendResponse {
                 base_offset: Some(first.base),
-                log_append_time,
+                log_append_time: match timestamp_type {
+                    TimestampType::CreateTime => None,
+                    TimestampType::LogAppendTime => Some(first.max_timestamp),
+                },
                 leader_epoch: epoch,
             };
             let waiter = WaiterId(self.next_waiter);
@@ -114,12 +119,11 @@ impl Owner {
                 },
             );
             if let Role::Leader(leader) = &mut self.role {
-                let end = last.last.next();
                 let appended = Appended {
                     waiter,
                     deadline,
                     base_offset: first.base,
-                    end,
+                    end: last.next(),
                 };
                 leader.appended(now, appended, &mut actions);
             }
@@ -128,6 +132,27 @@ impl Owner {
         self.publish();
         self.seats.wake_all();
         self.flush_if_due();
+    }
+
+    /// Refuses the requests whose producers may not write them, each by itself, and tells the rest.
+    fn refuse_for_producers(
+        &mut self,
+        requests: Vec<AppendRequest>,
+        now: Timestamp,
+    ) -> Vec<AppendRequest> {
+        let groups: Vec<&[RecordBatch]> = requests.iter().map(|it| &*it.batches).collect();
+        let refusals = self.log.producer_refusals(&groups, now);
+        let mut rest = Vec::with_capacity(requests.len());
+        for (request, refusal) in requests.into_iter().zip(refusals) {
+            match refusal {
+                None => rest.push(request),
+                Some(cause) => {
+                    tracing::debug!(partition = %self.name, %cause, "append refused for its producer");
+                    self.refuse(request, cause.kafka_error(), Outcome::NothingWritten);
+                }
+            }
+        }
+        rest
     }
 
     /// The log wrote nothing of it.
@@ -145,6 +170,7 @@ impl Owner {
             }
             AppendError::BatchTooLarge { .. } => KafkaError::MessageTooLarge,
             AppendError::Invalid { .. } => KafkaError::CorruptMessage,
+            AppendError::Producer { cause, .. } => cause.kafka_error(),
         };
         self.refuse_all(requests, kafka_error, Outcome::NothingWritten);
     }

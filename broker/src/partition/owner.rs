@@ -190,7 +190,8 @@ impl Owner {
     }
 
     /// Shows the replica as it is now; whoever waits for a change is woken only by one.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
+        self.log.high_watermark_passed(self.known_high_watermark());
         self.publish_as(self.role.kind());
     }
 

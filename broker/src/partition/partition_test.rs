@@ -3,6 +3,7 @@
 mod append_time_test;
 mod fixture;
 mod gated_disk;
+mod producers_test;
 mod slow_disk_test;
 
 use std::sync::Arc;

@@ -9,7 +9,10 @@ mod checkpoint;
 mod files;
 mod flush;
 mod open;
+mod producer_state;
 mod recover;
+mod replay;
+mod restore_producers;
 mod roll;
 mod run;
 mod truncate;
@@ -32,6 +35,7 @@ use crate::disk::DiskFile;
 use crate::epochs::{EpochCache, EpochStart, StaleEpoch};
 use crate::index::Indexer;
 use crate::open_files::SegmentId;
+use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
 use crate::shared::Shared;
 use flush::FlushState;
@@ -63,6 +67,8 @@ pub struct Log {
     log_start: Offset,
     log_end: Offset,
     flush: FlushState,
+    producers: ProducerStates,
+    snapshots: SnapshotFiles,
 }
 
 impl Log {

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 use trimaran_types::limits::REPLICA_FETCH_BYTES_MAX;
 
+use crate::aborted::{AbortedTransaction, aborted_between};
 use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
@@ -95,6 +96,20 @@ impl LogReader {
     #[must_use]
     pub fn log_end(&self) -> Offset {
         self.shared.read().log_end
+    }
+
+    /// The aborted transactions that have records, or their marker, at or after `from` and before
+    /// `before`, in the order of their markers. A reader of committed records skips what these
+    /// producers wrote in between.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        before: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        aborted_between(&self.shared, from, before)
     }
 
     /// Reads whole batches, the first being the one that holds `from`, so that it may start

@@ -10,6 +10,8 @@ mod files;
 mod flusher;
 mod inspect;
 mod model;
+mod producer_model;
+mod producers;
 mod readers;
 mod rig;
 mod scrub;

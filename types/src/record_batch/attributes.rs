@@ -72,6 +72,18 @@ impl Attributes {
         }
     }
 
+    /// The same attributes, of a batch that belongs to a transaction.
+    #[must_use]
+    pub const fn transactional(self) -> Self {
+        Self(self.0 | Self::TRANSACTIONAL)
+    }
+
+    /// The same attributes, of a batch of markers.
+    #[must_use]
+    pub const fn control(self) -> Self {
+        Self(self.0 | Self::CONTROL)
+    }
+
     /// Takes the bits of a header.
     ///
     /// # Errors
