@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, MetadataOffset, TopicIdPartition,
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, MetadataOffset,
+    TopicIdPartition,
 };
 
 /// Most replicas that one heartbeat reports as damaged, and as restored: some 70 KB of JSON each.
@@ -75,6 +76,10 @@ pub struct DamagedReplica {
     pub partition: TopicIdPartition,
     /// What is wrong with it.
     pub cause: DamageCause,
+    /// A bound on the leader epochs in which it led or fetched during this run of the broker; absent
+    /// when it never did. What its leader learned in them must not be believed of a new log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_up_to: Option<LeaderEpoch>,
 }
 
 /// What is wrong with a replica's log.

@@ -23,8 +23,8 @@ use trimaran_metadata::record::{
 use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
-    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+    BrokerEpoch, BrokerId, ClusterId, IncarnationId, LeaderEpoch, Offset, PartitionEpoch,
+    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
 };
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ use crate::isr_changes::IsrWorker;
 use crate::partition::{PartitionHandle, PartitionStatus};
 use crate::replicas::{OpenReport, Replicas};
 
-use super::quorum::{Quorum, alter};
+use super::quorum::{Quorum, alter, directory};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
 pub(super) const TWO: BrokerId = BrokerId(2);
@@ -49,7 +49,7 @@ pub(super) struct Broker {
 }
 
 pub(super) struct Pair {
-    quorum: Arc<Quorum>,
+    pub(super) quorum: Arc<Quorum>,
     controller: SocketAddr,
     folders: [tempfile::TempDir; 2],
     brokers: [Option<Broker>; 2],
@@ -124,7 +124,7 @@ impl Pair {
     pub(super) async fn restart(&mut self, id: BrokerId) -> OpenReport {
         let context = self.context(id);
         let cluster_id = context.cluster_id;
-        let directory_id = DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
+        let directory_id = directory(id);
         let folder: &Path = self.folders[place(id)].path();
         let dir = LogDir::open(Arc::new(RealDisk), folder, cluster_id, id, directory_id).unwrap();
         let replicas = Replicas::new(context.clone(), dir).unwrap();
@@ -147,6 +147,7 @@ impl Pair {
             tokio::spawn(assignments.run(context.image.clone())),
             tokio::spawn(worker.run()),
             tokio::spawn(Arc::clone(&replicas).watch_directory()),
+            tokio::spawn(Arc::clone(&replicas).watch_replicas()),
         ];
         self.brokers[place(id)] = Some(Broker {
             replicas,
@@ -154,6 +155,22 @@ impl Pair {
             tasks,
         });
         report
+    }
+
+    /// From now on the controllers hear what the broker reports of its replicas.
+    pub(super) fn hear(&mut self, id: BrokerId) {
+        let quorum = Arc::clone(&self.quorum);
+        let broker = self.brokers[place(id)].as_mut().expect("running");
+        let mut reports = broker.replicas.reports();
+        broker.tasks.push(tokio::spawn(async move {
+            loop {
+                let report = Arc::clone(&reports.borrow_and_update());
+                quorum.heard(id, &report);
+                if reports.changed().await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 
     fn context(&self, id: BrokerId) -> BrokerContext {
@@ -190,7 +207,7 @@ impl Pair {
                 client_address: address.to_string(),
                 inter_node_address: address.to_string(),
                 rack: None,
-                directories: vec![DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)))],
+                directories: vec![directory(id)],
                 fenced: false,
                 in_controlled_shutdown: false,
                 reason: FenceReason::Registered,
@@ -255,7 +272,6 @@ impl Pair {
     ) -> TopicIdPartition {
         let topic_id = TopicId::from_uuid(self.quorum.fresh_uuid());
         let partition = PartitionIndex(0);
-        let directory = |id: &BrokerId| DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
         self.quorum.change(&[
             MetadataRecord::Topic(Topic {
                 name: TopicName::new(name).unwrap(),
@@ -265,7 +281,7 @@ impl Pair {
                 topic_id,
                 partition,
                 replicas: replicas.to_vec(),
-                directories: replicas.iter().map(directory).collect(),
+                directories: replicas.iter().copied().map(directory).collect(),
                 isr: isr.to_vec(),
                 leader: isr.first().copied(),
                 leader_epoch: LeaderEpoch(0),
@@ -317,6 +333,14 @@ impl Pair {
     /// Loses a log's directory, as a careless hand would.
     pub(super) fn lose(&self, id: BrokerId, name: &str) {
         std::fs::remove_dir_all(self.log_dir(id, name)).unwrap();
+    }
+
+    /// Flips a bit in the first record of a log's first segment.
+    pub(super) fn damage(&self, id: BrokerId, name: &str) {
+        let path = self.log_dir(id, name).join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[65] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
     }
 
     pub(super) fn log_dir(&self, id: BrokerId, name: &str) -> std::path::PathBuf {
@@ -402,13 +426,17 @@ impl Pair {
     }
 
     pub(super) fn stray_directories(&self, id: BrokerId) -> usize {
+        self.folders_ending_in(id, "-stray").len()
+    }
+
+    pub(super) fn folders_ending_in(&self, id: BrokerId, end: &str) -> Vec<std::path::PathBuf> {
         let logs = self.folders[place(id)].path().join("logs");
-        let names = std::fs::read_dir(logs)
+        let paths = std::fs::read_dir(logs)
             .unwrap()
-            .map(|entry| entry.unwrap().file_name());
-        names
-            .filter(|name| name.to_string_lossy().ends_with("-stray"))
-            .count()
+            .map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(end))
+            .collect()
     }
 }
 

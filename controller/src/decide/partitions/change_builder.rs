@@ -8,7 +8,7 @@
 //!   holds every acknowledged record (KIP-966);
 //! - whoever enters the ISR is recorded in a directory that its broker has;
 //! - a leader is named, and so the leader epoch moves, only when the leadership changes: an ISR
-//!   change alone must not stall producers (KAFKA-15021). The one exception is a damaged replica.
+//!   change alone must not stall producers (KAFKA-15021). The exception is asked for by name.
 
 use trimaran_metadata::record::PartitionChange;
 use trimaran_metadata::{
@@ -25,6 +25,7 @@ pub(super) struct ChangeBuilder<'a> {
     isr: Vec<BrokerId>,
     lost: Option<BrokerId>,
     damaged: Option<BrokerId>,
+    begins_epoch: bool,
     leader_has_recovered: bool,
     reason: ChangeReason,
     reason_broker: Option<BrokerId>,
@@ -48,6 +49,7 @@ impl<'a> ChangeBuilder<'a> {
             isr,
             lost: None,
             damaged: None,
+            begins_epoch: false,
             leader_has_recovered,
             reason,
             reason_broker,
@@ -68,12 +70,16 @@ impl<'a> ChangeBuilder<'a> {
 
     /// Takes `replica` for one that is damaged or gone: lost, marked so until it enters the ISR
     /// again, and no leader on any ground.
-    ///
-    /// A new leader epoch begins even if the leader stays: what it knows of the replica's position
-    /// was told by the log that is given up, and must not let the new, empty one into the ISR.
     pub(super) const fn with_damaged(mut self, replica: BrokerId) -> Self {
         self.lost = Some(replica);
         self.damaged = Some(replica);
+        self
+    }
+
+    /// Begins a new leader epoch even if the leader stays: what it has learned in this one must not
+    /// be believed any more.
+    pub(super) const fn with_new_epoch(mut self) -> Self {
+        self.begins_epoch = true;
         self
     }
 
@@ -121,7 +127,7 @@ impl<'a> ChangeBuilder<'a> {
         let change = PartitionChange {
             directories: self.directories_for(&isr),
             isr: (isr != state.isr).then_some(isr),
-            leader: (leader != state.leader || (self.damaged.is_some() && leader.is_some()))
+            leader: (leader != state.leader || (self.begins_epoch && leader.is_some()))
                 .then_some(leader),
             leader_recovery: (recovery != state.leader_recovery).then_some(recovery),
             eligible_leader_replicas: differs(eligible, &state.eligible_leader_replicas),

@@ -4,13 +4,17 @@
 //! election that follows, and is marked as lost (KIP-858): the mark is in the log, so no later
 //! controller elects it, whatever it has heard. It goes when the replica enters the ISR again. Where
 //! nobody else may lead, the partition is left without a leader and remembers who led last.
+//!
+//! What its leader knows of a replica's position was told by the log that is given up. It must not
+//! let the empty log that takes its place into the ISR, so a replica that has fetched under its
+//! broker's registration costs a new leader epoch, which knows nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trimaran_api::controller::{HeartbeatRequest, REPLICAS_REPORTED_MAX};
 use trimaran_metadata::record::PartitionChange;
 use trimaran_metadata::{ChangeReason, MetadataImage, PartitionRef};
-use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition};
+use trimaran_types::{BrokerId, DirectoryId, LeaderEpoch, TopicIdPartition};
 
 use super::change_builder::ChangeBuilder;
 use super::election::is_marked_lost;
@@ -28,24 +32,23 @@ pub(in crate::decide) fn changes_of_reports(
     budget: &mut RecordBudget,
 ) -> Vec<PartitionChange> {
     let broker = request.broker_id;
-    let damaged: BTreeSet<TopicIdPartition> = request
+    let damaged: BTreeMap<TopicIdPartition, Option<LeaderEpoch>> = request
         .damaged_replicas
         .iter()
         .take(REPLICAS_REPORTED_MAX)
-        .map(|replica| replica.partition)
+        .map(|replica| (replica.partition, replica.served_up_to))
         .collect();
     let restored: BTreeSet<TopicIdPartition> = request
         .restored_replicas
         .iter()
         .take(REPLICAS_REPORTED_MAX)
-        .filter(|partition| !damaged.contains(partition))
+        .filter(|partition| !damaged.contains_key(partition))
         .copied()
         .collect();
     let hosted = |partition: &TopicIdPartition| find(view, *partition, broker);
-    let given_up = damaged
-        .iter()
-        .filter_map(hosted)
-        .filter_map(|found| give_up(view, found, broker));
+    let given_up = damaged.iter().filter_map(|(partition, served_up_to)| {
+        give_up(view, hosted(partition)?, broker, *served_up_to)
+    });
     let taken_back = restored
         .iter()
         .filter_map(hosted)
@@ -68,17 +71,24 @@ fn give_up(
     view: &MetadataImage,
     found: PartitionRef<'_>,
     broker: BrokerId,
+    served_up_to: Option<LeaderEpoch>,
 ) -> Option<PartitionChange> {
     let state = found.state;
-    let is_known = is_marked_lost(state, broker)
+    let is_believed = served_up_to.is_some_and(|epoch| epoch >= state.leader_epoch);
+    let is_known = !is_believed
+        && is_marked_lost(state, broker)
         && !state.isr.contains(&broker)
         && !state.eligible_leader_replicas.contains(&broker);
     if is_known {
         return None;
     }
-    ChangeBuilder::new(view, found, ChangeReason::ReplicaDamaged, Some(broker))
-        .with_damaged(broker)
-        .build()
+    let builder = ChangeBuilder::new(view, found, ChangeReason::ReplicaDamaged, Some(broker))
+        .with_damaged(broker);
+    if is_believed {
+        builder.with_new_epoch().build()
+    } else {
+        builder.build()
+    }
 }
 
 /// Only of the replica that led last, where nobody leads: everybody else fetches what it lacks.

@@ -11,6 +11,7 @@ fn report(world: &World, broker: u32, partitions: &[u32]) -> HeartbeatRequest {
     let damaged = |partition: &u32| DamagedReplica {
         partition: world.partition_id("t", *partition),
         cause: DamageCause::Corrupt,
+        served_up_to: Some(world.state("t", *partition).leader_epoch),
     };
     HeartbeatRequest {
         damaged_replicas: partitions.iter().map(damaged).collect(),
@@ -177,13 +178,50 @@ fn the_same_report_changes_nothing_a_second_time() {
     let mut world = World::with_brokers(3);
     world.create("t", &[&[1, 2, 3]], &[]);
     damage(&mut world, 2);
-    let (epoch, state) = (world.image.position, world.state("t", 0).clone());
+    // As its broker repeats it until it has heard of the change.
+    let request = HeartbeatRequest {
+        damaged_replicas: vec![DamagedReplica {
+            partition: world.partition_id("t", 0),
+            cause: DamageCause::Corrupt,
+            served_up_to: Some(LeaderEpoch(0)),
+        }],
+        ..world.heartbeat_of(2)
+    };
+    let (position, state) = (world.image.position, world.state("t", 0).clone());
     let mut budget = RecordBudget::of_a_part();
-    let again = changes_of_reports(&world.image, &report(&world, 2, &[0, 0]), &mut budget);
+    let again = changes_of_reports(&world.image, &request, &mut budget);
     assert_eq!(again, vec![]);
-    damage(&mut world, 2);
+    world.heartbeat(&request);
     assert_eq!(world.state("t", 0), &state);
-    assert!(world.image.position.next_offset == epoch.next_offset);
+    assert_eq!(world.image.position.next_offset, position.next_offset);
+}
+
+#[test]
+fn a_log_that_is_given_up_twice_costs_a_leader_epoch_each_time() {
+    let mut world = World::with_brokers(3);
+    world.create("t", &[&[1, 2, 3]], &[]);
+    damage(&mut world, 2);
+    // It has begun anew, fetched, and not come into the ISR yet.
+    damage(&mut world, 2);
+    let state = world.state("t", 0);
+    assert_eq!(state.leader_epoch, LeaderEpoch(2));
+    assert_eq!(
+        (state.leader, state.isr.clone()),
+        (Some(BrokerId(1)), ids(&[1, 3]))
+    );
+}
+
+#[test]
+fn a_log_that_never_served_in_this_run_costs_no_leader_epoch() {
+    let mut world = World::with_brokers(3);
+    world.create("t", &[&[1, 2, 3]], &[]);
+    let mut request = report(&world, 2, &[0]);
+    request.damaged_replicas[0].served_up_to = None;
+    world.heartbeat(&request);
+    let state = world.state("t", 0);
+    assert_eq!(state.leader_epoch, LeaderEpoch(0), "KAFKA-15021");
+    assert_eq!(state.isr, ids(&[1, 3]));
+    assert!(is_marked_lost(state, BrokerId(2)));
 }
 
 #[test]
