@@ -28,6 +28,18 @@ async fn written(pair: &Pair, replicas: &[BrokerId]) -> TopicIdPartition {
     id
 }
 
+/// The same, with so much behind the first record that no start after a clean stop looks at it.
+async fn written_long(pair: &Pair, replicas: &[BrokerId]) -> (TopicIdPartition, Vec<String>) {
+    let id = written(pair, replicas).await;
+    let mut texts = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    for letter in ["d", "e", "f"] {
+        let text = letter.repeat(9_000);
+        pair.append(ONE, id, &text).await.unwrap();
+        texts.push(text);
+    }
+    (id, texts)
+}
+
 fn held_by(pair: &Pair, at: BrokerId, id: TopicIdPartition) -> Vec<String> {
     read_all(&pair.broker(at).replicas.get(id).unwrap())
 }
@@ -76,6 +88,7 @@ async fn nothing_begins_anew_before_the_controllers_have_taken_the_replica_out()
     assert!(replicas.get(id).is_none());
     assert!(pair.folders_ending_in(TWO, "-damaged").is_empty());
     pair.hear(TWO);
+    pair.until_out_of_service(TWO, &[]).await;
     pair.until_isr(id, &[ONE, TWO]).await;
     assert_eq!(held_by(&pair, TWO, id), ["a", "b", "c"]);
     assert_eq!(replicas.reports().borrow().damaged, vec![]);
@@ -196,7 +209,7 @@ async fn a_partition_that_was_never_begun_here_begins_without_ado() {
 #[tokio::test]
 async fn a_reader_that_meets_damaged_bytes_gets_none_and_the_replica_is_fetched_anew() {
     let mut pair = Pair::start().await;
-    let id = written(&pair, &[ONE, TWO]).await;
+    let (id, texts) = written_long(&pair, &[ONE, TWO]).await;
     assert!(pair.stop(ONE).await);
     pair.damage(ONE, NAME);
     // A clean stop says that all is in order, so nothing is scanned.
@@ -204,7 +217,6 @@ async fn a_reader_that_meets_damaged_bytes_gets_none_and_the_replica_is_fetched_
     pair.hear(ONE);
     pair.until(ONE, id, |status| status.role == PartitionRole::Leader)
         .await;
-    pair.append(ONE, id, "d").await.unwrap();
     let query = ReadQuery {
         offset: Offset(0),
         bytes_max: 1 << 20,
@@ -225,14 +237,14 @@ async fn a_reader_that_meets_damaged_bytes_gets_none_and_the_replica_is_fetched_
     pair.until(TWO, id, |status| status.role == PartitionRole::Leader)
         .await;
     for broker in [ONE, TWO] {
-        assert_eq!(held_by(&pair, broker, id), ["a", "b", "c", "d"]);
+        assert_eq!(held_by(&pair, broker, id), texts);
     }
 }
 
 #[tokio::test]
 async fn the_last_one_in_sync_goes_on_with_what_is_good_of_it() {
     let mut pair = Pair::start().await;
-    let id = written(&pair, &[ONE]).await;
+    let (id, texts) = written_long(&pair, &[ONE]).await;
     assert!(pair.stop(ONE).await);
     pair.damage(ONE, NAME);
     pair.restart(ONE).await;
@@ -249,13 +261,14 @@ async fn the_last_one_in_sync_goes_on_with_what_is_good_of_it() {
     assert!(replicas.read(id, &read(0)).await.is_err());
     pair.append(ONE, id, "d").await.unwrap();
     assert!(!replicas.read(id, &read(1)).await.unwrap().bytes.is_empty());
+    assert_eq!(texts.len(), 6);
     assert_eq!(replicas.out_of_service(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_was_given_up_is_checked_whole_if_it_was_not_set_aside_in_time() {
     let mut pair = Pair::start().await;
-    let id = written(&pair, &[ONE, TWO]).await;
+    let (id, texts) = written_long(&pair, &[ONE, TWO]).await;
     assert!(pair.stop(ONE).await);
     pair.restart(ONE).await;
     // Below the recovery point that the clean stop has left: no restart looks there.
@@ -273,7 +286,7 @@ async fn what_was_given_up_is_checked_whole_if_it_was_not_set_aside_in_time() {
     let opened = pair.restart(ONE).await;
     assert_eq!((opened.opened, opened.refetched), (1, 1));
     pair.until_isr(id, &[TWO, ONE]).await;
-    assert_eq!(held_by(&pair, ONE, id), ["a", "b", "c"]);
+    assert_eq!(held_by(&pair, ONE, id), texts);
 }
 
 #[tokio::test]

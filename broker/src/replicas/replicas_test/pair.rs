@@ -136,7 +136,8 @@ impl Pair {
         let image = context.current_image();
         let report = replicas.open_all(&image).await.unwrap();
         let fetchers = Arc::new(Fetchers::new(context.clone()));
-        let assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        assignments.apply(image).await;
         let worker = IsrWorker::new(
             context.clone(),
             replicas.isr_changes().clone(),
@@ -223,8 +224,14 @@ impl Pair {
     pub(super) async fn stop(&mut self, id: BrokerId) -> bool {
         let broker = self.brokers[place(id)].take().expect("running");
         broker.fetchers.stop();
-        broker.tasks.iter().for_each(JoinHandle::abort);
-        broker.replicas.shutdown().await
+        for task in broker.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+        let was_clean = broker.replicas.shutdown().await;
+        drop(broker.fetchers);
+        released(broker.replicas).await;
+        was_clean
     }
 
     /// Ends a broker as a kill would: nothing is closed and nothing is marked.
@@ -235,13 +242,8 @@ impl Pair {
             task.abort();
             let _ = task.await;
         }
-        // The directory's lock ends with the last owner.
-        let released = Arc::downgrade(&broker.replicas);
-        drop(broker.replicas);
         drop(broker.fetchers);
-        while released.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
+        released(broker.replicas).await;
     }
 
     /// Creates a topic of one partition and waits until both brokers have taken it up.
@@ -437,6 +439,15 @@ impl Pair {
         paths
             .filter(|path| path.to_string_lossy().ends_with(end))
             .collect()
+    }
+}
+
+/// Waits until nobody else has the replicas: the directory's lock ends with the last owner.
+async fn released(replicas: Arc<Replicas>) {
+    let last = Arc::downgrade(&replicas);
+    drop(replicas);
+    while last.strong_count() > 0 {
+        tokio::task::yield_now().await;
     }
 }
 
