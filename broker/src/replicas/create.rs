@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Log, LogDirError, OpenAs, OpenError, RecoveryReport};
+use trimaran_api::controller::DamageCause;
+use trimaran_commit_log::{Aside, Log, LogDirError, OpenError, RecoveryReport};
 use trimaran_metadata::{MetadataImage, PartitionState};
 use trimaran_types::{Offset, TopicIdPartition, TopicPartition};
 
 use super::Replicas;
-use super::open_all::{is_damage, is_spare};
+use super::damage::Damage;
+use super::open_all::{damage_of, is_spare};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
 /// Why a replica is not in service.
@@ -22,6 +24,15 @@ pub enum CreateError {
         #[source]
         cause: OpenError,
     },
+    /// Whether it was ever begun cannot be found out, or not be noted.
+    #[error("cannot tell or note that the log of {partition} was begun")]
+    Note {
+        /// The partition.
+        partition: TopicPartition,
+        /// Why.
+        #[source]
+        cause: LogDirError,
+    },
     /// What lies in its place cannot be set aside.
     #[error("cannot set {partition} aside")]
     SetAside {
@@ -31,11 +42,23 @@ pub enum CreateError {
         #[source]
         cause: LogDirError,
     },
-    /// Its log is damaged and the replica may be the only good one: a person has to decide.
+    /// Its log is damaged or gone, and the metadata still counts on it. What changes that comes as
+    /// a change of the metadata.
     #[error("the log of {partition} is damaged and other replicas count on it")]
     Damaged {
         /// The partition.
         partition: TopicPartition,
+    },
+    /// Its log is damaged, and no more damaged logs are kept.
+    #[error(
+        "the log of {partition} is damaged, and {kept} damaged logs are kept already: delete folders \
+         that end in -damaged when nobody needs them"
+    )]
+    TooManyDamaged {
+        /// The partition.
+        partition: TopicPartition,
+        /// Damaged logs that are kept.
+        kept: usize,
     },
     /// The thread that opened it panicked.
     #[error("opening the log of {partition} broke off")]
@@ -53,6 +76,9 @@ pub(super) enum Known {
     /// It begins now, as far as the directory tells. How the last run ended says nothing about it;
     /// but where something of it was synced once, its absence is damage.
     New,
+    /// It was there when this process started, and the metadata has it as lost: it may be what was
+    /// given up, so all of it is checked. Nobody counts on it.
+    Doubtful,
 }
 
 impl Replicas {
@@ -70,16 +96,23 @@ impl Replicas {
         if let Some(handle) = self.table.get(id) {
             return Ok(handle);
         }
-        let is_damaged = self.table.is_damaged(id);
-        let is_spare = is_spare(state, self.context.broker_id);
-        if is_damaged && !is_spare {
+        let damage = self.table.damage(id);
+        let own = self.context.broker_id;
+        if damage
+            .as_ref()
+            .is_some_and(|it| !it.may_begin_anew(state, own))
+        {
             return Err(CreateError::Damaged { partition: topic });
         }
+        let is_spare = is_spare(state, own);
         let settings = TopicSettings::of(image, &topic.topic, state);
         let replicas = Arc::clone(self);
-        let name = topic.clone();
+        let (name, is_damaged) = (topic.clone(), damage.is_some());
         let opened = tokio::task::spawn_blocking(move || {
-            replicas.make_room(&name, id, is_damaged)?;
+            if is_damaged {
+                replicas.quarantine(&name)?;
+            }
+            replicas.make_room(&name, id)?;
             replicas
                 .open_anew(&name, id, &settings, is_spare)
                 .map(|log| (log, settings))
@@ -87,19 +120,23 @@ impl Replicas {
         let opened = opened.await.map_err(|_| CreateError::BrokeOff {
             partition: topic.clone(),
         })?;
-        if let Err(CreateError::Open { cause, .. }) = &opened
-            && is_damage(cause)
-        {
+        let cause = match &opened {
+            Err(CreateError::Open { cause, .. }) => damage_of(cause),
+            Err(CreateError::TooManyDamaged { .. }) => Some(DamageCause::Corrupt),
+            _ => None,
+        };
+        if let (Some(cause), None) = (cause, damage) {
             // An empty log here would say that nothing was ever acknowledged.
-            self.table.mark_damaged(id, topic.clone());
+            let damage = Damage::at_opening(topic.clone(), cause);
+            self.table.mark_damaged(id, damage);
         }
         let (log, settings) = opened?;
         drop(self.table.unmark_damaged(id));
         Ok(self.start(topic, id, log, settings))
     }
 
-    /// Opens a log that was not open in this run. What is left of a damaged one is given up only
-    /// if it `is_spare`: others have all that it had.
+    /// Opens a log that was not open in this run, and notes that it was begun. What is left of a
+    /// damaged one is given up only if it `is_spare`: others have all that it had.
     fn open_anew(
         &self,
         topic: &TopicPartition,
@@ -108,19 +145,21 @@ impl Replicas {
         is_spare: bool,
     ) -> Result<Log, CreateError> {
         let opened = match self.open_log(topic, id, settings, Known::New) {
-            Err(CreateError::Open { cause, .. }) if is_spare && is_damage(&cause) => {
-                tracing::warn!(partition = %topic, %cause, "a damaged log is fetched anew");
-                self.dir
-                    .set_aside(std::slice::from_ref(topic), Aside::Stray)
-                    .map_err(|cause| CreateError::SetAside {
-                        partition: topic.clone(),
-                        cause,
-                    })?;
+            Err(CreateError::Open { cause, .. }) if is_spare && damage_of(&cause).is_some() => {
+                tracing::warn!(partition = %topic, %cause, "a log is damaged");
+                self.quarantine(topic)?;
                 self.open_log(topic, id, settings, Known::New)
             }
             opened => opened,
         };
-        opened.map(|(log, _)| log)
+        let (log, _) = opened?;
+        // Before the first record can be acknowledged: from now on its absence is a loss.
+        let noted = self.dir.note_logs(std::slice::from_ref(topic));
+        noted.map_err(|cause| CreateError::Note {
+            partition: topic.clone(),
+            cause,
+        })?;
+        Ok(log)
     }
 
     /// Opens a log; blocks.
@@ -131,21 +170,35 @@ impl Replicas {
         settings: &TopicSettings,
         known: Known,
     ) -> Result<(Log, RecoveryReport), CreateError> {
-        let mut open_as = self.dir.open_as(topic, id.topic_id);
-        if known == Known::New {
-            open_as = OpenAs {
-                log_start: None,
-                clean_shutdown: false,
-                ..open_as
-            };
-        }
+        let failed = |cause| CreateError::Open {
+            partition: topic.clone(),
+            cause,
+        };
         let dir = self.dir.partition_dir(topic);
-        Log::open(self.dir.context(), &dir, settings.log.clone(), open_as).map_err(|cause| {
-            CreateError::Open {
-                partition: topic.clone(),
-                cause,
+        let mut open_as = self.dir.open_as(topic, id.topic_id);
+        let is_lost = self.dir.is_lost(topic).map_err(|cause| CreateError::Note {
+            partition: topic.clone(),
+            cause,
+        })?;
+        if is_lost {
+            let recovery_point = open_as.recovery_point;
+            return Err(failed(OpenError::Missing {
+                dir,
+                recovery_point,
+            }));
+        }
+        match known {
+            Known::FromLastRun => {}
+            Known::New => {
+                open_as.log_start = None;
+                open_as.clean_shutdown = false;
             }
-        })
+            Known::Doubtful => {
+                open_as.recovery_point = Offset::ZERO;
+                open_as.clean_shutdown = false;
+            }
+        }
+        Log::open(self.dir.context(), &dir, settings.log.clone(), open_as).map_err(failed)
     }
 
     /// Starts the owner of an open log and makes the replica known.
@@ -176,13 +229,8 @@ impl Replicas {
         handle
     }
 
-    /// Sets a directory aside that has the partition's name and is of another topic, or damaged.
-    fn make_room(
-        &self,
-        topic: &TopicPartition,
-        id: TopicIdPartition,
-        is_damaged: bool,
-    ) -> Result<(), CreateError> {
+    /// Sets a directory aside that has the partition's name and is of another topic.
+    fn make_room(&self, topic: &TopicPartition, id: TopicIdPartition) -> Result<(), CreateError> {
         let failed = |cause| CreateError::SetAside {
             partition: topic.clone(),
             cause,
@@ -194,10 +242,10 @@ impl Replicas {
         let found = self.dir.partitions().map_err(failed)?;
         let other = found.iter().any(|log| {
             let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
-            log.partition == *topic && (is_damaged || is_other)
+            log.partition == *topic && is_other
         });
         if other {
-            tracing::warn!(partition = %topic, is_damaged, "a log in the way is set aside");
+            tracing::warn!(partition = %topic, "a log in the way is set aside");
             self.dir
                 .set_aside(std::slice::from_ref(topic), Aside::Stray)
                 .map_err(failed)?;

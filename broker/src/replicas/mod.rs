@@ -4,32 +4,39 @@
 //! checkpoints, and ends them in order. What to do with each is for the metadata to say; that is
 //! carried here by `assignments`.
 //!
-//! A log that nobody asks for is set aside, never deleted (P-TOMBSTONE); one whose deletion is
+//! A log that is damaged or gone is reported to the controllers and begun anew once nobody counts
+//! on it; what is left of it is kept (P-CORRUPT). A log that nobody asks for is set aside, never deleted (P-TOMBSTONE); one whose deletion is
 //! committed is renamed at once and removed in the background.
 
 mod checkpoints;
 mod client;
+mod condemn;
 mod confirm;
+mod counts;
 mod create;
+mod damage;
 mod delete;
 mod failure;
 mod fetch;
 mod open_all;
 mod out_of_service;
 mod progress;
+mod quarantine;
+mod report;
 mod shutdown;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
 use trimaran_types::{Offset, TopicPartition};
 
 use crate::context::BrokerContext;
 use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
+use crate::session::DamageReport;
 
 pub use create::CreateError;
 pub use open_all::OpenAllError;
@@ -48,6 +55,10 @@ pub struct Replicas {
     pub(super) clock: Clock,
     dir_failed: watch::Sender<bool>,
     progress: watch::Sender<OpenProgress>,
+    suspects: condemn::Suspects,
+    damage_found: Notify,
+    reports: watch::Sender<Arc<DamageReport>>,
+    counts: counts::Counts,
     /// What the high watermark checkpoint holds.
     checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
 }
@@ -71,6 +82,10 @@ impl Replicas {
             clock: Clock::start(),
             dir_failed: watch::Sender::new(false),
             progress: watch::Sender::new(OpenProgress::default()),
+            suspects: condemn::Suspects::default(),
+            damage_found: Notify::new(),
+            reports: watch::Sender::new(Arc::default()),
+            counts: counts::Counts::default(),
             checkpointed: Mutex::new(BTreeMap::new()),
         }))
     }

@@ -49,9 +49,14 @@ impl RecoveryPoints {
         Self::new(disk, logs_dir, Points::new())
     }
 
-    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<Self, LogDirError> {
-        let points = checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
-        Ok(Self::new(disk, logs_dir, points))
+    /// The points in the file, and whether it was there and whole; none when it was not.
+    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<(Self, bool), LogDirError> {
+        let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
+        let was_whole = read.is_some();
+        Ok((
+            Self::new(disk, logs_dir, read.unwrap_or_default()),
+            was_whole,
+        ))
     }
 
     /// The point of a log.
@@ -63,6 +68,34 @@ impl RecoveryPoints {
     /// Notes the point that a log has reached.
     pub(crate) fn set(&self, partition: &TopicPartition, point: Offset) {
         lock(&self.noted).insert(partition.clone(), point);
+    }
+
+    /// Every log that has a point or a note.
+    pub(super) fn partitions(&self) -> Vec<TopicPartition> {
+        lock(&self.noted).keys().cloned().collect()
+    }
+
+    /// Notes durably that logs were begun, at 0 unless they have a point. Notes that come while the
+    /// file is being written share the next writing.
+    pub(super) fn note(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+        let mut noted = lock(&self.noted);
+        for partition in partitions {
+            noted.entry(partition.clone()).or_insert(Offset::ZERO);
+        }
+        drop(noted);
+        let mut on_disk = lock(&self.on_disk);
+        let is_there = |partition: &TopicPartition| on_disk.contains_key(partition);
+        if partitions.iter().all(is_there) {
+            return Ok(());
+        }
+        self.write_locked(&mut on_disk)
+    }
+
+    /// Writes the file whether it changed or not.
+    pub(super) fn write_anew(&self) -> io::Result<()> {
+        let on_disk = lock(&self.on_disk);
+        let content = checkpoint_file::format(&on_disk);
+        atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())
     }
 
     /// Makes sure that neither memory nor file has a point beyond `end`.

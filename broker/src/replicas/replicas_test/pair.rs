@@ -21,8 +21,8 @@ use trimaran_metadata::record::{
 use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
-    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+    BrokerEpoch, BrokerId, ClusterId, IncarnationId, LeaderEpoch, Offset, PartitionEpoch,
+    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
 };
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ use crate::isr_changes::IsrWorker;
 use crate::partition::{PartitionHandle, PartitionStatus};
 use crate::replicas::{OpenReport, Replicas};
 
-use super::quorum::{Quorum, alter};
+use super::quorum::{Quorum, alter, directory};
 use super::served::{Served, fetch};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
@@ -48,7 +48,7 @@ pub(super) struct Broker {
 }
 
 pub(super) struct Pair {
-    quorum: Arc<Quorum>,
+    pub(super) quorum: Arc<Quorum>,
     controller: SocketAddr,
     folders: [tempfile::TempDir; 2],
     brokers: [Option<Broker>; 2],
@@ -115,7 +115,7 @@ impl Pair {
     pub(super) async fn restart(&mut self, id: BrokerId) -> OpenReport {
         let context = self.context(id);
         let cluster_id = context.cluster_id;
-        let directory_id = DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
+        let directory_id = directory(id);
         let folder: &Path = self.folders[place(id)].path();
         let dir = LogDir::open(Arc::new(RealDisk), folder, cluster_id, id, directory_id).unwrap();
         let replicas = Replicas::new(context.clone(), dir).unwrap();
@@ -127,7 +127,8 @@ impl Pair {
         let image = context.current_image();
         let report = replicas.open_all(&image).await.unwrap();
         let fetchers = Arc::new(Fetchers::new(context.clone()));
-        let assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        assignments.apply(image).await;
         let worker = IsrWorker::new(
             context.clone(),
             replicas.isr_changes().clone(),
@@ -138,6 +139,7 @@ impl Pair {
             tokio::spawn(assignments.run(context.image.clone())),
             tokio::spawn(worker.run()),
             tokio::spawn(Arc::clone(&replicas).watch_directory()),
+            tokio::spawn(Arc::clone(&replicas).watch_replicas()),
         ];
         self.brokers[place(id)] = Some(Broker {
             replicas,
@@ -145,6 +147,22 @@ impl Pair {
             tasks,
         });
         report
+    }
+
+    /// From now on the controllers hear what the broker reports of its replicas.
+    pub(super) fn hear(&mut self, id: BrokerId) {
+        let quorum = Arc::clone(&self.quorum);
+        let broker = self.brokers[place(id)].as_mut().expect("running");
+        let mut reports = broker.replicas.reports();
+        broker.tasks.push(tokio::spawn(async move {
+            loop {
+                let report = Arc::clone(&reports.borrow_and_update());
+                quorum.heard(id, &report);
+                if reports.changed().await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 
     fn context(&self, id: BrokerId) -> BrokerContext {
@@ -181,7 +199,7 @@ impl Pair {
                 client_address: address.to_string(),
                 inter_node_address: address.to_string(),
                 rack: None,
-                directories: vec![DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)))],
+                directories: vec![directory(id)],
                 fenced: false,
                 in_controlled_shutdown: false,
                 reason: FenceReason::Registered,
@@ -197,8 +215,14 @@ impl Pair {
     pub(super) async fn stop(&mut self, id: BrokerId) -> bool {
         let broker = self.brokers[place(id)].take().expect("running");
         broker.fetchers.stop();
-        broker.tasks.iter().for_each(JoinHandle::abort);
-        broker.replicas.shutdown().await
+        for task in broker.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+        let was_clean = broker.replicas.shutdown().await;
+        drop(broker.fetchers);
+        released(broker.replicas).await;
+        was_clean
     }
 
     /// Ends a broker as a kill would: nothing is closed and nothing is marked.
@@ -209,13 +233,8 @@ impl Pair {
             task.abort();
             let _ = task.await;
         }
-        // The directory's lock ends with the last owner.
-        let released = Arc::downgrade(&broker.replicas);
-        drop(broker.replicas);
         drop(broker.fetchers);
-        while released.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
+        released(broker.replicas).await;
     }
 
     /// Creates a topic of one partition and waits until both brokers have taken it up.
@@ -246,7 +265,6 @@ impl Pair {
     ) -> TopicIdPartition {
         let topic_id = TopicId::from_uuid(self.quorum.fresh_uuid());
         let partition = PartitionIndex(0);
-        let directory = |id: &BrokerId| DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0)));
         self.quorum.change(&[
             MetadataRecord::Topic(Topic {
                 name: TopicName::new(name).unwrap(),
@@ -256,7 +274,7 @@ impl Pair {
                 topic_id,
                 partition,
                 replicas: replicas.to_vec(),
-                directories: replicas.iter().map(directory).collect(),
+                directories: replicas.iter().copied().map(directory).collect(),
                 isr: isr.to_vec(),
                 leader: isr.first().copied(),
                 leader_epoch: LeaderEpoch(0),
@@ -308,6 +326,14 @@ impl Pair {
     /// Loses a log's directory, as a careless hand would.
     pub(super) fn lose(&self, id: BrokerId, name: &str) {
         std::fs::remove_dir_all(self.log_dir(id, name)).unwrap();
+    }
+
+    /// Flips a bit in the first record of a log's first segment.
+    pub(super) fn damage(&self, id: BrokerId, name: &str) {
+        let path = self.log_dir(id, name).join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[65] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
     }
 
     pub(super) fn log_dir(&self, id: BrokerId, name: &str) -> std::path::PathBuf {
@@ -393,13 +419,26 @@ impl Pair {
     }
 
     pub(super) fn stray_directories(&self, id: BrokerId) -> usize {
+        self.folders_ending_in(id, "-stray").len()
+    }
+
+    pub(super) fn folders_ending_in(&self, id: BrokerId, end: &str) -> Vec<std::path::PathBuf> {
         let logs = self.folders[place(id)].path().join("logs");
-        let names = std::fs::read_dir(logs)
+        let paths = std::fs::read_dir(logs)
             .unwrap()
-            .map(|entry| entry.unwrap().file_name());
-        names
-            .filter(|name| name.to_string_lossy().ends_with("-stray"))
-            .count()
+            .map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(end))
+            .collect()
+    }
+}
+
+/// Waits until nobody else has the replicas: the directory's lock ends with the last owner.
+async fn released(replicas: Arc<Replicas>) {
+    let last = Arc::downgrade(&replicas);
+    drop(replicas);
+    while last.strong_count() > 0 {
+        tokio::task::yield_now().await;
     }
 }
 
