@@ -127,7 +127,12 @@ const fn error_code_of(error: KafkaError) -> u32 {
         | E::IneligibleReplica
         | E::NewLeaderElected
         | E::FencedLeaderEpoch
-        | E::UnknownLeaderEpoch => 409,
+        | E::UnknownLeaderEpoch
+        | E::OutOfOrderSequenceNumber
+        | E::InvalidProducerEpoch
+        | E::InvalidTxnState
+        | E::TransactionCoordinatorFenced => 409,
+        E::ThrottlingQuotaExceeded => 429,
         E::LeaderNotAvailable
         | E::NotLeaderOrFollower
         | E::BrokerNotAvailable

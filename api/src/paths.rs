@@ -29,10 +29,12 @@ pub const METADATA_TREE: &str = "/v1/metadata/get";
 /// A part of the tree: `GET`.
 pub const METADATA_GET: &str = "/v1/metadata/get/{*path}";
 
-/// A follower fetches from a leader: `POST`, MessagePack.
+/// A follower opens its stream of fetches at a leader: `GET`, with an upgrade.
 pub const REPLICA_FETCH: &str = "/v1/replica/fetch";
 /// A broker appends a client's batches at the leader: `POST`, record batches.
 pub const PARTITION_APPEND: &str = "/v1/partitions/{topic_id}/{partition}/append";
+/// A broker opens its stream of small appends: `GET`, with an upgrade.
+pub const APPEND_STREAM: &str = "/v1/append-stream";
 /// A broker reads for a client at the leader: `GET`, record batches.
 pub const PARTITION_READ: &str = "/v1/partitions/{topic_id}/{partition}/read";
 /// A broker asks the leader for a partition's offsets: `GET`.

@@ -32,6 +32,9 @@ pub struct BrokerConfig {
     pub replication: ReplicationConfig,
     /// Bounds of what clients may ask.
     pub requests: RequestsConfig,
+    /// `num.network.threads`: threads that serve connections and own partitions; default half of
+    /// the processors, at least 1. Syncs have threads of their own.
+    pub network_threads: usize,
     /// What a new topic gets where its creator says nothing.
     pub topics: TopicDefaults,
     /// What it logs.
@@ -173,6 +176,12 @@ impl BrokerConfig {
                     64 * 1024 * MIB,
                 )?,
             },
+            network_threads: settings.bounded(
+                "num.network.threads",
+                network_threads_default(),
+                1,
+                NETWORK_THREADS_MAX,
+            )?,
             topics: TopicDefaults {
                 partitions: settings.bounded("num.partitions", 1, 1, 10_000)?,
                 replication_factor: settings.optional("default.replication.factor")?,
@@ -185,6 +194,14 @@ impl BrokerConfig {
         settings.finish()?;
         Ok(config)
     }
+}
+
+const NETWORK_THREADS_MAX: usize = 1_024;
+
+/// The other half is for syncs, for the kernel's part of the network, and for who else lives here.
+fn network_threads_default() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (processors / 2).clamp(1, NETWORK_THREADS_MAX)
 }
 
 const MIB: usize = 1024 * 1024;
@@ -324,6 +341,7 @@ mod tests {
             Duration::from_millis(500)
         );
         assert!(!config.listeners.allow_insecure);
+        assert!(config.network_threads >= 1);
     }
 
     #[test]
@@ -340,6 +358,7 @@ mod tests {
             ("listeners.client = 'http://x:1'", "expected host:port"),
             ("logging.format = 'xml'", "expected 'text' or 'json'"),
             ("max.connections = 0", "between 1 and 1000000"),
+            ("num.network.threads = 0", "between 1 and 1024"),
             ("allow_insecure = 'maybe'", "'allow_insecure' = 'maybe'"),
         ];
         for (line, part) in table {

@@ -6,6 +6,7 @@
 //! broker does the work), then the data plane behind it.
 
 pub mod assignments;
+pub mod codec_work;
 pub mod config;
 pub mod context;
 pub mod controller_link;
@@ -17,6 +18,7 @@ pub mod log_upkeep;
 pub mod logging;
 pub mod metadata_follower;
 pub mod metrics;
+mod node_stream;
 pub mod partition;
 pub mod partitioner;
 pub mod produce;

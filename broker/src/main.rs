@@ -67,10 +67,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "broker starts"
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the system gives no threads")?;
+    let runtime = runtime(config.network_threads).context("the system gives no threads")?;
     let ended = runtime.block_on(lifecycle::run(config));
     // What still runs is not waited for: after an error nothing may be written any more.
     runtime.shutdown_background();
@@ -78,4 +75,14 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         tracing::error!(error = %fatal, "the broker ends");
     }
     Ok(ended?)
+}
+
+/// One thread runs everything by itself; handing work to another one that sleeps costs more than
+/// most requests do. Several threads steal each other's work.
+fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut runtime = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    runtime.worker_threads(threads).enable_all().build()
 }

@@ -42,7 +42,16 @@ pub struct Readiness {
 }
 
 /// Asks which replicas are out of service.
-struct ReplicasOut(Box<dyn Fn() -> Vec<String> + Send + Sync>);
+struct ReplicasOut(Box<dyn Fn() -> OutOfService + Send + Sync>);
+
+/// Replicas that cannot serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutOfService {
+    /// The partitions of all of them, `topic-n`, in order.
+    pub names: Vec<String>,
+    /// Why, and what happens next or a person has to do; of the first hundred that are damaged.
+    pub reasons: Vec<String>,
+}
 
 impl std::fmt::Debug for ReplicasOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,7 +98,7 @@ impl Readiness {
     }
 
     /// From now on `replicas` tells which partitions have a replica here that cannot serve.
-    pub fn ask_for_replicas(&self, replicas: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+    pub fn ask_for_replicas(&self, replicas: impl Fn() -> OutOfService + Send + Sync + 'static) {
         // The data plane is opened once.
         let _ = self.replicas.set(ReplicasOut(Box::new(replicas)));
     }
@@ -97,10 +106,10 @@ impl Readiness {
     /// Partitions whose replica here is damaged or failed. The broker serves the others, and
     /// forwards what it does not lead, so this alone is no reason to send requests elsewhere.
     #[must_use]
-    pub fn out_of_service(&self) -> Vec<String> {
+    pub fn out_of_service(&self) -> OutOfService {
         self.replicas
             .get()
-            .map_or_else(Vec::new, |replicas| (replicas.0)())
+            .map_or_else(OutOfService::default, |replicas| (replicas.0)())
     }
 
     /// From now on `dirs` tells how the log directories are.

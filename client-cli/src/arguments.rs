@@ -10,6 +10,7 @@ use crate::consume::ConsumeArguments;
 use crate::demo::DemoArguments;
 use crate::dev::{self, DevArguments};
 use crate::failure::Failure;
+use crate::log_files::LogCommand;
 use crate::metadata::MetadataCommand;
 use crate::output::OutputFormat;
 use crate::produce::ProduceArguments;
@@ -81,6 +82,9 @@ pub(crate) enum Command {
     /// Read what the cluster knows, and how it came to know it.
     #[command(subcommand)]
     Metadata(MetadataCommand),
+    /// Read the files of partitions offline: show them, or check every byte.
+    #[command(subcommand)]
+    Log(LogCommand),
 }
 
 impl ServerArguments {
@@ -162,6 +166,8 @@ mod tests {
             "trimaran metadata log --from 3 --limit 7 --follow",
             "trimaran metadata log --last 10",
             "trimaran metadata get topics/flights",
+            "trimaran log dump DIR --records --indexes --from 7 -n 3",
+            "trimaran log verify DIR -o json",
             "trimaran demo --data f.ndjson --once --dir d",
         ] {
             let parsed = Arguments::try_parse_from(line.split(' '));

@@ -7,6 +7,7 @@ mod consume;
 mod demo;
 mod dev;
 mod failure;
+mod log_files;
 mod metadata;
 mod output;
 mod partition_reader;
@@ -54,6 +55,7 @@ fn run(
         match command {
             Command::Dev(dev) => Box::pin(dev.run(printer)).await,
             Command::Demo(demo) => Box::pin(demo.run(printer)).await,
+            Command::Log(log) => log.run(printer),
             Command::Quorum => quorum::run(&server.connect()?, printer).await,
             Command::Broker(broker) => broker.run(&server.connect()?, printer).await,
             Command::Topic(topic) => topic.run(&server.connect()?, printer).await,

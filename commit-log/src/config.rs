@@ -1,6 +1,7 @@
 //! [`LogConfig`]: the settings of one log, under Kafka's names where the meaning is Kafka's.
 
 use trimaran_types::limits::BATCH_BYTES_MAX;
+use trimaran_types::record_batch::TimestampType;
 
 /// Settings of one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,11 @@ pub struct LogConfig {
     pub flush_messages: u64,
     /// A flush is due after this many milliseconds (`flush.ms`); the owner keeps the timer.
     pub flush_ms: Option<u64>,
+    /// Whose timestamps records have (`message.timestamp.type`). With `LogAppendTime` a leader puts
+    /// its own into every batch that it appends.
+    pub timestamp_type: TimestampType,
+    /// A producer that was not heard of for so long is forgotten (`producer.id.expiration.ms`).
+    pub producer_id_expiration_ms: u64,
     /// Whether compaction may have left gaps between offsets. Must stay true once it was.
     pub compacted: bool,
     /// How much of the log's end stays in memory for readers.
@@ -50,6 +56,8 @@ impl Default for LogConfig {
             batch_bytes_max: BATCH_BYTES_MAX,
             flush_messages: 1,
             flush_ms: None,
+            timestamp_type: TimestampType::CreateTime,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             compacted: false,
             tail_bytes_max: 4 * 1024 * 1024,
             segment_jitter_ms: 0,
@@ -99,6 +107,12 @@ impl LogConfig {
                 BATCH_BYTES_MAX as u64,
             ),
             ("flush.messages", self.flush_messages, 1, u64::MAX),
+            (
+                "producer.id.expiration.ms",
+                self.producer_id_expiration_ms,
+                1,
+                u64::MAX,
+            ),
         ];
         let mut row = 0;
         while row < table.len() {

@@ -3,12 +3,17 @@
 use trimaran_types::record_batch::BatchError;
 use trimaran_types::{LeaderEpoch, Offset};
 
+use crate::compression::DecompressError;
+
 /// Why bytes in a log are not what was written there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// No good batch: cut short, impossible fields, or a wrong checksum.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A good batch whose records cannot be decompressed.
+    #[error(transparent)]
+    Records(#[from] DecompressError),
     /// A good batch at a place where its offset cannot be.
     #[error("batch has base offset {found} where {expected} comes next")]
     OffsetOutOfOrder {
@@ -33,6 +38,9 @@ pub enum Damage {
         /// The end of what was synced.
         synced_end: Offset,
     },
+    /// Entries of a `.txnindex` file that cannot be.
+    #[error("entries of aborted transactions are not what was written")]
+    AbortedTransactions,
     /// A segment does not start where the one before it ends.
     #[error("segment starts at offset {found} where {expected} comes next")]
     SegmentOutOfPlace {

@@ -11,7 +11,9 @@
 //! Promises kept here: P-ORDER, P-CORRUPT, the durable half of P-ACKED, the cautious half of
 //! P-TOMBSTONE.
 
+mod aborted;
 mod atomic_file;
+mod compression;
 mod config;
 mod context;
 mod damage;
@@ -21,12 +23,15 @@ mod epochs;
 mod flusher;
 mod header_hop;
 mod index;
+mod inspect;
 mod latch;
 mod log;
 mod log_dir;
 mod names;
 mod open_files;
 mod partition_metadata;
+mod produced;
+mod producers;
 mod reader;
 mod retention;
 mod segment_scan;
@@ -34,6 +39,11 @@ mod shared;
 mod tail;
 mod tail_budget;
 
+pub use aborted::AbortedTransaction;
+pub use compression::{
+    Codec, CompressError, DecompressError, DecompressLimits, PlainRecords, TopicCompression,
+    UnknownCompressionType, compress, decompress,
+};
 pub use config::{InvalidLogConfig, LogConfig};
 pub use context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 pub use damage::Damage;
@@ -41,6 +51,10 @@ pub use disk::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
 pub use epochs::{EpochCache, EpochStart, StaleEpoch};
 pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
+};
+pub use inspect::{
+    CheckpointFile, Finding, OnSeen, PartitionSummary, Places, Problem, Seen, Severity,
+    find_places, inspect_checkpoints, inspect_partition,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
@@ -52,6 +66,8 @@ pub use log_dir::{
     OffsetCheckpoint, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
-pub use reader::{LogReader, ReadError};
+pub use produced::{ProducedError, ProducedRules, admit_produced};
+pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
+pub use reader::{LogReader, ReadError, Scrubbed};
 pub use retention::DeletedSegments;
 pub use tail_budget::TailBudget;

@@ -19,16 +19,31 @@ pub(crate) enum SegmentFile {
     Log,
     OffsetIndex,
     TimeIndex,
+    /// Aborted transactions; only where there are some.
+    Aborted,
+    /// Producers, as they stood where the segment starts. Named like a segment's file, but one is
+    /// also taken where the log was closed.
+    Snapshot,
 }
 
 impl SegmentFile {
-    pub(crate) const ALL: [Self; 3] = [Self::Log, Self::OffsetIndex, Self::TimeIndex];
+    /// All of them, in the order in which they are removed: a segment may lack what is derived from
+    /// it, which may not lack its segment.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Snapshot,
+        Self::Aborted,
+        Self::TimeIndex,
+        Self::OffsetIndex,
+        Self::Log,
+    ];
 
     const fn extension(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::OffsetIndex => "index",
             Self::TimeIndex => "timeindex",
+            Self::Aborted => "txnindex",
+            Self::Snapshot => "snapshot",
         }
     }
 

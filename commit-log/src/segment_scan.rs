@@ -43,6 +43,8 @@ pub(crate) struct Scanned {
     /// Epochs that start in what was walked, unless they ran before.
     pub epochs: Vec<EpochStart>,
     pub batches: u64,
+    /// Whether one of them names a producer.
+    pub has_producers: bool,
     /// Where the good batches end, in the file and in the log.
     pub position: u64,
     pub end: Offset,
@@ -96,6 +98,7 @@ pub(crate) fn scan(
         indexer: start.indexer,
         epochs: Vec::new(),
         batches: 0,
+        has_producers: false,
         position: start.position,
         end: start.expected,
         damage: None,
@@ -123,6 +126,7 @@ pub(crate) fn scan(
             .indexer
             .on_batch(&header, found.position, interval_bytes, offsets, times);
         found.batches += 1;
+        found.has_producers |= header.producer.is_some();
         found.position += header.total_bytes() as u64;
         found.end = header.next_offset();
     }

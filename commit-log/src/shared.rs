@@ -4,12 +4,14 @@
 //! under the lock, reads without it, and believes what it read only if the generation has not
 //! changed: the owner raises it before it truncates anything.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use trimaran_types::Offset;
 
+use crate::aborted::AbortedTransaction;
 use crate::context::LogContext;
 use crate::index::{IndexTail, OffsetEntry, TimeEntry};
 use crate::open_files::SegmentId;
@@ -36,6 +38,9 @@ pub(crate) struct ReadState {
     /// Indexes of the last segment.
     pub offsets: IndexTail<OffsetEntry>,
     pub times: IndexTail<TimeEntry>,
+    pub aborted: IndexTail<AbortedTransaction>,
+    /// Bases of finished segments that have a file of aborted transactions.
+    pub aborted_in: BTreeSet<Offset>,
     pub tail: HotTail,
 }
 

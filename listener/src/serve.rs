@@ -74,7 +74,8 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 * 1024))
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -11,3 +11,9 @@ use crate::uuid_text::uuid_id;
 pub struct DirectoryId(Uuid);
 
 uuid_id!(DirectoryId);
+
+impl DirectoryId {
+    /// Stands in a partition's state for the directory of a replica that is lost: its broker said
+    /// that the log is damaged or gone (KIP-858, `LOST`). No directory has this id.
+    pub const LOST: Self = Self(Uuid::from_u128(1));
+}

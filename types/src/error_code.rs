@@ -88,6 +88,14 @@ kafka_errors! {
     InvalidRequest = 42, "INVALID_REQUEST", false;
     /// A bound of the cluster refuses the request.
     PolicyViolation = 44, "POLICY_VIOLATION", false;
+    /// A producer's sequence number that does not follow its last one; nothing was written.
+    OutOfOrderSequenceNumber = 45, "OUT_OF_ORDER_SEQUENCE_NUMBER", false;
+    /// A producer epoch below one that the partition has seen: the producer was fenced.
+    InvalidProducerEpoch = 47, "INVALID_PRODUCER_EPOCH", false;
+    /// A write that does not fit the state of its producer's transaction.
+    InvalidTxnState = 48, "INVALID_TXN_STATE", false;
+    /// A marker of a transaction coordinator that was deposed.
+    TransactionCoordinatorFenced = 52, "TRANSACTION_COORDINATOR_FENCED", false;
     /// The log directory failed; its partitions are out of service on this broker.
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR", true;
     /// A leader epoch older than the current one.
@@ -100,6 +108,8 @@ kafka_errors! {
     OffsetNotAvailable = 78, "OFFSET_NOT_AVAILABLE", true;
     /// A record that breaks a rule of its topic.
     InvalidRecord = 87, "INVALID_RECORD", false;
+    /// A quota or a bound is reached; later there may be room.
+    ThrottlingQuotaExceeded = 89, "THROTTLING_QUOTA_EXCEEDED", true;
     /// The partition's state changed meanwhile; the change was refused.
     InvalidUpdateVersion = 95, "INVALID_UPDATE_VERSION", false;
     /// No topic has this id.

@@ -15,6 +15,13 @@ pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Largest record batch, in bytes, its 61-byte header included: what an 8 MiB body can become.
 pub const BATCH_BYTES_MAX: usize = REQUEST_BODY_BYTES_MAX + 1024 * 1024;
 
+/// Most bytes that the records of one compressed batch may become.
+pub const DECOMPRESSED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Most bytes that one byte of compressed records may become, once they are more than
+/// [`BATCH_BYTES_MAX`]; what was built here is never larger than that, however well it compresses.
+pub const DECOMPRESSED_RATIO_MAX: usize = 100;
+
 /// Most headers on one record.
 pub const RECORD_HEADERS_MAX: usize = 1_000;
 

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::CallError;
@@ -37,7 +38,8 @@ pub async fn call<T: DeserializeOwned>(
     }
 }
 
-/// Sends `request` and hands back a successful response whose body is not read yet.
+/// Sends `request` and hands back a successful response whose body is not read yet, or one that
+/// agrees to the upgrade asked for.
 ///
 /// # Errors
 /// As [`CallError`] tells; a status that is no success is [`CallError::Refused`].
@@ -49,7 +51,7 @@ pub async fn call_bytes(
         .send()
         .await
         .map_err(|error| CallError::of(&error, address))?;
-    if response.status().is_success() {
+    if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
     let status = response.status();

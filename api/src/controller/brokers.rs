@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, MetadataOffset,
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, MetadataOffset,
+    TopicIdPartition,
 };
+
+/// Most replicas that one heartbeat reports as damaged, and as restored: some 70 KB of JSON each.
+/// The rest follows in the heartbeats after it.
+pub const REPLICAS_REPORTED_MAX: usize = 1_000;
 
 /// Body of `POST /v1/brokers` (KIP-631).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +58,52 @@ pub struct HeartbeatRequest {
     /// Directories that failed.
     #[serde(default)]
     pub offline_directories: Vec<DirectoryId>,
+    /// Replicas whose log is damaged or gone, while the directory as such works. Each is named in
+    /// every heartbeat until the metadata shows it as lost. At most [`REPLICAS_REPORTED_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_replicas: Vec<DamagedReplica>,
+    /// Replicas that the metadata shows as lost although their old log is open and in order here,
+    /// and nobody else holds what they hold. Likewise bounded and repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored_replicas: Vec<TopicIdPartition>,
+}
+
+/// A replica that its broker cannot serve from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedReplica {
+    /// The partition.
+    #[serde(flatten)]
+    pub partition: TopicIdPartition,
+    /// What is wrong with it.
+    pub cause: DamageCause,
+    /// A bound on the leader epochs in which it led or fetched during this run of the broker; absent
+    /// when it never did. What its leader learned in them must not be believed of a new log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_up_to: Option<LeaderEpoch>,
+}
+
+/// What is wrong with a replica's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DamageCause {
+    /// Bytes that were synced do not match their checksum any more, or are not all there.
+    Corrupt,
+    /// It was there, and its folder or its segments are gone.
+    Missing,
+    /// Its owner could not go on with it.
+    Failed,
+}
+
+impl DamageCause {
+    /// The cause, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Corrupt => "its log is damaged",
+            Self::Missing => "its log is gone",
+            Self::Failed => "its log cannot be used",
+        }
+    }
 }
 
 /// Answer to a heartbeat.

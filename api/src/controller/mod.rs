@@ -14,8 +14,8 @@ pub use alter_partition::{
 };
 pub use bootstrap::{BootstrapRequest, BootstrapStatus, BootstrapVoter};
 pub use brokers::{
-    BrokerState, BrokerStatus, BrokersResponse, HeartbeatRequest, HeartbeatResponse,
-    RegisterBrokerRequest, RegisterBrokerResponse,
+    BrokerState, BrokerStatus, BrokersResponse, DamageCause, DamagedReplica, HeartbeatRequest,
+    HeartbeatResponse, REPLICAS_REPORTED_MAX, RegisterBrokerRequest, RegisterBrokerResponse,
 };
 pub use cluster::ClusterStatus;
 pub use feed::{FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer};

@@ -4,7 +4,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use trimaran_types::{BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, Offset, TopicIdPartition};
 
-/// Body of `POST /v1/replica/fetch`.
+/// The name in the `Upgrade` headers of a follower's stream, a `GET` of
+/// [`REPLICA_FETCH`](crate::paths::REPLICA_FETCH): requests and answers in turn, each MessagePack
+/// behind its length as u32, big-endian.
+pub const REPLICA_FETCH_PROTOCOL: &str = "trimaran-fetch-1";
+
+/// One question on that stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplicaFetchRequest {
     /// The follower.

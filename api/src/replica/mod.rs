@@ -1,6 +1,7 @@
 //! Messages of the inter-node listener, between brokers.
 
 mod append;
+pub mod append_stream;
 mod fetch;
 mod offsets;
 mod read;
@@ -8,7 +9,8 @@ mod trim;
 
 pub use append::{AppendQuery, AppendResponse, RequiredAcks};
 pub use fetch::{
-    DivergingEpoch, FetchPartition, FetchPartitionResult, ReplicaFetchRequest, ReplicaFetchResponse,
+    DivergingEpoch, FetchPartition, FetchPartitionResult, REPLICA_FETCH_PROTOCOL,
+    ReplicaFetchRequest, ReplicaFetchResponse,
 };
 pub use offsets::PartitionOffsets;
 pub use read::{HIGH_WATERMARK, LEADER_EPOCH, LOG_START, ReadQuery};

@@ -17,7 +17,7 @@ use trimaran_types::{TopicIdPartition, TopicPartition};
 
 use crate::fetcher::Fetchers;
 use crate::partition::{AssignedRole, Assignment};
-use crate::replicas::Replicas;
+use crate::replicas::{CreateError, Replicas};
 
 use changes::{Changes, changes};
 
@@ -64,6 +64,7 @@ impl Assignments {
             tokio::select! {
                 changed = images.changed() => if changed.is_err() { return },
                 () = retry => {}
+                () = self.replicas.damage_found() => {}
             }
         }
     }
@@ -79,17 +80,18 @@ impl Assignments {
         self.failed.retain(|id| !found.ended.contains(id));
         self.replicas.delete(&found.ended).await;
         let again = std::mem::take(&mut self.failed);
-        found.touched.extend(again);
+        found.touched.extend(again.iter().copied());
         let (leaders, others) = self.split(&found, &image);
         for group in [leaders, others] {
             let failed: Vec<_> = futures_util::stream::iter(group)
-                .map(|(id, topic)| self.assign(id, topic, &image))
+                .map(|(id, topic)| self.assign(id, topic, &image, !again.contains(&id)))
                 .buffer_unordered(AT_ONCE)
                 .filter_map(std::future::ready)
                 .collect()
                 .await;
             self.failed.extend(failed);
         }
+        self.replicas.update_report(&image);
         self.applied = image;
     }
 
@@ -122,20 +124,29 @@ impl Assignments {
     }
 
     /// Opens the replica if need be, tells its owner, and points the fetchers. Gives the partition
-    /// back when it must be tried again.
+    /// back when it must be tried again; a failure is told the first time.
     async fn assign(
         &self,
         id: TopicIdPartition,
         topic: TopicPartition,
         image: &MetadataImage,
+        is_first_try: bool,
     ) -> Option<TopicIdPartition> {
         let own = self.replicas.context().broker_id;
         let state = image.partition(id)?;
         let handle = match self.replicas.ensure(image, topic.clone(), id, state).await {
             Ok(handle) => handle,
             Err(error) => {
+                self.fetchers.forget(id);
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(%error, ?cause, "replica is not in service; trying again");
+                // What makes it possible to go on is a change of the metadata, which comes here.
+                if matches!(error, CreateError::Damaged { .. }) {
+                    tracing::warn!(%error, "replica is not in service");
+                    return None;
+                }
+                if is_first_try {
+                    tracing::error!(%error, ?cause, "replica is not in service; trying again");
+                }
                 return Some(id);
             }
         };

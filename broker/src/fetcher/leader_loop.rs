@@ -11,6 +11,7 @@ use trimaran_types::{BrokerEpoch, BrokerId};
 use super::answer::deliver;
 use super::backoff::Backoff;
 use super::exchange::exchange;
+use super::fetch_stream::FetchStream;
 use super::followed::FollowedPartitions;
 use super::request::Positions;
 use crate::context::BrokerContext;
@@ -27,6 +28,8 @@ pub(super) struct LeaderLoop {
     followed: Arc<FollowedPartitions>,
     positions: Positions,
     backoff: Backoff,
+    /// The connection of the last exchange, for the next one.
+    stream: Option<FetchStream>,
 }
 
 /// Where a leader is, and in which run.
@@ -45,6 +48,7 @@ impl LeaderLoop {
             followed,
             positions,
             backoff,
+            stream: None,
         }
     }
 
@@ -61,7 +65,7 @@ impl LeaderLoop {
                 (Some(place), Some(epoch)) => self.fetch(&mut image, place, epoch).await,
                 _ => {
                     let pause = self.backoff.failed();
-                    self.pause(&mut image, place.as_ref(), pause).await;
+                    pause_until_moved(&mut image, self.leader, place.as_ref(), pause).await;
                 }
             }
         }
@@ -86,8 +90,9 @@ impl LeaderLoop {
             }
             return;
         };
+        let (context, stream) = (&self.context, &mut self.stream);
         let answer = tokio::select! {
-            answer = exchange(&self.context, self.leader, &place.0, &request) => answer,
+            answer = exchange(context, self.leader, &place.0, stream, &request) => answer,
             // New partitions must not wait for the long poll to end. What was asked is asked again.
             () = self.followed.additions() => return,
         };
@@ -105,24 +110,23 @@ impl LeaderLoop {
                 if self.backoff.is_first() {
                     tracing::warn!(leader = %self.leader, address = place.0, %error, "cannot fetch from a leader");
                 }
-                self.pause(image, Some(place), pause).await;
+                pause_until_moved(image, self.leader, Some(place), pause).await;
             }
         }
     }
+}
 
-    /// Pauses after a failure, but no longer than until the leader is somewhere else.
-    async fn pause(
-        &self,
-        image: &mut watch::Receiver<Arc<MetadataImage>>,
-        failed_at: Option<&Whereabouts>,
-        pause: Duration,
-    ) {
-        let leader = self.leader;
-        let moved = image.wait_for(|image| whereabouts(image, leader).as_ref() != failed_at);
-        tokio::select! {
-            _ = moved => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+/// Pauses after a failure, but no longer than until the leader is somewhere else.
+async fn pause_until_moved(
+    image: &mut watch::Receiver<Arc<MetadataImage>>,
+    leader: BrokerId,
+    failed_at: Option<&Whereabouts>,
+    pause: Duration,
+) {
+    let moved = image.wait_for(|image| whereabouts(image, leader).as_ref() != failed_at);
+    tokio::select! {
+        _ = moved => {}
+        () = tokio::time::sleep(pause) => {}
     }
 }
 

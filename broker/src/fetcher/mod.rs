@@ -8,6 +8,7 @@
 mod answer;
 mod backoff;
 mod exchange;
+mod fetch_stream;
 mod followed;
 mod leader_loop;
 mod request;

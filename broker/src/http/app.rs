@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tokio::sync::Semaphore;
 use trimaran_api::ApiError;
 use trimaran_api::rest::WriteOutcome;
 use trimaran_types::KafkaError;
@@ -12,6 +13,9 @@ use super::{BodyBudget, Refusal, Service};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routing::with_outcome;
+
+/// Streams of other brokers at one time; each broker has one for appends and one for fetches.
+const NODE_STREAMS_MAX: usize = 1_024;
 
 /// What handlers share.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The bound on request bodies in memory.
     pub body_budget: Arc<BodyBudget>,
+    /// One permit for each stream of another broker.
+    pub(super) node_streams: Arc<Semaphore>,
     service: OnceLock<Arc<Service>>,
 }
 
@@ -33,6 +39,7 @@ impl App {
             readiness,
             metrics,
             body_budget: BodyBudget::new(body_bytes_max),
+            node_streams: Arc::new(Semaphore::new(NODE_STREAMS_MAX)),
             service: OnceLock::new(),
         }
     }

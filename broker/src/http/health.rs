@@ -24,10 +24,12 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let out = app.readiness.out_of_service();
     let body = json!({
         "ready": reasons.is_empty(),
         "reasons": reasons,
-        "replicas_out_of_service": app.readiness.out_of_service(),
+        "replicas_out_of_service": out.names,
+        "replicas_out_of_service_reasons": out.reasons,
         "log_dirs": app.readiness.log_dirs().iter().map(log_dir).collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()

@@ -29,12 +29,16 @@ mod views;
 pub use app::App;
 pub use body_budget::BodyBudget;
 pub use client_router::client_router;
+#[cfg(test)]
+pub(crate) use inter_node::fetch as fetch_stream;
 pub use inter_node::inter_node_router;
 pub use refusal::Refusal;
 pub use service::{Service, ServiceParts};
 
 #[cfg(test)]
 mod client_test;
+#[cfg(test)]
+mod codec_test;
 #[cfg(test)]
 mod stream_test;
 #[cfg(test)]

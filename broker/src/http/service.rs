@@ -8,6 +8,7 @@ use trimaran_api::client::Controllers;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{BrokerId, ClusterId};
 
+use crate::codec_work::CodecWork;
 use crate::config::{RequestsConfig, TopicDefaults};
 use crate::routing::PartitionRouter;
 
@@ -45,6 +46,8 @@ pub struct Service {
     pub(super) streams: Arc<Semaphore>,
     /// One permit for each question about an unknown topic.
     pub(super) lookups: Semaphore,
+    /// Where records are compressed and decompressed.
+    pub(super) codecs: CodecWork,
 }
 
 impl Service {
@@ -55,6 +58,7 @@ impl Service {
             parts,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             lookups: Semaphore::new(LOOKUPS_MAX),
+            codecs: CodecWork::default(),
         }
     }
 

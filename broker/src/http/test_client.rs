@@ -104,6 +104,10 @@ impl TestBroker {
         self.clients.clone()
     }
 
+    pub(super) fn nodes(&self) -> Router {
+        self.nodes.clone()
+    }
+
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
         answered(self.clients.clone(), request).await
     }

@@ -18,9 +18,9 @@ use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
 use crate::log_upkeep::LogUpkeep;
-use crate::readiness::{Phase, Readiness};
+use crate::readiness::{OutOfService, Phase, Readiness};
 use crate::replicas::{DataDirs, Replicas};
-use crate::session::SessionState;
+use crate::session::{DamageReport, SessionState};
 
 /// What must be ended in order.
 #[derive(Debug)]
@@ -60,14 +60,19 @@ pub(super) async fn open(
     let replicas = Replicas::new(context.clone(), dirs, config.logs.recovery_threads);
     recover(&replicas, &image, readiness).await?;
     let observed = Arc::clone(&replicas);
-    readiness.ask_for_replicas(move || observed.out_of_service());
+    readiness.ask_for_replicas(move || OutOfService {
+        names: observed.out_of_service(),
+        reasons: observed.out_of_service_reasons(),
+    });
     let observed = Arc::clone(&replicas);
     readiness.ask_for_dirs(move || observed.dir_statuses());
     replicas.remove_deleted();
     let fetchers = Arc::new(Fetchers::new(context.clone()));
     let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
     assignments.apply(image).await;
+    report_damage(&replicas, member.damage, tasks, &stop);
     tasks.run_forever("assignments", &stop, assignments.run(member.image.clone()));
+    tasks.run_forever("replicas", &stop, Arc::clone(&replicas).watch_replicas());
     let worker = IsrWorker::new(
         context.clone(),
         replicas.isr_changes().clone(),
@@ -124,6 +129,25 @@ async fn tell_of_failures(
     }
     // The replicas hold the sender.
     std::future::pending::<()>().await;
+}
+
+/// Hands what the replicas report on to the heartbeats: what the start has found at once, so that
+/// the controllers hear of it no later than that the broker asks for service.
+fn report_damage(
+    replicas: &Replicas,
+    told: watch::Sender<Arc<DamageReport>>,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) {
+    let mut reports = replicas.reports();
+    told.send_replace(Arc::clone(&reports.borrow_and_update()));
+    tasks.run_forever("damage reports", stop, async move {
+        while reports.changed().await.is_ok() {
+            told.send_replace(Arc::clone(&reports.borrow_and_update()));
+        }
+        // The replicas are gone, so the broker is ending.
+        std::future::pending::<()>().await;
+    });
 }
 
 /// The epoch in force, as the data plane wants it.

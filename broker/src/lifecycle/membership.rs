@@ -19,7 +19,9 @@ use crate::config::BrokerConfig;
 use crate::controller_link::ControllerLink;
 use crate::metadata_follower::{Checkpoint, FeedStatus, FollowerStart, MetadataFollower};
 use crate::readiness::{Phase, Readiness};
-use crate::session::{BrokerIdentity, Session, SessionStart, SessionState, SessionWants, register};
+use crate::session::{
+    BrokerIdentity, DamageReport, Session, SessionStart, SessionState, SessionWants, register,
+};
 
 /// For connections between nodes: on a network that works, they open at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -35,6 +37,8 @@ pub(super) struct Member {
     pub(super) state: watch::Receiver<SessionState>,
     pub(super) wants: watch::Sender<SessionWants>,
     pub(super) offline_directories: watch::Sender<Vec<DirectoryId>>,
+    /// What the heartbeats say of single replicas.
+    pub(super) damage: watch::Sender<Arc<DamageReport>>,
 }
 
 /// Joins the cluster that the controllers belong to; waits for them as long as it takes.
@@ -80,6 +84,7 @@ pub(super) async fn join(
     let registered = register(&link, &identity, Some(cluster_id), patience).await?;
     tracing::info!(epoch = %registered.broker_epoch, "registered");
     let (offline_directories, reported) = watch::channel(Vec::new());
+    let (damage, damage_reported) = watch::channel(Arc::default());
     let session = Session::new(SessionStart {
         link,
         identity,
@@ -87,6 +92,7 @@ pub(super) async fn join(
         state: SessionState::registered(registered.broker_epoch),
         image: image.clone(),
         offline_directories: reported,
+        damage: damage_reported,
         config: config.session.clone(),
         stop: stop.clone(),
     });
@@ -101,6 +107,7 @@ pub(super) async fn join(
         state,
         wants,
         offline_directories,
+        damage,
     })
 }
 

@@ -97,7 +97,28 @@ impl Observed {
             ),
         ];
         values.extend(self.partitions(&image));
+        values.extend(self.damage());
         values
+    }
+
+    fn damage(&self) -> [Observation; 3] {
+        [
+            (
+                "replicas_damaged",
+                "Replicas out of service because their log is damaged or gone",
+                self.replicas.damaged_replicas() as u64,
+            ),
+            (
+                "replicas_begun_anew",
+                "Damaged replicas that were set aside and fetched anew since the start",
+                self.replicas.replicas_begun_anew(),
+            ),
+            (
+                "damaged_logs_kept",
+                "Damaged logs that are kept in the log directory",
+                self.replicas.damaged_logs_kept(),
+            ),
+        ]
     }
 
     fn partitions(&self, image: &MetadataImage) -> [Observation; 7] {

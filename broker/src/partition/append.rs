@@ -5,7 +5,7 @@ use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_commit_log::AppendError;
 use trimaran_replication::leader::{Appended, Outcome, WaiterId};
 use trimaran_types::record_batch::{RecordBatch, TimestampType};
-use trimaran_types::{KafkaError, LeaderEpoch};
+use trimaran_types::{KafkaError, LeaderEpoch, Timestamp};
 
 use super::Clock;
 use super::event::AppendRequest;
@@ -56,7 +56,7 @@ impl Owner {
         Ok(leader.leader_epoch())
     }
 
-    fn write(&mut self, mut requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
+    fn write(&mut self, requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
         let log_end = self.log.log_end();
         if self.log.latest_epoch() != Some(epoch)
             && let Err(error) = self.log.assign_epoch(epoch, log_end)
@@ -69,13 +69,19 @@ impl Owner {
             );
             return;
         }
+        let wall = Clock::wall();
+        let mut requests = self.refuse_for_producers(requests, wall);
+        if requests.is_empty() {
+            return;
+        }
         // What each request adds is remembered before the log takes the batches.
-        let shares: Vec<_> = requests.iter().map(Share::of).collect();
+        let counts: Vec<usize> = requests.iter().map(|it| it.batches.len()).collect();
+        let timestamp_type = self.log.config().timestamp_type;
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
             .collect();
-        let appended = match self.log.append_as_leader(batches, epoch, Clock::wall()) {
+        let appended = match self.log.append_as_leader(batches, epoch, wall) {
             Ok(appended) => appended,
             Err(error) => {
                 self.append_failed(requests, &error);
@@ -85,13 +91,21 @@ impl Owner {
         let now = self.now();
         let mut actions = Vec::new();
         let mut batches = appended.batches.iter();
-        for (request, share) in requests.into_iter().zip(shares) {
-            let mut own = batches.by_ref().take(share.batches);
-            let Some(first) = own.next() else { continue };
-            let last = own.last().unwrap_or(first);
+        for (request, count) in requests.into_iter().zip(counts) {
+            let own: Vec<_> = batches.by_ref().take(count).collect();
+            let Some(first) = own.first() else { continue };
+            // The last batch may be a repetition of one that lies before the others.
+            let last = own
+                .iter()
+                .map(|batch| batch.last)
+                .max()
+                .unwrap_or(first.last);
             let response = AppendResponse {
                 base_offset: Some(first.base),
-                log_append_time: share.log_append_time,
+                log_append_time: match timestamp_type {
+                    TimestampType::CreateTime => None,
+                    TimestampType::LogAppendTime => Some(first.max_timestamp),
+                },
                 leader_epoch: epoch,
             };
             let waiter = WaiterId(self.next_waiter);
@@ -109,12 +123,11 @@ impl Owner {
                 },
             );
             if let Role::Leader(leader) = &mut self.role {
-                let end = last.last.next();
                 let appended = Appended {
                     waiter,
                     deadline,
                     base_offset: first.base,
-                    end,
+                    end: last.next(),
                 };
                 leader.appended(now, appended, &mut actions);
             }
@@ -123,6 +136,27 @@ impl Owner {
         self.publish();
         self.seats.wake_all();
         self.flush_if_due();
+    }
+
+    /// Refuses the requests whose producers may not write them, each by itself, and tells the rest.
+    fn refuse_for_producers(
+        &mut self,
+        requests: Vec<AppendRequest>,
+        now: Timestamp,
+    ) -> Vec<AppendRequest> {
+        let groups: Vec<&[RecordBatch]> = requests.iter().map(|it| &*it.batches).collect();
+        let refusals = self.log.producer_refusals(&groups, now);
+        let mut rest = Vec::with_capacity(requests.len());
+        for (request, refusal) in requests.into_iter().zip(refusals) {
+            match refusal {
+                None => rest.push(request),
+                Some(cause) => {
+                    tracing::debug!(partition = %self.name, %cause, "append refused for its producer");
+                    self.refuse(request, cause.kafka_error(), Outcome::NothingWritten);
+                }
+            }
+        }
+        rest
     }
 
     /// The log wrote nothing of it.
@@ -140,6 +174,7 @@ impl Owner {
             }
             AppendError::BatchTooLarge { .. } => KafkaError::MessageTooLarge,
             AppendError::Invalid { .. } => KafkaError::CorruptMessage,
+            AppendError::Producer { cause, .. } => cause.kafka_error(),
         };
         self.refuse_all(requests, kafka_error, Outcome::NothingWritten);
     }
@@ -154,23 +189,5 @@ impl Owner {
         let _ = request
             .reply
             .send(Err(append_refused(&self.name, error, outcome)));
-    }
-}
-
-/// What one request adds to a common write.
-struct Share {
-    batches: usize,
-    log_append_time: Option<trimaran_types::Timestamp>,
-}
-
-impl Share {
-    fn of(request: &AppendRequest) -> Self {
-        let first = request.batches.first().map(RecordBatch::header);
-        let stamped = first
-            .filter(|header| header.attributes.timestamp_type() == TimestampType::LogAppendTime);
-        Self {
-            batches: request.batches.len(),
-            log_append_time: stamped.map(|header| header.max_timestamp),
-        }
     }
 }

@@ -83,6 +83,7 @@ impl Owner {
                     if count == 0 {
                         break None;
                     }
+                    gather(&mut mailbox, &mut events).await;
                     if let Some(closing) = self.take(&mut events) {
                         break Some(closing);
                     }
@@ -199,7 +200,8 @@ impl Owner {
     }
 
     /// Shows the replica as it is now; whoever waits for a change is woken only by one.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
+        self.log.high_watermark_passed(self.known_high_watermark());
         self.publish_as(self.role.kind());
     }
 
@@ -254,6 +256,20 @@ impl Owner {
         self.role = Role::Failed;
         self.checkpoint_due = None;
         self.publish();
+    }
+}
+
+/// Takes in what the tasks that are ready now have to say, so that it goes into the same write and
+/// the same sync. Nobody is waited for: with nothing else to do, this returns at once.
+async fn gather(mailbox: &mut mpsc::Receiver<Event>, events: &mut Vec<Event>) {
+    if !events.iter().any(|event| matches!(event, Event::Append(_))) {
+        return;
+    }
+    tokio::task::yield_now().await;
+    while events.len() < EVENTS_MAX
+        && let Ok(event) = mailbox.try_recv()
+    {
+        events.push(event);
     }
 }
 

@@ -1,7 +1,9 @@
 //! One owner with a real log; each test plays its peers.
 
+mod append_time_test;
 mod fixture;
 mod gated_disk;
+mod producers_test;
 mod slow_disk_test;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use trimaran_commit_log::LogConfig;
 use trimaran_metadata::{MetadataImage, PartitionState};
 use trimaran_replication::Durability;
 use trimaran_types::TopicName;
+use trimaran_types::record_batch::TimestampType;
 
 /// What a replica needs to know of its topic's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,10 @@ impl TopicSettings {
             flush_messages: number(image, topic, "flush.messages")
                 .unwrap_or(defaults.flush_messages),
             flush_ms: number(image, topic, "flush.ms"),
+            timestamp_type: match image.effective_config(topic, "message.timestamp.type") {
+                Some("LogAppendTime") => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
             compacted: has_policy(image, topic, "compact").unwrap_or(defaults.compacted),
             deletes: has_policy(image, topic, "delete").unwrap_or(defaults.deletes),
             segment_jitter_ms: number(image, topic, "segment.jitter.ms")

@@ -5,12 +5,14 @@
 
 mod assign;
 mod base64_text;
+mod compression;
 mod draft;
 mod error;
 mod send;
 
 pub use assign::{Assigned, assign, check_place};
 pub use base64_text::decode as decode_base64;
+pub use compression::topic_compression;
 pub use draft::{Draft, DraftHeader};
 pub use error::RecordError;
 pub use send::{ProduceTo, RecordResult, send};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
+use trimaran_commit_log::ReadError;
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{KafkaError, Offset, TopicIdPartition};
 
@@ -49,7 +50,20 @@ impl Replicas {
                     .unless_deposed(&handle, partition, epoch, refusal)
                     .await)
             }
+            Err(refusal) if refusal.body.kafka_error == Some(KafkaError::KafkaStorageError) => {
+                self.check_again(&handle, query.offset, handle.status().high_watermark);
+                Err(refusal)
+            }
             answer => answer,
+        }
+    }
+
+    /// A read that failed is tried once more: only bytes that are damaged twice are damaged.
+    pub(super) fn check_again(&self, handle: &PartitionHandle, from: Offset, before: Offset) {
+        let again = handle.reader().read(from, before, 1);
+        if let Err(error @ ReadError::Corrupt { .. }) = again {
+            tracing::error!(partition = %handle.topic(), %error, "a reader met damaged bytes");
+            self.suspect(handle.id());
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Log, LogDir, LogDirError, OpenAs, OpenError, RecoveryReport};
+use trimaran_api::controller::DamageCause;
+use trimaran_commit_log::{Aside, Log, LogDir, LogDirError, OpenError, RecoveryReport};
 use trimaran_metadata::{MetadataImage, PartitionState, directory_for};
 use trimaran_types::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 
-use super::open_all::{is_damage, is_spare};
+use super::damage::Damage;
+use super::open_all::{damage_of, is_spare};
 use super::{DataDir, Replicas};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
@@ -22,6 +24,15 @@ pub enum CreateError {
         #[source]
         cause: OpenError,
     },
+    /// Whether it was ever begun cannot be found out, or not be noted.
+    #[error("cannot tell or note that the log of {partition} was begun")]
+    Note {
+        /// The partition.
+        partition: TopicPartition,
+        /// Why.
+        #[source]
+        cause: LogDirError,
+    },
     /// What lies in its place cannot be set aside.
     #[error("cannot set {partition} aside")]
     SetAside {
@@ -31,7 +42,8 @@ pub enum CreateError {
         #[source]
         cause: LogDirError,
     },
-    /// Its log is damaged and the replica may be the only good one: a person has to decide.
+    /// Its log is damaged or gone, and the metadata still counts on it. What changes that comes as
+    /// a change of the metadata.
     #[error("the log of {partition} is damaged and other replicas count on it")]
     Damaged {
         /// The partition.
@@ -43,6 +55,17 @@ pub enum CreateError {
     DirectoryOut {
         /// The partition.
         partition: TopicPartition,
+    },
+    /// Its log is damaged, and no more damaged logs are kept.
+    #[error(
+        "the log of {partition} is damaged, and {kept} damaged logs are kept already: delete folders \
+         that end in -damaged when nobody needs them"
+    )]
+    TooManyDamaged {
+        /// The partition.
+        partition: TopicPartition,
+        /// Damaged logs that are kept.
+        kept: usize,
     },
     /// The thread that opened it panicked.
     #[error("opening the log of {partition} broke off")]
@@ -60,6 +83,9 @@ pub(super) enum Known {
     /// It begins now, as far as the directory tells. How the last run ended says nothing about it;
     /// but where something of it was synced once, its absence is damage.
     New,
+    /// It was there when this process started, and the metadata has it as lost: it may be what was
+    /// given up, so all of it is checked. Nobody counts on it.
+    Doubtful,
 }
 
 impl Replicas {
@@ -77,36 +103,50 @@ impl Replicas {
         if let Some(handle) = self.table.get(id) {
             return Ok(handle);
         }
-        let is_damaged = self.table.is_damaged(id);
-        let is_spare = is_spare(state, self.context.broker_id);
-        if is_damaged && !is_spare {
+        let damage = self.table.damage(id);
+        let own = self.context.broker_id;
+        if damage
+            .as_ref()
+            .is_some_and(|it| !it.may_begin_anew(state, own))
+        {
             return Err(CreateError::Damaged { partition: topic });
         }
         let directory_id = self.place_of(image, id, state);
         if directory_id.is_none_or(|place| self.dirs.get(place).is_none_or(DataDir::has_failed)) {
             return Err(CreateError::DirectoryOut { partition: topic });
         }
+        let is_spare = is_spare(state, own);
         let settings = TopicSettings::of(image, &topic.topic, state);
         let replicas = Arc::clone(self);
-        let name = topic.clone();
+        let (name, is_damaged) = (topic.clone(), damage.is_some());
         let opened = tokio::task::spawn_blocking(move || {
             let gone = || CreateError::DirectoryOut {
                 partition: name.clone(),
             };
             let place = directory_id.and_then(|place| replicas.dirs.get(place));
-            let dir = &place.ok_or_else(gone)?.dir;
-            make_room(dir, &name, id, is_damaged)?;
-            let log = open_anew(dir, &name, id, &settings, is_spare)?;
+            let place = place.ok_or_else(gone)?;
+            if is_damaged {
+                // It may lie in another directory than the one where it begins anew.
+                for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
+                    replicas.quarantine(dir, &name)?;
+                }
+            }
+            make_room(&place.dir, &name, id)?;
+            let log = replicas.open_anew(place, &name, id, &settings, is_spare)?;
             Ok((log, settings))
         });
         let opened = opened.await.map_err(|_| CreateError::BrokeOff {
             partition: topic.clone(),
         })?;
-        if let Err(CreateError::Open { cause, .. }) = &opened
-            && is_damage(cause)
-        {
+        let cause = match &opened {
+            Err(CreateError::Open { cause, .. }) => damage_of(cause),
+            Err(CreateError::TooManyDamaged { .. }) => Some(DamageCause::Corrupt),
+            _ => None,
+        };
+        if let (Some(cause), None) = (cause, damage) {
             // An empty log here would say that nothing was ever acknowledged.
-            self.table.mark_damaged(id, topic.clone());
+            let damage = Damage::at_opening(topic.clone(), cause);
+            self.table.mark_damaged(id, damage);
         }
         let (log, settings) = opened?;
         drop(self.table.unmark_damaged(id));
@@ -130,6 +170,35 @@ impl Replicas {
             Some(registration) => directory_for(&registration.directories, id, recorded),
             None => directory_for(&self.dirs.ids(), id, recorded),
         }
+    }
+
+    /// Opens a log that was not open in this run, and notes that it was begun. What is left of a
+    /// damaged one is given up only if it `is_spare`: others have all that it had.
+    fn open_anew(
+        &self,
+        place: &DataDir,
+        topic: &TopicPartition,
+        id: TopicIdPartition,
+        settings: &TopicSettings,
+        is_spare: bool,
+    ) -> Result<Log, CreateError> {
+        let dir = &place.dir;
+        let opened = match open_log(dir, topic, id, settings, Known::New) {
+            Err(CreateError::Open { cause, .. }) if is_spare && damage_of(&cause).is_some() => {
+                tracing::warn!(partition = %topic, %cause, "a log is damaged");
+                self.quarantine(place, topic)?;
+                open_log(dir, topic, id, settings, Known::New)
+            }
+            opened => opened,
+        };
+        let (log, _) = opened?;
+        // Before the first record can be acknowledged: from now on its absence is a loss.
+        let noted = dir.note_logs(std::slice::from_ref(topic));
+        noted.map_err(|cause| CreateError::Note {
+            partition: topic.clone(),
+            cause,
+        })?;
+        Ok(log)
     }
 
     /// Starts the owner of an open log and makes the replica known.
@@ -163,30 +232,6 @@ impl Replicas {
     }
 }
 
-/// Opens a log that was not open in this run. What is left of a damaged one is given up only
-/// if it `is_spare`: others have all that it had.
-fn open_anew(
-    dir: &LogDir,
-    topic: &TopicPartition,
-    id: TopicIdPartition,
-    settings: &TopicSettings,
-    is_spare: bool,
-) -> Result<Log, CreateError> {
-    let opened = match open_log(dir, topic, id, settings, Known::New) {
-        Err(CreateError::Open { cause, .. }) if is_spare && is_damage(&cause) => {
-            tracing::warn!(partition = %topic, %cause, "a damaged log is fetched anew");
-            dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
-                .map_err(|cause| CreateError::SetAside {
-                    partition: topic.clone(),
-                    cause,
-                })?;
-            open_log(dir, topic, id, settings, Known::New)
-        }
-        opened => opened,
-    };
-    opened.map(|(log, _)| log)
-}
-
 /// Opens a log; blocks.
 pub(super) fn open_log(
     dir: &LogDir,
@@ -195,29 +240,42 @@ pub(super) fn open_log(
     settings: &TopicSettings,
     known: Known,
 ) -> Result<(Log, RecoveryReport), CreateError> {
-    let mut open_as = dir.open_as(topic, id.topic_id);
-    if known == Known::New {
-        open_as = OpenAs {
-            log_start: None,
-            clean_shutdown: false,
-            ..open_as
-        };
-    }
+    let failed = |cause| CreateError::Open {
+        partition: topic.clone(),
+        cause,
+    };
     let log_dir = dir.partition_dir(topic);
-    Log::open(dir.context(), &log_dir, settings.log.clone(), open_as).map_err(|cause| {
-        CreateError::Open {
-            partition: topic.clone(),
-            cause,
+    let mut open_as = dir.open_as(topic, id.topic_id);
+    let is_lost = dir.is_lost(topic).map_err(|cause| CreateError::Note {
+        partition: topic.clone(),
+        cause,
+    })?;
+    if is_lost {
+        let recovery_point = open_as.recovery_point;
+        return Err(failed(OpenError::Missing {
+            dir: log_dir,
+            recovery_point,
+        }));
+    }
+    match known {
+        Known::FromLastRun => {}
+        Known::New => {
+            open_as.log_start = None;
+            open_as.clean_shutdown = false;
         }
-    })
+        Known::Doubtful => {
+            open_as.recovery_point = Offset::ZERO;
+            open_as.clean_shutdown = false;
+        }
+    }
+    Log::open(dir.context(), &log_dir, settings.log.clone(), open_as).map_err(failed)
 }
 
-/// Sets a directory aside that has the partition's name and is of another topic, or damaged.
+/// Sets a directory aside that has the partition's name and is of another topic.
 fn make_room(
     dir: &LogDir,
     topic: &TopicPartition,
     id: TopicIdPartition,
-    is_damaged: bool,
 ) -> Result<(), CreateError> {
     let failed = |cause| CreateError::SetAside {
         partition: topic.clone(),
@@ -230,10 +288,10 @@ fn make_room(
     let found = dir.partitions().map_err(failed)?;
     let other = found.iter().any(|log| {
         let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
-        log.partition == *topic && (is_damaged || is_other)
+        log.partition == *topic && is_other
     });
     if other {
-        tracing::warn!(partition = %topic, is_damaged, "a log in the way is set aside");
+        tracing::warn!(partition = %topic, "a log in the way is set aside");
         dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
             .map_err(failed)?;
     }

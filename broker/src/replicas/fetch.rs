@@ -41,6 +41,8 @@ impl Replicas {
             {
                 return self.with_high_watermarks(request, Vec::new());
             }
+            // Other partitions that are about to write join the answer; nobody is waited for.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -88,7 +90,14 @@ impl Replicas {
                 results.push(refused(handle.id(), KafkaError::NotLeaderOrFollower, None));
                 continue;
             };
-            results.extend(result_of(&handle, &reply, &mut room));
+            let result = result_of(&handle, &reply, &mut room);
+            let has_failed = result
+                .as_ref()
+                .is_some_and(|result| result.error == Some(KafkaError::KafkaStorageError));
+            if let (true, FetchAnswer::Read { from, before }) = (has_failed, reply.answer) {
+                self.check_again(&handle, from, before);
+            }
+            results.extend(result);
         }
         results
     }

@@ -4,13 +4,17 @@
 //! checkpoints, and ends them in order. What to do with each is for the metadata to say; that is
 //! carried here by `assignments`.
 //!
-//! A log that nobody asks for is set aside, never deleted (P-TOMBSTONE); one whose deletion is
+//! A log that is damaged or gone is reported to the controllers and begun anew once nobody counts
+//! on it; what is left of it is kept (P-CORRUPT). A log that nobody asks for is set aside, never deleted (P-TOMBSTONE); one whose deletion is
 //! committed is renamed at once and removed in the background.
 
 mod checkpoints;
 mod client;
+mod condemn;
 mod confirm;
+mod counts;
 mod create;
+mod damage;
 mod data_dirs;
 mod delete;
 mod failure;
@@ -18,17 +22,20 @@ mod fetch;
 mod open_all;
 mod out_of_service;
 mod progress;
+mod quarantine;
+mod report;
 mod shutdown;
 mod table;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use trimaran_types::DirectoryId;
 
 use crate::context::BrokerContext;
 use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
+use crate::session::DamageReport;
 
 pub use create::CreateError;
 pub use data_dirs::{DataDir, DataDirStatus, DataDirs};
@@ -49,6 +56,10 @@ pub struct Replicas {
     progress: watch::Sender<OpenProgress>,
     /// Logs of one directory that are opened at once.
     opened_at_once: usize,
+    suspects: condemn::Suspects,
+    damage_found: Notify,
+    reports: watch::Sender<Arc<DamageReport>>,
+    counts: counts::Counts,
 }
 
 impl Replicas {
@@ -67,6 +78,10 @@ impl Replicas {
             failed_dirs: watch::Sender::new(Vec::new()),
             progress: watch::Sender::new(OpenProgress::default()),
             opened_at_once: opened_at_once.max(1),
+            suspects: condemn::Suspects::default(),
+            damage_found: Notify::new(),
+            reports: watch::Sender::new(Arc::default()),
+            counts: counts::Counts::default(),
         })
     }
 

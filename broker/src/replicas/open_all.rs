@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt as _;
+use trimaran_api::controller::DamageCause;
 use trimaran_commit_log::{Aside, FoundLog, Log, LogDirError, OpenError, RecoveryReport};
 use trimaran_metadata::{MetadataImage, PartitionState};
 use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
 
 use super::create::{Known, open_log};
+use super::damage::{Damage, is_marked_lost};
 use super::{CreateError, DataDir, OpenReport, Replicas};
 use crate::partition::TopicSettings;
 
@@ -45,13 +48,17 @@ struct Wanted {
     settings: TopicSettings,
     /// Others have all that this replica has: it may be dropped and fetched anew.
     is_spare: bool,
+    known: Known,
 }
 
 /// What lies in the directories.
 #[derive(Default)]
 struct Sorted {
     wanted: BTreeMap<DirectoryId, Vec<Wanted>>,
+    /// Nobody asks for them there.
     strays: BTreeMap<DirectoryId, Vec<TopicPartition>>,
+    /// Begun once, counted on, and gone.
+    lost: Vec<(TopicIdPartition, TopicPartition)>,
 }
 
 impl Replicas {
@@ -65,7 +72,11 @@ impl Replicas {
         self: &Arc<Self>,
         image: &MetadataImage,
     ) -> Result<OpenReport, OpenAllError> {
-        let Sorted { wanted, strays } = self.sort(image)?;
+        let Sorted {
+            wanted,
+            strays,
+            lost,
+        } = self.sort(image)?;
         let mut report = OpenReport {
             strays: strays.values().map(Vec::len).sum(),
             ..OpenReport::default()
@@ -77,6 +88,13 @@ impl Replicas {
             {
                 self.give_up(dir, error)?;
             }
+        }
+        self.forget_the_unknown(image)?;
+        report.out_of_service = lost.len();
+        for (id, topic) in lost {
+            tracing::error!(partition = %topic, "a log is gone, and others count on it");
+            let damage = Damage::at_opening(topic, DamageCause::Missing);
+            self.table.mark_damaged(id, damage);
         }
         let total = wanted.values().map(Vec::len).sum();
         self.progress.send_modify(|progress| progress.total = total);
@@ -109,6 +127,9 @@ impl Replicas {
                 tracing::info!(done, total, "opening logs");
             }
         }
+        self.note_open_logs()?;
+        let kept = self.damaged_logs()? as u64;
+        self.counts.damaged_logs.store(kept, Ordering::Relaxed);
         self.progress
             .send_modify(|progress| progress.finished = true);
         tracing::info!(?report, "logs are open");
@@ -158,21 +179,88 @@ impl Replicas {
                         second,
                     });
                 }
-                // In another directory than its own it is left over from before that one was
-                // replaced: the controllers do not count on it.
+                // In another directory than its own, it is left over from before that one was
+                // replaced. But what somebody may count on is served where it is.
+                let is_doubtful = is_marked_lost(state, own);
                 if self.place_of(image, id, state) != Some(place.id()) {
-                    sorted.strays.entry(place.id()).or_default().push(topic);
-                    continue;
+                    if !is_counted_on(state, own) && !is_doubtful {
+                        sorted.strays.entry(place.id()).or_default().push(topic);
+                        continue;
+                    }
+                    tracing::warn!(partition = %topic, path = %dir.display(), "a log lies in another directory than the metadata has");
                 }
+                let is_spare = is_spare(state, own);
                 sorted.wanted.entry(place.id()).or_default().push(Wanted {
                     settings: TopicSettings::of(image, &topic.topic, state),
-                    is_spare: is_spare(state, own),
+                    is_spare,
+                    known: if is_spare && is_doubtful {
+                        Known::Doubtful
+                    } else {
+                        Known::FromLastRun
+                    },
                     topic,
                     id,
                 });
             }
         }
+        for (id, (topic, state)) in assigned {
+            if seen.contains_key(&id) {
+                continue;
+            }
+            let partition = id.partition;
+            let topic = TopicPartition { topic, partition };
+            let place = self.place_of(image, id, state);
+            let Some(dir) = place.and_then(|place| self.dirs.get(place)) else {
+                continue;
+            };
+            // What a failed directory holds is reported with it.
+            let was_begun =
+                !dir.has_failed() && (!dir.dir.has_its_notes() || dir.dir.is_lost(&topic)?);
+            if was_begun && is_counted_on(state, own) {
+                sorted.lost.push((id, topic));
+            }
+        }
         Ok(sorted)
+    }
+
+    /// Notes the logs that are open: those of a time before there were notes lack theirs.
+    fn note_open_logs(&self) -> Result<(), LogDirError> {
+        let open = self.table.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
+            let own = open.iter().filter(|log| log.directory_id() == dir.id());
+            let names: Vec<TopicPartition> = own.map(|log| log.topic().clone()).collect();
+            if let Err(error) = dir.dir.note_logs(&names) {
+                self.give_up(dir, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets that logs were begun of which nothing is left and that nobody asks for there, so that
+    /// a later partition of the same name is not taken for lost.
+    fn forget_the_unknown(&self, image: &MetadataImage) -> Result<(), LogDirError> {
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
+            let belongs = |topic: &TopicPartition| {
+                let found = image.topics.by_name(&topic.topic)?;
+                let state = found.partition(topic.partition)?;
+                let id = TopicIdPartition {
+                    topic_id: found.topic_id,
+                    partition: topic.partition,
+                };
+                let is_hosted = state.replicas.contains(&self.context.broker_id);
+                (is_hosted && self.place_of(image, id, state) == Some(dir.id())).then_some(())
+            };
+            let mut unknown = Vec::new();
+            for topic in dir.dir.noted_logs() {
+                if belongs(&topic).is_none() && !dir.dir.has_segments(&topic)? {
+                    unknown.push(topic);
+                }
+            }
+            if !unknown.is_empty() {
+                dir.dir.set_aside(&unknown, Aside::Stray)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a directory out of service that cannot be used, while another one is left.
@@ -196,7 +284,7 @@ impl Replicas {
         let (topic, id) = (wanted.topic.clone(), wanted.id);
         let replicas = Arc::clone(self);
         let opening = tokio::task::spawn_blocking(move || {
-            Some(open_blocking(replicas.dirs.get(place)?, wanted))
+            Some(replicas.open_blocking(replicas.dirs.get(place)?, wanted))
         });
         let broke_off = |_| CreateError::BrokeOff {
             partition: topic.clone(),
@@ -220,61 +308,87 @@ impl Replicas {
                 if self.dirs.have_all_failed() {
                     return Err(error);
                 }
-                Recovered::default()
+                Recovered::out_of_service(DamageCause::Failed)
             }
         };
         let opened = Opened {
-            in_service: log.is_some(),
+            in_service: log.is_ok(),
             torn: report.cut.is_some(),
             refetched,
             scanned_bytes: report.scanned_bytes,
         };
         match log {
-            Some((log, settings)) => drop(self.start(dir, topic, id, log, settings)),
-            None => self.table.mark_damaged(id, topic),
+            Ok((log, settings)) => {
+                self.start(dir, topic, id, log, settings);
+                if !refetched {
+                    self.table.mark_found(id);
+                }
+            }
+            Err(cause) => {
+                let damage = Damage::at_opening(topic, cause);
+                self.table.mark_damaged(id, damage);
+            }
         }
         Ok(opened)
     }
+
+    /// Opens a log of the last run; what is damaged and spare is set aside and begun anew. Blocks.
+    fn open_blocking(&self, place: &DataDir, wanted: Wanted) -> Result<Recovered, CreateError> {
+        let Wanted {
+            topic,
+            id,
+            settings,
+            is_spare,
+            known,
+        } = wanted;
+        let opened = open_log(&place.dir, &topic, id, &settings, known);
+        let damage = match &opened {
+            Err(CreateError::Open { cause, .. }) => damage_of(cause).map(|found| (found, cause)),
+            _ => None,
+        };
+        let Some((found, cause)) = damage else {
+            let (log, report) = opened?;
+            return Ok(Recovered {
+                log: Ok((log, settings)),
+                report,
+                refetched: false,
+            });
+        };
+        tracing::error!(partition = %topic, %cause, is_spare, "a log is damaged");
+        if !is_spare {
+            return Ok(Recovered::out_of_service(found));
+        }
+        match self.quarantine(place, &topic) {
+            Err(error @ CreateError::TooManyDamaged { .. }) => {
+                tracing::error!(%error, "a damaged replica stays out of service");
+                return Ok(Recovered::out_of_service(found));
+            }
+            moved => moved?,
+        }
+        let (log, report) = open_log(&place.dir, &topic, id, &settings, Known::New)?;
+        Ok(Recovered {
+            log: Ok((log, settings)),
+            report,
+            refetched: true,
+        })
+    }
 }
 
-/// A log after its recovery; none when it stays out of service.
-#[derive(Default)]
+/// A log after its recovery, or why it stays out of service.
 struct Recovered {
-    log: Option<(Log, TopicSettings)>,
+    log: Result<(Log, TopicSettings), DamageCause>,
     report: RecoveryReport,
     refetched: bool,
 }
 
-/// Opens a log of the last run; what is damaged and spare is set aside and begun anew. Blocks.
-fn open_blocking(place: &DataDir, wanted: Wanted) -> Result<Recovered, CreateError> {
-    let Wanted {
-        topic,
-        id,
-        settings,
-        is_spare,
-    } = wanted;
-    let dir = &place.dir;
-    let (opened, refetched) = match open_log(dir, &topic, id, &settings, Known::FromLastRun) {
-        Err(CreateError::Open { cause, .. }) if is_damage(&cause) => {
-            tracing::error!(partition = %topic, %cause, is_spare, "a log is damaged");
-            if !is_spare {
-                return Ok(Recovered::default());
-            }
-            let aside = dir.set_aside(std::slice::from_ref(&topic), Aside::Stray);
-            aside.map_err(|cause| CreateError::SetAside {
-                partition: topic.clone(),
-                cause,
-            })?;
-            (open_log(dir, &topic, id, &settings, Known::New)?, true)
+impl Recovered {
+    fn out_of_service(cause: DamageCause) -> Self {
+        Self {
+            log: Err(cause),
+            report: RecoveryReport::default(),
+            refetched: false,
         }
-        opened => (opened?, false),
-    };
-    let (log, report) = opened;
-    Ok(Recovered {
-        log: Some((log, settings)),
-        report,
-        refetched,
-    })
+    }
 }
 
 /// What became of one log.
@@ -298,16 +412,21 @@ impl Opened {
 /// Whether nobody counts on this replica: it is neither in sync nor eligible to lead, and someone
 /// else is in sync.
 pub(super) fn is_spare(state: &PartitionState, own: BrokerId) -> bool {
-    !state.isr.contains(&own)
-        && !state.eligible_leader_replicas.contains(&own)
-        && !state.last_known_eligible.contains(&own)
-        && !state.isr.is_empty()
+    !is_counted_on(state, own) && !state.isr.is_empty()
 }
 
-/// Whether the log itself is unusable, rather than its directory or the system.
-pub(super) const fn is_damage(cause: &OpenError) -> bool {
-    matches!(
-        cause,
-        OpenError::Corrupt { .. } | OpenError::Missing { .. } | OpenError::TopicIdMissing { .. }
-    )
+/// Whether the replica is in sync, eligible to lead, or led last.
+pub(super) fn is_counted_on(state: &PartitionState, own: BrokerId) -> bool {
+    state.isr.contains(&own)
+        || state.eligible_leader_replicas.contains(&own)
+        || state.last_known_eligible.contains(&own)
+}
+
+/// What is wrong with the log itself; `None` when it is its directory or the system.
+pub(super) const fn damage_of(cause: &OpenError) -> Option<DamageCause> {
+    match cause {
+        OpenError::Corrupt { .. } | OpenError::TopicIdMissing { .. } => Some(DamageCause::Corrupt),
+        OpenError::Missing { .. } => Some(DamageCause::Missing),
+        _ => None,
+    }
 }

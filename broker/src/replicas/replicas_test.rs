@@ -1,9 +1,11 @@
 //! Two brokers' replicas and fetchers in one process, wired by HTTP on loopback; the controllers
 //! are played by the test.
 
+mod damage_test;
 mod dirs;
 mod pair;
 mod quorum;
+mod served;
 mod trim;
 
 use std::time::Duration;

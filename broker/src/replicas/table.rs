@@ -1,10 +1,12 @@
 //! [`ReplicaTable`]: which replicas are open on this broker.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use trimaran_types::{TopicIdPartition, TopicPartition};
+use trimaran_types::{LeaderEpoch, TopicIdPartition, TopicPartition};
 
+use super::damage::{Damage, Found};
 use crate::partition::PartitionHandle;
 
 /// The open replicas, by topic id and partition.
@@ -12,38 +14,28 @@ use crate::partition::PartitionHandle;
 pub struct ReplicaTable {
     open: RwLock<HashMap<TopicIdPartition, PartitionHandle>>,
     /// Replicas whose logs are damaged and may hold the only good copy of something.
-    damaged: RwLock<HashMap<TopicIdPartition, TopicPartition>>,
+    damaged: RwLock<HashMap<TopicIdPartition, Damage>>,
+    /// Replicas that go on with the log of an earlier run.
+    found: RwLock<BTreeSet<TopicIdPartition>>,
 }
 
 impl ReplicaTable {
     /// The replica, if this broker has it.
     #[must_use]
     pub fn get(&self, partition: TopicIdPartition) -> Option<PartitionHandle> {
-        self.open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&partition)
-            .cloned()
+        read(&self.open).get(&partition).cloned()
     }
 
     /// Every replica, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<PartitionHandle> {
-        self.open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        read(&self.open).values().cloned().collect()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        read(&self.open).len()
     }
 
     /// Whether there is none.
@@ -53,59 +45,78 @@ impl ReplicaTable {
     }
 
     pub(super) fn insert(&self, handle: PartitionHandle) {
-        self.open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(handle.id(), handle);
+        write(&self.open).insert(handle.id(), handle);
     }
 
     pub(super) fn remove(&self, partition: TopicIdPartition) -> Option<PartitionHandle> {
-        self.open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&partition)
+        write(&self.found).remove(&partition);
+        write(&self.open).remove(&partition)
     }
 
-    /// Keeps a replica out of service until others have all that it had.
-    pub(super) fn mark_damaged(&self, partition: TopicIdPartition, name: TopicPartition) {
-        self.damaged
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(partition, name);
+    /// Keeps a replica out of service.
+    pub(super) fn mark_damaged(&self, partition: TopicIdPartition, damage: Damage) {
+        write(&self.damaged).insert(partition, damage);
     }
 
-    /// Whether the replica is kept out of service.
-    #[must_use]
-    pub fn is_damaged(&self, partition: TopicIdPartition) -> bool {
-        self.damaged
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&partition)
+    /// The same for one in service; false when it is known as damaged already.
+    pub(super) fn begin_damage(&self, partition: TopicIdPartition, damage: Damage) -> bool {
+        write(&self.found).remove(&partition);
+        match write(&self.damaged).entry(partition) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(damage);
+                true
+            }
+        }
+    }
+
+    /// The owner of a damaged replica has ended; `leader_epoch` is the last that it may have served
+    /// in.
+    pub(super) fn damage_ended(&self, partition: TopicIdPartition, leader_epoch: LeaderEpoch) {
+        if let Some(damage) = write(&self.damaged).get_mut(&partition) {
+            damage.found = Found::Ended(leader_epoch);
+        }
+    }
+
+    /// What is wrong with the replica, if it is kept out of service.
+    pub(super) fn damage(&self, partition: TopicIdPartition) -> Option<Damage> {
+        read(&self.damaged).get(&partition).cloned()
     }
 
     /// Forgets a damaged replica and tells its name.
     pub(super) fn unmark_damaged(&self, partition: TopicIdPartition) -> Option<TopicPartition> {
-        self.damaged
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&partition)
+        let damage = write(&self.damaged).remove(&partition);
+        damage.map(|damage| damage.name)
     }
 
     /// The damaged replicas, in no order.
-    pub(super) fn damaged(&self) -> Vec<TopicPartition> {
-        self.damaged
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
+    pub(super) fn damaged(&self) -> Vec<(TopicIdPartition, Damage)> {
+        let damaged = read(&self.damaged);
+        damaged
+            .iter()
+            .map(|(id, damage)| (*id, damage.clone()))
             .collect()
     }
 
     pub(super) fn has_damaged(&self) -> bool {
-        !self
-            .damaged
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        !read(&self.damaged).is_empty()
     }
+
+    /// The log of an earlier run was found and is in order.
+    pub(super) fn mark_found(&self, partition: TopicIdPartition) {
+        write(&self.found).insert(partition);
+    }
+
+    /// The replicas that go on with the log of an earlier run, in order.
+    pub(super) fn found_in_order(&self) -> Vec<TopicIdPartition> {
+        read(&self.found).iter().copied().collect()
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
     RequiredAcks,
 };
-use trimaran_metadata::record::{Partition, RegisterBroker, Topic};
+use trimaran_metadata::record::{Config, ConfigResourceType, Partition, RegisterBroker, Topic};
 use trimaran_metadata::{
     ChangeReason, FenceReason, LeaderRecovery, MetadataEntry, MetadataImage, MetadataRecord,
 };
@@ -36,12 +36,34 @@ pub(crate) fn partition(topic: u128, number: u32) -> TopicIdPartition {
 
 /// An image with one topic, and a leader (or none) for each of its partitions.
 pub(crate) fn image(name: &str, leaders: &[Option<u32>]) -> MetadataImage {
+    image_with(name, leaders, &[])
+}
+
+/// The same with settings of the topic.
+pub(crate) fn image_with(
+    name: &str,
+    leaders: &[Option<u32>],
+    configs: &[(&str, &str)],
+) -> MetadataImage {
     let mut records: Vec<MetadataRecord> = (1..=3).map(|id| broker(id).into()).collect();
     let topic_id = TopicId::from_uuid(uuid(1));
     let name = TopicName::new(name).expect("a legal name");
-    records.push(Topic { name, topic_id }.into());
+    let topic = Topic {
+        name: name.clone(),
+        topic_id,
+    };
+    records.push(topic.into());
     for (number, leader) in (0..).zip(leaders) {
         records.push(one_partition(topic_id, number, *leader).into());
+    }
+    for (key, value) in configs {
+        let config = Config {
+            resource_type: ConfigResourceType::Topic,
+            resource_name: name.to_string(),
+            name: (*key).to_owned(),
+            value: Some((*value).to_owned()),
+        };
+        records.push(config.into());
     }
     let empty = MetadataImage::default();
     let entry = MetadataEntry {
@@ -56,6 +78,23 @@ pub(crate) fn image(name: &str, leaders: &[Option<u32>]) -> MetadataImage {
         "{outcome:?}"
     );
     image
+}
+
+/// The same image with `broker` listening at `address`.
+pub(crate) fn with_address(
+    image: &MetadataImage,
+    broker: BrokerId,
+    address: &str,
+) -> MetadataImage {
+    let mut snapshot = trimaran_metadata::Snapshot::of(image);
+    for record in &mut snapshot.records {
+        if let MetadataRecord::RegisterBroker(registration) = record
+            && registration.broker_id == broker
+        {
+            registration.inter_node_address = address.to_owned();
+        }
+    }
+    snapshot.image().expect("the records of an image")
 }
 
 fn broker(id: u32) -> RegisterBroker {
@@ -110,6 +149,12 @@ impl FakePartitions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(partition, refusal);
+    }
+
+    /// The batches of a partition, as they lie in its log.
+    pub(crate) fn stored(&self, partition: TopicIdPartition) -> Vec<RecordBatch> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&partition).cloned().unwrap_or_default()
     }
 
     fn append_now(

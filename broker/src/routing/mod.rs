@@ -6,6 +6,7 @@
 //! deadline. An append is tried again only when the first try surely wrote nothing; what may have
 //! been written is answered as unknown, never sent twice.
 
+mod append_stream;
 mod local;
 mod locate;
 mod outcome;

@@ -71,7 +71,12 @@ const fn outcome_of_error(error: KafkaError) -> WriteOutcome {
         | E::InconsistentClusterId
         | E::IneligibleReplica
         | E::NewLeaderElected
-        | E::InvalidRegistration => WriteOutcome::NothingWritten,
+        | E::InvalidRegistration
+        | E::OutOfOrderSequenceNumber
+        | E::InvalidProducerEpoch
+        | E::InvalidTxnState
+        | E::TransactionCoordinatorFenced
+        | E::ThrottlingQuotaExceeded => WriteOutcome::NothingWritten,
     }
 }
 

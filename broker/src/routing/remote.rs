@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response};
 use trimaran_api::client::{CallError, call, call_bytes, read_body};
+use trimaran_api::replica::append_stream::STREAMED_BYTES_MAX;
 use trimaran_api::replica::{
     AppendQuery, AppendResponse, HIGH_WATERMARK, LEADER_EPOCH, LOG_START, PartitionOffsets,
     ReadQuery, RequiredAcks, TrimQuery, TrimResponse,
@@ -15,16 +16,18 @@ use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{BrokerId, ClusterId, LeaderEpoch, Offset, TopicIdPartition};
 
 use super::Records;
+use super::append_stream::AppendStreams;
 
 /// What the network may add to the time that the leader was given, so that the leader's own word
 /// arrives before the caller gives up.
-const NETWORK_SLACK: Duration = Duration::from_millis(500);
+pub(super) const NETWORK_SLACK: Duration = Duration::from_millis(500);
 
 /// Calls to other brokers.
 #[derive(Debug, Clone)]
 pub struct Remote {
     http: Client,
     cluster_id: ClusterId,
+    streams: AppendStreams,
 }
 
 /// Which broker is called, and for which partition.
@@ -49,8 +52,13 @@ impl Callee {
 impl Remote {
     /// Calls within one cluster.
     #[must_use]
-    pub const fn new(http: Client, cluster_id: ClusterId) -> Self {
-        Self { http, cluster_id }
+    pub fn new(http: Client, cluster_id: ClusterId) -> Self {
+        let streams = AppendStreams::new(http.clone(), cluster_id);
+        Self {
+            http,
+            cluster_id,
+            streams,
+        }
     }
 
     fn marked(&self, request: RequestBuilder, callee: &Callee) -> RequestBuilder {
@@ -67,6 +75,10 @@ impl Remote {
         acks: RequiredAcks,
         timeout: Duration,
     ) -> Result<AppendResponse, CallError> {
+        let batches = joined(batches);
+        if batches.len() <= STREAMED_BYTES_MAX {
+            return self.streams.append(callee, batches, acks, timeout).await;
+        }
         let query = AppendQuery {
             acks,
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
@@ -77,7 +89,7 @@ impl Remote {
             .query(&query)
             .header(CONTENT_TYPE, headers::RECORD_BATCHES)
             .timeout(timeout.saturating_add(NETWORK_SLACK))
-            .body(joined(batches));
+            .body(batches);
         call(self.marked(request, callee), &callee.address).await
     }
 

@@ -10,7 +10,7 @@ use trimaran_api::ApiError;
 use trimaran_types::{BrokerId, KafkaError};
 
 use super::Whereabouts;
-use super::fake::{image, partition};
+use super::fake::{image, partition, with_address};
 use super::retry::{Failure, until_deadline};
 
 const ME: BrokerId = BrokerId(1);
@@ -128,7 +128,7 @@ async fn a_leader_that_hangs_is_not_waited_for_once_it_is_replaced() {
     // It takes connections and never answers.
     let hanging = listener.local_addr().unwrap().to_string();
     let mut led_elsewhere = image("t", &[Some(2)]);
-    led_elsewhere = with_address(&led_elsewhere, &hanging);
+    led_elsewhere = with_address(&led_elsewhere, BrokerId(2), &hanging);
     let (sender, images) = watch::channel(Arc::new(led_elsewhere));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let cluster_id = trimaran_types::ClusterId::from_uuid(super::fake::uuid(1));
@@ -157,20 +157,4 @@ async fn a_leader_that_hangs_is_not_waited_for_once_it_is_replaced() {
         super::outcome_of(&refusal),
         trimaran_api::rest::WriteOutcome::Unknown
     );
-}
-
-/// The same image with broker 2 listening at `address`.
-fn with_address(
-    image: &trimaran_metadata::MetadataImage,
-    address: &str,
-) -> trimaran_metadata::MetadataImage {
-    let mut snapshot = trimaran_metadata::Snapshot::of(image);
-    for record in &mut snapshot.records {
-        if let trimaran_metadata::MetadataRecord::RegisterBroker(broker) = record
-            && broker.broker_id == BrokerId(2)
-        {
-            broker.inter_node_address = address.to_owned();
-        }
-    }
-    snapshot.image().unwrap()
 }

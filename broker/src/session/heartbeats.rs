@@ -12,7 +12,9 @@ use trimaran_api::{headers, paths};
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{ClusterId, DirectoryId, KafkaError};
 
-use super::{BrokerIdentity, SessionError, SessionState, SessionWants, connection, register};
+use super::{
+    BrokerIdentity, DamageReport, SessionError, SessionState, SessionWants, connection, register,
+};
 use crate::config::SessionConfig;
 use crate::controller_link::ControllerLink;
 
@@ -36,6 +38,8 @@ pub struct SessionStart {
     pub image: watch::Receiver<Arc<MetadataImage>>,
     /// Log directories that failed.
     pub offline_directories: watch::Receiver<Vec<DirectoryId>>,
+    /// What is to be said of single replicas.
+    pub damage: watch::Receiver<Arc<DamageReport>>,
     /// Intervals and patience.
     pub config: SessionConfig,
     /// Ends the session.
@@ -110,18 +114,24 @@ impl Session {
                 // A sender lives as long as this task, which owns one.
                 _ = wants.changed() => {}
                 Ok(()) = self.start.offline_directories.changed() => {}
+                Ok(()) = self.start.damage.changed() => {}
             }
         }
     }
 
     async fn heartbeat(&self, wants: SessionWants) -> Result<HeartbeatResponse, CallError> {
+        let damage = Arc::clone(&self.start.damage.borrow());
+        let is_fenced = self.state.borrow().is_fenced;
         let request = HeartbeatRequest {
             broker_id: self.start.identity.broker_id,
             broker_epoch: self.state.borrow().broker_epoch,
             metadata_end: self.start.image.borrow().position.next_offset,
-            want_fence: wants.fence,
+            // A broker in service is not fenced for the length of its list.
+            want_fence: wants.fence || (is_fenced && damage.has_more),
             want_shutdown: wants.shutdown,
             offline_directories: self.start.offline_directories.borrow().clone(),
+            damaged_replicas: damage.damaged.clone(),
+            restored_replicas: damage.restored.clone(),
         };
         let cluster_id = self.start.cluster_id.to_string();
         // KAFKA-14392: an answer waited for longer than the session is a fenced broker.

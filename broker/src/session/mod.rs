@@ -6,6 +6,7 @@
 //! registers again, under a new epoch, without a restart.
 
 mod connection;
+mod damage_report;
 mod error;
 mod heartbeats;
 mod identity;
@@ -13,6 +14,7 @@ mod registration;
 mod state;
 mod wants;
 
+pub use damage_report::DamageReport;
 pub use error::SessionError;
 pub use heartbeats::{Session, SessionStart};
 pub use identity::BrokerIdentity;

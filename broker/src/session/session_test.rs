@@ -15,13 +15,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trimaran_api::controller::{
-    HeartbeatRequest, HeartbeatResponse, RegisterBrokerRequest, RegisterBrokerResponse,
+    DamageCause, DamagedReplica, HeartbeatRequest, HeartbeatResponse, RegisterBrokerRequest,
+    RegisterBrokerResponse,
 };
 use trimaran_api::{ApiError, paths};
 use trimaran_metadata::MetadataImage;
-use trimaran_types::{BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, KafkaError};
+use trimaran_types::{
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, KafkaError, PartitionIndex,
+    TopicId, TopicIdPartition,
+};
 
-use super::{BrokerIdentity, Session, SessionStart, SessionState, SessionWants};
+use super::{BrokerIdentity, DamageReport, Session, SessionStart, SessionState, SessionWants};
 use crate::config::SessionConfig;
 use crate::controller_link::ControllerLink;
 
@@ -87,6 +91,7 @@ struct Started {
     running: tokio::task::JoinHandle<Result<(), super::SessionError>>,
     _image: watch::Sender<Arc<MetadataImage>>,
     _offline: watch::Sender<Vec<DirectoryId>>,
+    damage: watch::Sender<Arc<DamageReport>>,
 }
 
 async fn started(controller: &Arc<Controller>) -> Started {
@@ -105,6 +110,7 @@ async fn started(controller: &Arc<Controller>) -> Started {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let (image_sender, image) = watch::channel(Arc::new(MetadataImage::default().advance(3, 1)));
     let (offline_sender, offline_directories) = watch::channel(Vec::new());
+    let (damage_sender, damage) = watch::channel(Arc::default());
     let session = Session::new(SessionStart {
         link: Arc::new(ControllerLink::new(http, vec![address])),
         identity: BrokerIdentity {
@@ -120,6 +126,7 @@ async fn started(controller: &Arc<Controller>) -> Started {
         state: SessionState::registered(BrokerEpoch(5)),
         image,
         offline_directories,
+        damage,
         config: SessionConfig {
             heartbeat_interval: Duration::from_millis(20),
             session_timeout: Duration::from_secs(5),
@@ -134,6 +141,7 @@ async fn started(controller: &Arc<Controller>) -> Started {
         running: tokio::spawn(session.run()),
         _image: image_sender,
         _offline: offline_sender,
+        damage: damage_sender,
     }
 }
 
@@ -206,4 +214,48 @@ async fn another_cluster_s_controller_ends_it() {
         ended.unwrap(),
         Err(super::SessionError::Refused { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_broker_asks_for_service_only_with_all_of_its_damage_told() {
+    let controller = Arc::new(Controller::default());
+    let mut session = started(&controller).await;
+    let replica = |number| DamagedReplica {
+        partition: TopicIdPartition {
+            topic_id: TopicId::from_uuid(uuid(number)),
+            partition: PartitionIndex(0),
+        },
+        cause: DamageCause::Corrupt,
+        served_up_to: None,
+    };
+    let report = |number, has_more| {
+        Arc::new(DamageReport {
+            damaged: vec![replica(number)],
+            restored: Vec::new(),
+            has_more,
+        })
+    };
+    session.damage.send_replace(report(7, true));
+    session.wants.send_replace(SessionWants::SERVING);
+    let told = |number| {
+        let controller = Arc::clone(&controller);
+        async move {
+            let is_told =
+                |request: &HeartbeatRequest| request.damaged_replicas == [replica(number)];
+            while !controller.heard.lock().unwrap().iter().any(is_told) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, told(7)).await.unwrap();
+    session.damage.send_replace(report(8, false));
+    until(&mut session.state, |state| !state.is_fenced).await;
+    for request in controller.heard.lock().unwrap().iter() {
+        let is_first_part = request.damaged_replicas == [replica(7)];
+        assert!(request.want_fence || !is_first_part, "{request:?}");
+    }
+    // In service, the length of the list is no reason to leave it.
+    session.damage.send_replace(report(9, true));
+    tokio::time::timeout(PATIENCE, told(9)).await.unwrap();
+    assert!(!session.state.borrow().is_fenced);
 }

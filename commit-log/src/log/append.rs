@@ -4,24 +4,29 @@
 //! between. Readers see it after all of it is written; when a write fails, none of it remains.
 
 use bytes::{Bytes, BytesMut};
-use trimaran_types::record_batch::{BatchError, BatchHeader, RecordBatch, split, stamp_in_place};
+use trimaran_types::record_batch::{
+    BatchError, BatchHeader, RecordBatch, TimestampType, split, stamp_in_place,
+};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::Log;
 use super::TruncateError;
+use super::replay::read_producer_batch;
 use super::run::{Run, RunPlanner};
 use crate::damage::Damage;
 use crate::latch::DirFailed;
+use crate::producers::{Draft, Origin, ProducerBatch, ProducerRefusal, Verdict};
 use crate::segment_scan::check_order;
 
 /// What an append did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// Offset of the first record; the log's end when nothing was appended.
+    /// Offset of the first record that was given, which may be that of an earlier append; the log's
+    /// end when none was.
     pub base_offset: Offset,
     /// The log's end after it.
     pub end: Offset,
-    /// Every batch, in order.
+    /// Every batch that was given, in order.
     pub batches: Vec<AppendedBatch>,
     /// Bytes written.
     pub bytes: u64,
@@ -34,6 +39,22 @@ pub struct AppendedBatch {
     pub base: Offset,
     /// Offset of its last record.
     pub last: Offset,
+    /// The largest timestamp of its records.
+    pub max_timestamp: Timestamp,
+    /// Whether it was in the log before, as the same producer's same records, and was not written
+    /// again. It is as durable as the log is at its offsets, no more.
+    pub is_duplicate: bool,
+}
+
+impl AppendedBatch {
+    const fn of(header: &BatchHeader) -> Self {
+        Self {
+            base: header.base_offset,
+            last: header.last_offset(),
+            max_timestamp: header.max_timestamp,
+            is_duplicate: false,
+        }
+    }
 }
 
 /// Why nothing was appended.
@@ -69,6 +90,14 @@ pub enum AppendError {
         /// The limit.
         bytes_max: usize,
     },
+    /// The state of its producer does not allow it.
+    #[error("batch {number} is refused: {cause}")]
+    Producer {
+        /// Its place among those given, from 0.
+        number: usize,
+        /// The rule that it breaks.
+        cause: ProducerRefusal,
+    },
     /// No good batch, or one that does not belong at the log's end.
     #[error("batch {number} cannot be appended: {cause}")]
     Invalid {
@@ -80,8 +109,15 @@ pub enum AppendError {
 }
 
 impl Log {
-    /// Appends batches at the log's end, in order, under `epoch`. `now` is the wall clock, for the
-    /// age of segments.
+    /// Appends clients' batches at the log's end, in order, under `epoch`. `now` is the wall clock,
+    /// for the age of segments and producers, and for the records where
+    /// [`LogConfig::timestamp_type`] says so.
+    ///
+    /// A batch of a producer that repeats one of its last five is not written again and is answered
+    /// with the offsets that it has (promise P-ONCE). Whoever acknowledges it waits for these
+    /// offsets as for new ones: the first copy may not be durable yet.
+    ///
+    /// [`LogConfig::timestamp_type`]: crate::LogConfig::timestamp_type
     ///
     /// # Errors
     /// See [`AppendError`]; nothing was appended.
@@ -90,6 +126,31 @@ impl Log {
         batches: Vec<RecordBatch>,
         epoch: LeaderEpoch,
         now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        self.prepare_producers(&batches, now);
+        self.append(batches, epoch, now, Origin::Client)
+    }
+
+    /// Appends what a coordinator of the cluster writes: records whose sequence does not count, and
+    /// the markers that end transactions.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing was appended.
+    pub fn append_as_coordinator(
+        &mut self,
+        batches: Vec<RecordBatch>,
+        epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        self.append(batches, epoch, now, Origin::Coordinator)
+    }
+
+    fn append(
+        &mut self,
+        batches: Vec<RecordBatch>,
+        epoch: LeaderEpoch,
+        now: Timestamp,
+        origin: Origin,
     ) -> Result<Appended, AppendError> {
         self.context().latch.check()?;
         let latest = self.latest_epoch();
@@ -101,27 +162,59 @@ impl Log {
         let mut next = self.log_end;
         let mut planner = RunPlanner::new(self, now);
         let mut groups: Vec<Group> = Vec::new();
+        let mut placed = Vec::with_capacity(batches.len());
+        let mut draft = Draft::new(&self.producers, origin);
         for (number, batch) in batches.into_iter().enumerate() {
             check_produced(&batch, bytes_max, next).map_err(|refusal| refusal.at(number))?;
+            let batch = match self.config.timestamp_type {
+                TimestampType::CreateTime => batch,
+                TimestampType::LogAppendTime => batch.with_append_time(now),
+            };
             let header = BatchHeader {
                 base_offset: next,
                 leader_epoch: Some(epoch),
                 ..*batch.header()
             };
+            let producer = read_producer_batch(&header, &batch);
+            let verdict = producer
+                .map_or(Ok(Verdict::New), |batch| draft.check(&batch))
+                .map_err(|cause| AppendError::Producer { number, cause })?;
+            if let Verdict::Duplicate(original) = verdict {
+                placed.push(AppendedBatch {
+                    base: original.first_offset(),
+                    last: original.last_offset,
+                    max_timestamp: original.timestamp,
+                    is_duplicate: true,
+                });
+                continue;
+            }
+            placed.push(AppendedBatch::of(&header));
             if planner.starts_run(&header) {
                 groups.push(Group {
                     rolls: planner.last_rolls(),
                     headers: Vec::new(),
                     batches: Vec::new(),
+                    producers: Vec::new(),
                 });
             }
             let group = groups.last_mut().expect("the first batch starts a run");
             next = header.next_offset();
+            group.producers.extend(producer);
             group.headers.push(header);
             group.batches.push(batch);
         }
         let runs = groups.into_iter().map(|group| group.stamp(epoch)).collect();
-        self.write_runs(runs, now, true)
+        let bytes = self.write_runs(runs, now, true)?;
+        Ok(self.appended(next, placed, bytes))
+    }
+
+    fn appended(&self, end_before: Offset, batches: Vec<AppendedBatch>, bytes: u64) -> Appended {
+        Appended {
+            base_offset: batches.first().map_or(end_before, |batch| batch.base),
+            end: self.log_end,
+            batches,
+            bytes,
+        }
     }
 
     /// Appends what was read from a leader: whole batches with their offsets and epochs, which the
@@ -137,7 +230,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         self.context().latch.check()?;
         if bytes.is_empty() {
-            return self.write_runs(Vec::new(), now, false);
+            return Ok(self.appended(self.log_end, Vec::new(), 0));
         }
         let log_start = self.log_start;
         let Some(batch_start) = self.start_inside_of(&bytes) else {
@@ -181,12 +274,13 @@ impl Log {
         let mut latest = self.latest_epoch();
         let mut planner = RunPlanner::new(self, now);
         let mut runs: Vec<Run> = Vec::new();
+        let mut placed = Vec::new();
         let mut at = 0;
         for (number, batch) in split(bytes.clone()).enumerate() {
-            let (header, epoch) = batch
-                .map_err(Damage::from)
-                .and_then(|batch| check_order(*batch.header(), next, latest, self.config.compacted))
-                .map_err(|cause| AppendError::Invalid { number, cause })?;
+            let invalid = |cause| AppendError::Invalid { number, cause };
+            let batch = batch.map_err(|error| invalid(error.into()))?;
+            let (header, epoch) = check_order(*batch.header(), next, latest, self.config.compacted)
+                .map_err(invalid)?;
             let end = at + header.total_bytes();
             if planner.starts_run(&header) {
                 let rolls = planner.last_rolls();
@@ -194,15 +288,20 @@ impl Log {
                     rolls,
                     headers: Vec::new(),
                     bytes: bytes.slice(at..at),
+                    producers: Vec::new(),
                 });
             }
             let run = runs.last_mut().expect("the first batch starts a run");
             let start = end - header.total_bytes() - run.bytes.len();
             run.bytes = bytes.slice(start..end);
             run.headers.push(header);
+            run.producers.extend(read_producer_batch(&header, &batch));
+            placed.push(AppendedBatch::of(&header));
             (at, next, latest) = (end, header.next_offset(), Some(epoch));
         }
-        self.write_runs(runs, now, false)
+        let bytes = self.write_runs(runs, now, false)?;
+        self.expire_producers(now);
+        Ok(self.appended(next, placed, bytes))
     }
 }
 
@@ -255,6 +354,7 @@ struct Group {
     rolls: bool,
     headers: Vec<BatchHeader>,
     batches: Vec<RecordBatch>,
+    producers: Vec<ProducerBatch>,
 }
 
 impl Group {
@@ -280,6 +380,7 @@ impl Group {
             rolls: self.rolls,
             headers: self.headers,
             bytes,
+            producers: self.producers,
         }
     }
 }

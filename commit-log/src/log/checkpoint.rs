@@ -73,6 +73,10 @@ impl Log {
                 self.index_files()
                     .map_err(|source| self.close_error(source))?,
             );
+            let end = self.log_end;
+            if self.snapshots.latest().is_none_or(|latest| latest < end) {
+                request.files.extend(self.snapshot_producers(end));
+            }
             for file in &request.files {
                 file.sync_data()
                     .map_err(|error| self.latch("sync a file of", &error))?;
@@ -99,8 +103,10 @@ impl Log {
     }
 
     fn index_files(&self) -> io::Result<Vec<std::sync::Arc<dyn crate::disk::DiskFile>>> {
+        let has_aborted = self.shared.read().aborted.written > 0;
         [SegmentFile::OffsetIndex, SegmentFile::TimeIndex]
             .into_iter()
+            .chain(has_aborted.then_some(SegmentFile::Aborted))
             .map(|kind| {
                 self.shared
                     .file(&self.active_view(), kind, OpenHow::OrCreate)

@@ -100,13 +100,10 @@ impl Log {
         Some(segment)
     }
 
-    fn rename_files(&self, segment: &SegmentView) -> io::Result<Vec<PathBuf>> {
+    fn rename_files(&mut self, segment: &SegmentView) -> io::Result<Vec<PathBuf>> {
+        self.snapshots.forget(segment.base);
         let mut renamed = Vec::with_capacity(SegmentFile::ALL.len());
-        for kind in [
-            SegmentFile::TimeIndex,
-            SegmentFile::OffsetIndex,
-            SegmentFile::Log,
-        ] {
+        for kind in SegmentFile::ALL {
             let (from, to) = (
                 self.shared.path(kind, segment.base),
                 kind.deleted_path(self.dir(), segment.base),

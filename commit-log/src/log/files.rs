@@ -32,12 +32,7 @@ impl Shared {
 
     /// Removes all files of a segment; one that is not there is fine.
     pub(crate) fn remove_segment_files(&self, base: Offset) -> io::Result<()> {
-        // Indexes first: a segment may lack them, but they may not lack their segment.
-        for kind in [
-            SegmentFile::TimeIndex,
-            SegmentFile::OffsetIndex,
-            SegmentFile::Log,
-        ] {
+        for kind in SegmentFile::ALL {
             match self.context.disk.remove_file(&self.path(kind, base)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

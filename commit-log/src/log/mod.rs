@@ -10,7 +10,10 @@ mod delete_segments;
 mod files;
 mod flush;
 mod open;
+mod producer_state;
 mod recover;
+mod replay;
+mod restore_producers;
 mod retain;
 mod roll;
 mod run;
@@ -37,6 +40,7 @@ use crate::disk::DiskFile;
 use crate::epochs::{EpochCache, EpochStart, StaleEpoch};
 use crate::index::Indexer;
 use crate::open_files::SegmentId;
+use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
 use crate::shared::Shared;
 use flush::FlushState;
@@ -72,6 +76,8 @@ pub struct Log {
     log_end: Offset,
     flush: FlushState,
     oldest_age: Option<KnownAge>,
+    producers: ProducerStates,
+    snapshots: SnapshotFiles,
 }
 
 impl Log {

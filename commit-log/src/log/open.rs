@@ -1,6 +1,6 @@
 //! [`Log::open`]: an empty log is made, an existing one is recovered from its recovery point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use trimaran_types::{Offset, TopicId};
 
 use super::flush::FlushState;
 use super::recover::{Recovered, Recovery, RecoveryReport};
+use super::restore_producers::{ProducerFiles, Restored};
 use super::{Active, Log};
 use crate::config::{InvalidLogConfig, LogConfig};
 use crate::context::LogContext;
@@ -21,6 +22,7 @@ use crate::log_dir::parse_partition_dir;
 use crate::names::{
     DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile, TEMPORARY_SUFFIX,
 };
+use crate::reader::ReadError;
 use crate::shared::{ReadState, SegmentView, Shared};
 use crate::tail::HotTail;
 use crate::{atomic_file, epoch_file, partition_metadata};
@@ -94,6 +96,32 @@ pub enum OpenError {
     },
 }
 
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Corrupt {
+                file,
+                position,
+                offset,
+                cause,
+            } => Self::Corrupt {
+                file,
+                position,
+                offset,
+                cause,
+            },
+            ReadError::Io { path, source } => Self::Io { path, source },
+            // None of these comes of a log whose records nobody reads and nobody cuts yet.
+            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => {
+                Self::Io {
+                    path: PathBuf::new(),
+                    source: io::Error::other(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
 /// Names the path in an error of the system.
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
@@ -108,6 +136,10 @@ pub(super) struct Listing {
     /// Bytes of each index.
     pub offset_indexes: BTreeMap<Offset, u64>,
     pub time_indexes: BTreeMap<Offset, u64>,
+    /// Bytes of each index of aborted transactions.
+    pub aborted: BTreeMap<Offset, u64>,
+    /// Where the log ended when each snapshot of its producers was taken.
+    pub snapshots: BTreeSet<Offset>,
 }
 
 impl Log {
@@ -129,7 +161,7 @@ impl Log {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(at(dir)(error)),
         };
-        let listing = match listing {
+        let mut listing = match listing {
             Some(entries) => tidy(context, dir, entries)?,
             None if start.recovery_point > Offset::ZERO => {
                 let recovery_point = start.recovery_point;
@@ -144,6 +176,7 @@ impl Log {
             }
         };
         check_topic(context, dir, &start, &listing)?;
+        let producer_files = ProducerFiles::take_from(&mut listing);
 
         let (epochs, recovered) = if listing.segments.is_empty() {
             (EpochCache::default(), start_empty(context, dir, &start)?)
@@ -155,7 +188,8 @@ impl Log {
                 Recovery::new(context, dir, &config, &start, listing, epochs).run()?,
             )
         };
-        let (log, report) = assemble(context, dir, config, &start, epochs, recovered);
+        let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
+        let (log, report) = assemble(context, dir, config, &start, epochs, recovered, restored);
         log.settle_log_start().map_err(at(dir))?;
         Ok((log, report))
     }
@@ -195,6 +229,11 @@ fn tidy(
                 listing.offset_indexes.insert(base, entry.bytes)
             }
             Some((SegmentFile::TimeIndex, base)) => listing.time_indexes.insert(base, entry.bytes),
+            Some((SegmentFile::Aborted, base)) => listing.aborted.insert(base, entry.bytes),
+            Some((SegmentFile::Snapshot, end)) => {
+                listing.snapshots.insert(end);
+                None
+            }
             None => {
                 if entry.name.ends_with(TEMPORARY_SUFFIX) || entry.name.ends_with(DELETED_SUFFIX) {
                     doomed.push(dir.join(entry.name));
@@ -206,6 +245,7 @@ fn tidy(
     for (indexes, kind) in [
         (&mut listing.offset_indexes, SegmentFile::OffsetIndex),
         (&mut listing.time_indexes, SegmentFile::TimeIndex),
+        (&mut listing.aborted, SegmentFile::Aborted),
     ] {
         indexes.retain(|base, _| {
             let kept = listing.segments.contains_key(base);
@@ -288,6 +328,8 @@ fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recov
         times: IndexTail::default(),
         indexer: Indexer::new(base, None),
         log_end: base,
+        walked_from: base,
+        has_producers: false,
         report: RecoveryReport::default(),
     })
 }
@@ -299,6 +341,7 @@ fn assemble(
     start: &OpenAs,
     epochs_on_disk: EpochCache,
     recovered: Recovered,
+    restored: Restored,
 ) -> (Log, RecoveryReport) {
     let segments: Vec<SegmentView> = recovered
         .segments
@@ -320,6 +363,8 @@ fn assemble(
         segments,
         offsets: recovered.offsets,
         times: recovered.times,
+        aborted: restored.aborted,
+        aborted_in: restored.aborted_in,
         tail: HotTail::default(),
     };
     let shared = Arc::new(Shared::new(
@@ -353,6 +398,8 @@ fn assemble(
         log_end,
         flush: FlushState::new(log_end, start.recovery_point),
         oldest_age: None,
+        producers: restored.states,
+        snapshots: restored.snapshots,
     };
     (log, recovered.report)
 }

@@ -5,14 +5,17 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::sync::Arc;
 
-use trimaran_types::Timestamp;
+use trimaran_types::{Offset, Timestamp};
 
 use super::Log;
-use crate::disk::OpenHow;
+use crate::aborted::AbortedTransaction;
+use crate::disk::{DiskFile, OpenHow};
 use crate::header_hop::HeaderHop;
 use crate::index::IndexEntry;
 use crate::names::SegmentFile;
+use crate::shared::SegmentView;
 
 /// Waiting entries go to the file when there are this many.
 const PENDING_MAX: usize = 1024;
@@ -55,8 +58,12 @@ impl Log {
 
     /// Writes waiting index entries when there are many.
     pub(super) fn spill_if_many(&mut self) {
-        if self.shared.read().offsets.pending.len() < PENDING_MAX {
-            return;
+        {
+            let state = self.shared.read();
+            let pending = state.offsets.pending.len().max(state.aborted.pending.len());
+            if pending < PENDING_MAX {
+                return;
+            }
         }
         if let Err(error) = self.spill() {
             tracing::warn!(dir = %self.dir().display(), %error, "index entries not written, kept in memory");
@@ -64,8 +71,9 @@ impl Log {
     }
 
     /// Writes the waiting entries of both indexes, so that neither file covers more batches than
-    /// the other.
+    /// the other, and the aborted transactions.
     pub(super) fn spill(&mut self) -> io::Result<()> {
+        self.spill_aborted()?;
         let (offsets, times) = {
             let state = self.shared.read();
             (
@@ -81,6 +89,25 @@ impl Log {
         state.times.pending.clear();
         state.offsets.written += state.offsets.pending.len();
         state.offsets.pending.clear();
+        Ok(())
+    }
+
+    fn spill_aborted(&mut self) -> io::Result<()> {
+        let (written, bytes) = {
+            let state = self.shared.read();
+            (state.aborted.written, state.aborted.encode_pending())
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.write_entries::<AbortedTransaction>(SegmentFile::Aborted, (written, bytes))?;
+        let mut state = self.shared.write();
+        state.aborted.written += state.aborted.pending.len();
+        state.aborted.pending.clear();
+        if written == 0 {
+            drop(state);
+            self.flush.name_added();
+        }
         Ok(())
     }
 
@@ -102,10 +129,13 @@ impl Log {
         self.spill()
     }
 
-    /// Finishes the active segment: its indexes are completed, and its files wait for a flush.
-    pub(super) fn seal_active(&mut self) {
+    /// Finishes the active segment: its indexes are completed, and its files wait for a flush,
+    /// with a snapshot of the producers for the next one, which starts at `next`.
+    pub(super) fn seal_active(&mut self, next: Offset) {
         let segment = self.active_view();
         let mut files: Vec<_> = self.active.file.take().into_iter().collect();
+        files.extend(self.seal_aborted(&segment));
+        files.extend(self.snapshot_producers(next));
         let completed = self.complete_indexes().and_then(|()| {
             for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
                 files.push(self.shared.file(&segment, kind, OpenHow::OrCreate)?);
@@ -127,5 +157,32 @@ impl Log {
         }
         let end = self.log_end;
         self.flush.sealed(end, files);
+    }
+
+    /// Completes the index of aborted transactions, if the segment has one. Unlike the others it
+    /// cannot be done without: a reader would take aborted records for committed ones.
+    fn seal_aborted(&mut self, segment: &SegmentView) -> Option<Arc<dyn DiskFile>> {
+        let result = self.spill_aborted().and_then(|()| {
+            if self.shared.read().aborted.written == 0 {
+                return Ok(None);
+            }
+            let how = OpenHow::Existing;
+            self.shared
+                .file(segment, SegmentFile::Aborted, how)
+                .map(Some)
+        });
+        match result {
+            Ok(file) => {
+                if file.is_some() {
+                    self.shared.write().aborted_in.insert(segment.base);
+                }
+                file
+            }
+            Err(error) => {
+                let path = self.shared.path(SegmentFile::Aborted, segment.base);
+                self.context().latch.fail("write", &path, &error);
+                None
+            }
+        }
     }
 }

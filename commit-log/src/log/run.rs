@@ -8,11 +8,12 @@ use rustix::io::Errno;
 use trimaran_types::Timestamp;
 use trimaran_types::record_batch::BatchHeader;
 
-use super::append::{AppendError, Appended, AppendedBatch};
+use super::append::AppendError;
 use super::{Active, Log};
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
 use crate::names::SegmentFile;
+use crate::producers::ProducerBatch;
 use crate::shared::SegmentView;
 
 /// Batches for one segment, in order.
@@ -22,6 +23,8 @@ pub(super) struct Run {
     pub rolls: bool,
     pub headers: Vec<BatchHeader>,
     pub bytes: Bytes,
+    /// What of them concerns producers.
+    pub producers: Vec<ProducerBatch>,
 }
 
 /// Tells, batch by batch, where a new run and a new segment must start.
@@ -106,38 +109,27 @@ struct Written {
 }
 
 impl Log {
-    /// Writes all runs, then shows them. `keeps_tail` says whether they stay in memory.
+    /// Writes all runs, then shows them, and tells how many bytes they have. `keeps_tail` says
+    /// whether they stay in memory.
     pub(super) fn write_runs(
         &mut self,
         runs: Vec<Run>,
         now: Timestamp,
         keeps_tail: bool,
-    ) -> Result<Appended, AppendError> {
-        let base_offset = self.log_end;
+    ) -> Result<u64, AppendError> {
         let bytes: usize = runs.iter().map(|run| run.bytes.len()).sum();
         let written = self.write_files(runs, bytes)?;
-        let mut batches = Vec::new();
         for Written { run, file } in written {
             if run.rolls {
                 self.roll_to(run.headers[0].base_offset);
             }
             self.active.file = Some(file);
-            batches.extend(run.headers.iter().map(|header| AppendedBatch {
-                base: header.base_offset,
-                last: header.last_offset(),
-            }));
             self.publish(run, now, keeps_tail);
         }
         if bytes > 0 {
             self.context().tails.enforce();
         }
-        let base_offset = batches.first().map_or(base_offset, |batch| batch.base);
-        Ok(Appended {
-            base_offset,
-            end: self.log_end,
-            batches,
-            bytes: bytes as u64,
-        })
+        Ok(bytes as u64)
     }
 
     /// Writes the bytes of all runs, or leaves the files as they were.
@@ -230,12 +222,18 @@ impl Log {
             self.active.bytes += header.total_bytes() as u64;
             self.log_end = header.next_offset();
         }
+        let aborted: Vec<_> = run
+            .producers
+            .iter()
+            .filter_map(|batch| self.producers.apply(batch, Some(now)))
+            .collect();
         self.active.first_append = self.active.first_append.or(Some(now));
         self.active.last_append = Some(now);
         self.shared.touch();
         let mut state = self.shared.write();
         state.offsets.pending.extend(offsets);
         state.times.pending.extend(times);
+        state.aborted.pending.extend(aborted);
         let bytes = self.active.bytes;
         if let Some(segment) = state.segments.last_mut() {
             segment.bytes = bytes;
@@ -260,7 +258,7 @@ impl Log {
 
     /// Makes the segment that starts at `base` the one that is written; its file exists.
     pub(super) fn roll_to(&mut self, base: trimaran_types::Offset) {
-        self.seal_active();
+        self.seal_active(base);
         let id = self.context().files.next_id();
         self.active = Active {
             id,
@@ -274,6 +272,7 @@ impl Log {
         let mut state = self.shared.write();
         state.offsets = crate::index::IndexTail::default();
         state.times = crate::index::IndexTail::default();
+        state.aborted = crate::index::IndexTail::default();
         state.segments.push(SegmentView { id, base, bytes: 0 });
         drop(state);
         self.flush.name_added();

@@ -16,6 +16,7 @@ use crate::disk::OpenHow;
 use crate::index::{IndexEntry, IndexTail, Indexer, OffsetEntry, TimeEntry};
 use crate::latch::DirFailed;
 use crate::names::SegmentFile;
+use crate::producers::ProducerStates;
 use crate::reader::{ReadError, find_batch};
 use crate::segment_scan::{ScanRules, ScanStart, scan};
 use crate::shared::SegmentView;
@@ -68,10 +69,12 @@ impl Log {
             return Ok(offset);
         }
         let (segment, position, end) = self.place_of_cut(offset)?;
+        let producers = self.producers_before(end)?;
         self.forget_beyond(end, end)?;
         let gone = self.show_cut(segment, position, end);
-        self.cut_files(&gone, segment, position)
+        self.cut_files(&gone, segment, position, end)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
+        self.producers = producers;
         Ok(end)
     }
 
@@ -96,6 +99,8 @@ impl Log {
             state.log_end = offset;
             state.offsets = IndexTail::default();
             state.times = IndexTail::default();
+            state.aborted = IndexTail::default();
+            state.aborted_in.clear();
             self.shared
                 .with_tail(&mut state, crate::tail::HotTail::clear);
             std::mem::replace(&mut state.segments, vec![view])
@@ -104,6 +109,7 @@ impl Log {
         self.log_end = offset;
         self.become_active(view, Indexer::new(offset, None));
         self.flush.restarted(offset);
+        self.producers = ProducerStates::default();
         self.start_over(&gone)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
         self.note_log_start();
@@ -187,9 +193,14 @@ impl Log {
         gone: &[SegmentView],
         segment: SegmentView,
         position: u64,
+        end: Offset,
     ) -> io::Result<()> {
+        // First: a snapshot that came back after a stop would be believed once the log has grown
+        // past it again.
+        self.remove_snapshots_beyond(end)?;
         self.remove_segments(gone)?;
         let same = self.active.id == segment.id;
+        self.cut_aborted(&segment, end, same)?;
         let file = match (same, self.active.file.clone()) {
             (true, Some(file)) => file,
             _ => {
@@ -329,6 +340,7 @@ impl Log {
     }
 
     fn start_over(&mut self, gone: &[SegmentView]) -> io::Result<()> {
+        self.remove_snapshots_beyond(Offset(-1))?;
         self.remove_segments(gone)?;
         let path = self.shared.path(SegmentFile::Log, self.active.base);
         let file = self.context().disk.open(&path, OpenHow::Empty)?;

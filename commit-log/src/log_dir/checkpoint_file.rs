@@ -23,7 +23,7 @@ pub(super) fn format(offsets: &BTreeMap<TopicPartition, Offset>) -> String {
 }
 
 /// Reads the file's content; `None` when it is damaged.
-pub(super) fn parse(text: &str) -> Option<BTreeMap<TopicPartition, Offset>> {
+pub(crate) fn parse(text: &str) -> Option<BTreeMap<TopicPartition, Offset>> {
     let mut lines = text.lines();
     if lines.next()?.trim() != "0" {
         return None;
@@ -49,16 +49,25 @@ pub(super) fn read_or_warn(
     disk: &dyn Disk,
     path: &Path,
 ) -> Result<BTreeMap<TopicPartition, Offset>, LogDirError> {
+    Ok(read(disk, path)?.unwrap_or_default())
+}
+
+/// Reads a checkpoint; `None` when there is none or it is damaged, which is reported.
+pub(super) fn read(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<BTreeMap<TopicPartition, Offset>>, LogDirError> {
     let text = match atomic_file::read_text(disk, path) {
         Ok(Some(text)) => text,
-        Ok(None) => return Ok(BTreeMap::new()),
+        Ok(None) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
         Err(error) => return Err(at(path)(error)),
     };
-    Ok(parse(&text).unwrap_or_else(|| {
+    let parsed = parse(&text);
+    if parsed.is_none() {
         tracing::warn!(file = %path.display(), "checkpoint is damaged, taken for empty");
-        BTreeMap::new()
-    }))
+    }
+    Ok(parsed)
 }
 
 #[cfg(test)]

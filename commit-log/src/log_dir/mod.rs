@@ -5,7 +5,7 @@
 //! data_dir/meta.properties          whose directory it is
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
-//! data_dir/logs/<topic>-<n>.<id>-delete, -stray   out of use; only the first may be removed
+//! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
 //! data_dir/logs/*-offset-checkpoint, .kafka_cleanshutdown
 //! ```
 //!
@@ -14,6 +14,7 @@
 
 mod checkpoint_file;
 mod clean_shutdown;
+mod known_logs;
 mod meta_properties;
 mod offset_checkpoint;
 mod partitions;
@@ -27,6 +28,7 @@ use trimaran_types::{
     BrokerEpoch, BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPartition,
 };
 
+pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use offset_checkpoint::OffsetCheckpoint;
@@ -115,6 +117,7 @@ pub struct LogDir {
     context: LogContext,
     clean_shutdown: Option<CleanShutdown>,
     high_watermarks: BTreeMap<TopicPartition, Offset>,
+    has_its_notes: bool,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -152,6 +155,7 @@ impl LogDir {
             node_id,
             directory_id: new_directory_id,
         };
+        let is_new = MetaProperties::read(disk.as_ref(), data_dir)?.is_none();
         let meta = own(disk.as_ref(), data_dir, &logs_dir, fresh)?;
         // The last process may have ended before the names that it made were durable.
         for dir in [logs_dir.as_path(), data_dir] {
@@ -161,7 +165,12 @@ impl LogDir {
         let high_watermarks =
             checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
         let read = |name: &str| OffsetCheckpoint::read(Arc::clone(&disk), logs_dir.join(name));
-        let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        let ((recovery_points, was_whole), (log_starts, _)) =
+            (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        if is_new {
+            // From now on its absence says that notes were lost.
+            recovery_points.write_anew().map_err(at(&logs_dir))?;
+        }
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
@@ -177,6 +186,7 @@ impl LogDir {
             context,
             clean_shutdown,
             high_watermarks,
+            has_its_notes: is_new || was_whole,
             _lock: lock,
         })
     }

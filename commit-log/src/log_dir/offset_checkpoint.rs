@@ -48,9 +48,12 @@ impl OffsetCheckpoint {
         Self::new(disk, path, Points::new(), Points::new())
     }
 
-    pub(super) fn read(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, LogDirError> {
-        let points = checkpoint_file::read_or_warn(disk.as_ref(), &path)?;
-        Ok(Self::new(disk, path, points.clone(), points))
+    /// The offsets in the file, and whether it was there and whole; none when it was not.
+    pub(super) fn read(disk: Arc<dyn Disk>, path: PathBuf) -> Result<(Self, bool), LogDirError> {
+        let read = checkpoint_file::read(disk.as_ref(), &path)?;
+        let was_whole = read.is_some();
+        let points = read.unwrap_or_default();
+        Ok((Self::new(disk, path, points.clone(), points), was_whole))
     }
 
     /// The offset that a log has noted.
@@ -62,6 +65,34 @@ impl OffsetCheckpoint {
     /// Notes the offset that a log has reached.
     pub(crate) fn set(&self, partition: &TopicPartition, point: Offset) {
         lock(&self.noted).insert(partition.clone(), point);
+    }
+
+    /// Every log that has a point or a note.
+    pub(super) fn partitions(&self) -> Vec<TopicPartition> {
+        lock(&self.noted).keys().cloned().collect()
+    }
+
+    /// Notes durably that logs were begun, at 0 unless they have a point. Notes that come while the
+    /// file is being written share the next writing.
+    pub(super) fn note(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+        let mut noted = lock(&self.noted);
+        for partition in partitions {
+            noted.entry(partition.clone()).or_insert(Offset::ZERO);
+        }
+        drop(noted);
+        let mut on_disk = lock(&self.on_disk);
+        let is_there = |partition: &TopicPartition| on_disk.contains_key(partition);
+        if partitions.iter().all(is_there) {
+            return Ok(());
+        }
+        self.write_locked(&mut on_disk)
+    }
+
+    /// Writes the file whether it changed or not.
+    pub(super) fn write_anew(&self) -> io::Result<()> {
+        let on_disk = lock(&self.on_disk);
+        let content = checkpoint_file::format(&on_disk);
+        atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())
     }
 
     /// Makes sure that neither memory nor file has an offset beyond `end`.

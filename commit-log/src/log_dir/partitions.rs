@@ -31,6 +31,8 @@ pub enum Aside {
     Delete,
     /// Nobody asks for it here. It is kept until a person decides.
     Stray,
+    /// Its bytes are damaged and the replica is fetched anew. It is kept until a person decides.
+    Damaged,
 }
 
 impl Aside {
@@ -38,6 +40,7 @@ impl Aside {
         match self {
             Self::Delete => "-delete",
             Self::Stray => "-stray",
+            Self::Damaged => "-damaged",
         }
     }
 }
@@ -154,6 +157,20 @@ impl LogDir {
         Ok(moved)
     }
 
+    /// How many logs were set aside as damaged and are still there.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn damaged_logs(&self) -> Result<usize, LogDirError> {
+        let entries = self.context.disk.list(&self.logs_dir);
+        let entries = entries.map_err(at(&self.logs_dir))?;
+        let is_damaged = |name: &str| name.ends_with(Aside::Damaged.suffix()) && name.contains('.');
+        let damaged = entries
+            .iter()
+            .filter(|entry| entry.is_dir && is_damaged(&entry.name));
+        Ok(damaged.count())
+    }
+
     /// Removes what was set aside as deleted, and tells how many logs that were. Strays stay.
     ///
     /// # Errors
@@ -199,6 +216,7 @@ mod tests {
             "a--1x",
             "a-0.ff-delete",
             "a-0.ff-stray",
+            "a-0.ff-damaged",
             "a-10000",
             "a/b-0",
         ] {

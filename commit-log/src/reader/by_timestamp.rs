@@ -1,9 +1,11 @@
 //! The first record at or after a moment (`ListOffsets` by timestamp).
 
-use trimaran_types::record_batch::{Compression, RecordBatch, split};
+use trimaran_types::record_batch::{RecordBatch, split};
 use trimaran_types::{Offset, Timestamp};
 
 use super::{LogReader, ReadError, find_batch};
+use crate::compression::{DecompressLimits, decompress};
+use crate::damage::Damage;
 use crate::disk::OpenHow;
 use crate::index::{TimeEntry, count_in_file, floor_in_file, last_in_file};
 use crate::names::SegmentFile;
@@ -13,7 +15,7 @@ const READ_BYTES: usize = 256 * 1024;
 
 impl LogReader {
     /// The first record below `before` whose timestamp is `at_least` or later, with its timestamp.
-    /// Within a compressed batch, the batch's first offset and largest timestamp stand for it.
+    /// Only a batch that can hold it is decompressed.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -84,7 +86,7 @@ impl LogReader {
             let before = from;
             // Read back verified, so every one of them parses.
             for batch in split(bytes).map_while(Result::ok) {
-                if let Some(found) = first_in_batch(&batch, log_start, at_least) {
+                if let Some(found) = first_in_batch(&batch, log_start, at_least)? {
                     return Ok(Some(found));
                 }
                 from = batch.header().next_offset();
@@ -101,20 +103,24 @@ fn first_in_batch(
     batch: &RecordBatch,
     log_start: Offset,
     at_least: Timestamp,
-) -> Option<(Timestamp, Offset)> {
+) -> Result<Option<(Timestamp, Offset)>, ReadError> {
     let header = batch.header();
     if header.max_timestamp < at_least {
-        return None;
+        return Ok(None);
     }
-    if header.attributes.compression() != Compression::None {
-        return Some((header.max_timestamp, header.base_offset.max(log_start)));
+    let unreadable = |cause: Damage| ReadError::Records {
+        offset: header.base_offset,
+        cause,
+    };
+    let records = decompress(batch, &DecompressLimits::default())
+        .map_err(|error| unreadable(error.into()))?;
+    for record in records.views() {
+        let record = record.map_err(|error| unreadable(error.into()))?;
+        if record.timestamp >= at_least && record.offset >= log_start {
+            return Ok(Some((record.timestamp, record.offset)));
+        }
     }
-    batch
-        .record_views()
-        .ok()?
-        .map_while(Result::ok)
-        .find(|record| record.timestamp >= at_least && record.offset >= log_start)
-        .map(|record| (record.timestamp, record.offset))
+    Ok(None)
 }
 
 fn offset_of(segment: &SegmentView, entry: Option<TimeEntry>) -> Offset {

@@ -8,6 +8,7 @@
 mod by_timestamp;
 mod find;
 mod from_file;
+mod scrub;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,12 +18,14 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 use trimaran_types::limits::REPLICA_FETCH_BYTES_MAX;
 
+use crate::aborted::{AbortedTransaction, aborted_between};
 use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
 
 pub(crate) use by_timestamp::is_true;
 pub(crate) use find::find_batch;
+pub use scrub::Scrubbed;
 
 /// How often a read starts again because the log was truncated meanwhile.
 const ATTEMPTS_MAX: u32 = 100;
@@ -48,6 +51,14 @@ pub enum ReadError {
         /// Where in the file.
         position: u64,
         /// The offset that was expected there.
+        offset: Offset,
+        /// What is wrong.
+        cause: Damage,
+    },
+    /// A batch is as it was written, and its records are not what its header says.
+    #[error("records at offset {offset} cannot be read: {cause}")]
+    Records {
+        /// The batch's first offset.
         offset: Offset,
         /// What is wrong.
         cause: Damage,
@@ -86,6 +97,20 @@ impl LogReader {
     #[must_use]
     pub fn log_end(&self) -> Offset {
         self.shared.read().log_end
+    }
+
+    /// The aborted transactions that have records, or their marker, at or after `from` and before
+    /// `before`, in the order of their markers. A reader of committed records skips what these
+    /// producers wrote in between.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        before: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        aborted_between(&self.shared, from, before)
     }
 
     /// Reads whole batches, the first being the one that holds `from`, so that it may start

@@ -200,3 +200,50 @@ fn what_is_set_aside_is_out_of_the_way_and_strays_stay() {
     assert!(left[0].starts_with("b-1.") && left[0].ends_with("-stray"));
     assert_eq!(left[1], "notes");
 }
+
+#[test]
+fn a_log_that_vanished_is_told_from_one_that_never_was() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = open(root.path(), 1, 1).unwrap();
+    assert!(dir.has_its_notes());
+    for name in ["a-0", "b-1", "c-2"] {
+        drop(open_log(&dir, name));
+        if name != "c-2" {
+            dir.note_logs(&[partition(name)]).unwrap();
+        }
+    }
+    drop(dir);
+    // No recovery point was ever written for any of them.
+    let dir = open(root.path(), 1, 1).unwrap();
+    assert!(dir.has_its_notes());
+    assert_eq!(dir.noted_logs(), [partition("a-0"), partition("b-1")]);
+    let start = dir.open_as(&partition("a-0"), topic_id());
+    assert_eq!(start.recovery_point, Offset(0));
+    assert!(!dir.is_lost(&partition("a-0")).unwrap());
+    fs::remove_dir_all(dir.partition_dir(&partition("a-0"))).unwrap();
+    let segment = dir.partition_dir(&partition("b-1"));
+    fs::remove_file(segment.join("00000000000000000000.log")).unwrap();
+    fs::remove_dir_all(dir.partition_dir(&partition("c-2"))).unwrap();
+    let lost = ["a-0", "b-1", "c-2"].map(|name| dir.is_lost(&partition(name)).unwrap());
+    assert_eq!(lost, [true, true, false]);
+    // Given up, it may begin anew.
+    let gone = [partition("a-0"), partition("b-1")];
+    assert_eq!(dir.set_aside(&gone, Aside::Damaged).unwrap().len(), 1);
+    assert_eq!(dir.damaged_logs().unwrap(), 1);
+    assert!(!dir.is_lost(&partition("a-0")).unwrap());
+    assert_eq!(dir.remove_deleted().unwrap(), 0, "kept for a person");
+    drop(dir);
+    assert_eq!(open(root.path(), 1, 1).unwrap().noted_logs(), []);
+}
+
+#[test]
+fn a_directory_that_lost_its_notes_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    drop(open(root.path(), 1, 1).unwrap());
+    let notes = root.path().join("logs/recovery-point-offset-checkpoint");
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "0\n0\n");
+    fs::write(&notes, "garbage").unwrap();
+    assert!(!open(root.path(), 1, 1).unwrap().has_its_notes());
+    fs::remove_file(&notes).unwrap();
+    assert!(!open(root.path(), 1, 1).unwrap().has_its_notes());
+}

@@ -91,10 +91,13 @@ fn names_and_bytes_are_kafkas() {
             "00000000000000000000.timeindex",
             "00000000000000000015.index",
             "00000000000000000015.log",
+            "00000000000000000015.snapshot",
             "00000000000000000015.timeindex",
             "00000000000000000030.index",
             "00000000000000000030.log",
+            "00000000000000000030.snapshot",
             "00000000000000000030.timeindex",
+            "00000000000000000040.snapshot",
             "leader-epoch-checkpoint",
             "partition.metadata"
         ]

@@ -1,4 +1,4 @@
-//! Random histories of brokers that die, lose disks, fall behind and return, against a model of
+//! Random histories of brokers that die, lose disks, find logs damaged, fall behind and return, against a model of
 //! what each replica really holds.
 //!
 //! Checked after every decision: the invariants of [`World::check`], and that whoever is elected
@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use trimaran_api::controller::{DamageCause, DamagedReplica};
 use trimaran_metadata::{ChangeReason, PartitionState};
 use trimaran_types::{BrokerEpoch, BrokerId, LeaderEpoch, TopicName};
 
@@ -65,6 +66,8 @@ struct Model {
     alive: BTreeMap<u32, bool>,
     /// The directory that each broker has now.
     directory: BTreeMap<u32, u32>,
+    /// The directory in which a log was found damaged.
+    damaged_in: BTreeMap<(Place, u32), u32>,
     /// The epoch that a broker wrote down when it stopped cleanly.
     clean_stop: BTreeMap<u32, BrokerEpoch>,
     logs: BTreeMap<(Place, u32), Vec<u32>>,
@@ -90,6 +93,7 @@ impl Model {
             world,
             alive: (1..=BROKERS).map(|broker| (broker, true)).collect(),
             directory: (1..=BROKERS).map(|broker| (broker, broker)).collect(),
+            damaged_in: BTreeMap::new(),
             clean_stop: BTreeMap::new(),
             logs: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -229,11 +233,45 @@ impl Model {
         self.clean_stop.remove(&broker);
     }
 
+    /// A running broker finds a log damaged and says so; when nobody counts on it, it begins anew.
+    fn damage(&mut self, place: Place, broker: u32) {
+        let id = self.world.partition_id(TOPICS[place.0].name, place.1);
+        let mut beat = self.world.heartbeat_of(broker);
+        beat.damaged_replicas = vec![DamagedReplica {
+            partition: id,
+            cause: DamageCause::Corrupt,
+            served_up_to: Some(self.state(place).leader_epoch),
+        }];
+        self.world.heartbeat(&beat);
+        self.damaged_in
+            .insert((place, broker), self.directory[&broker]);
+        let state = self.state(place);
+        let own = BrokerId(broker);
+        let is_spare = !state.isr.is_empty()
+            && !state.isr.contains(&own)
+            && !state.eligible_leader_replicas.contains(&own);
+        if is_spare {
+            self.logs.remove(&(place, broker));
+        }
+    }
+
+    /// A running broker finds that a log that was damaged is in order after all.
+    fn restore(&mut self, place: Place, broker: u32) {
+        let damaged_in = self.damaged_in.get(&(place, broker));
+        if damaged_in != self.directory.get(&broker) {
+            return;
+        }
+        let id = self.world.partition_id(TOPICS[place.0].name, place.1);
+        let mut beat = self.world.heartbeat_of(broker);
+        beat.restored_replicas = vec![id];
+        self.world.heartbeat(&beat);
+    }
+
     fn step(&mut self, (kind, a, b, c): Choice) {
         let broker = u32::from(a) % BROKERS + 1;
         let places = places();
         let place = places[usize::from(b) % places.len()];
-        match kind % 16 {
+        match kind % 19 {
             0..=3 => self.produce(place, 0),
             4 => self.produce(place, c),
             5 | 6 => self.expand(place, broker),
@@ -247,6 +285,9 @@ impl Model {
                 self.world.heartbeat(&beat);
             }
             14 => self.world.fence(broker),
+            16 | 17 if self.alive[&broker] => self.damage(place, broker),
+            18 if self.alive[&broker] => self.restore(place, broker),
+            16..=18 => {}
             _ => {
                 for broker in 1..=BROKERS {
                     self.kill(broker);

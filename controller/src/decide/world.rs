@@ -159,6 +159,8 @@ impl World {
             want_fence: false,
             want_shutdown: false,
             offline_directories: Vec::new(),
+            damaged_replicas: Vec::new(),
+            restored_replicas: Vec::new(),
         }
     }
 

@@ -77,6 +77,7 @@ pub(super) async fn heartbeat(
             let request: HeartbeatRequest = message(&headers, &body)?;
             note(&node, &request);
             let request = Arc::new(request);
+            let beat = Arc::clone(&request);
             loop {
                 let (sessions, request) = (node.sessions().clone(), Arc::clone(&request));
                 let decided = node.proposer().propose(Confirm::Nothing, move |view| {
@@ -88,7 +89,10 @@ pub(super) async fn heartbeat(
                 });
                 let outcome = decided.await?;
                 match outcome.follow_up {
-                    FollowUp::DecideAgain => continue,
+                    FollowUp::DecideAgain => {
+                        tell_damage(&beat);
+                        continue;
+                    }
                     // Not here: this call ends with the broker's patience.
                     FollowUp::ElectLeaderless => node.sessions().owe_sweep(),
                     FollowUp::Nothing => {}
@@ -98,6 +102,17 @@ pub(super) async fn heartbeat(
         },
     )
     .await
+}
+
+/// Tells the log of damaged replicas, once something was decided because of them.
+fn tell_damage(request: &HeartbeatRequest) {
+    if let Some(first) = request.damaged_replicas.first() {
+        tracing::warn!(
+            broker = %request.broker_id, replicas = request.damaged_replicas.len(),
+            first = %first.partition, cause = first.cause.text(),
+            "a broker reports damaged replicas; they leave the ISR"
+        );
+    }
 }
 
 /// The broker lives, whatever becomes of the heartbeat. Only its current registration counts.

@@ -26,6 +26,10 @@ pub enum ChangeReason {
     DiskReplaced,
     /// A broker that hosts it reported that the directory of the replica failed.
     DirectoryFailed,
+    /// A broker that hosts it reported that its replica is damaged or gone.
+    ReplicaDamaged,
+    /// A broker that hosts it reported that the log of a replica given up as lost is there.
+    ReplicaRestored,
     /// The leader reported that it has recovered.
     LeaderRecovered,
     /// A leader was elected among the replicas that hold every acknowledged record.
@@ -53,6 +57,8 @@ impl ChangeReason {
             Self::ReplicaUncleanRestart => "replica-unclean-restart",
             Self::DiskReplaced => "disk-replaced",
             Self::DirectoryFailed => "directory-failed",
+            Self::ReplicaDamaged => "replica-damaged",
+            Self::ReplicaRestored => "replica-restored",
             Self::LeaderRecovered => "leader-recovered",
             Self::Elected => "elected",
             Self::ElectedLastKnown => "elected-last-known",

@@ -32,16 +32,20 @@ impl Leader {
         Ok(())
     }
 
-    /// An admitted append is in the log; appends are told in the order of their offsets.
+    /// An admitted append is in the log; appends are told in the order of their offsets, but for
+    /// repetitions of earlier ones, which the log did not write again.
     ///
     /// Without a deadline it is acknowledged at once (`acks=1`), else when the high watermark has
-    /// passed it.
+    /// passed it. A repetition is no exception: that the leader has the records says nothing about
+    /// the others (P-ONCE and P-ACKED together).
     pub fn appended(&mut self, now: MonotonicTime, appended: Appended, actions: &mut Vec<Action>) {
         self.note_level_members(now);
         self.positions.log_end = self.positions.log_end.max(appended.end);
         match appended.deadline {
-            Some(deadline) => self.waiters.push(&appended, deadline),
-            None => actions.push(Action::Acknowledge {
+            Some(deadline) if appended.end > self.high_watermark => {
+                self.waiters.push(&appended, deadline);
+            }
+            _ => actions.push(Action::Acknowledge {
                 waiter: appended.waiter,
                 base_offset: appended.base_offset,
             }),

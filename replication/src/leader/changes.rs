@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
-use trimaran_types::MonotonicTime;
+use trimaran_types::{BrokerId, MonotonicTime};
 
 use super::isr_state::IsrState;
 use super::progress::FollowerProgress;
@@ -35,10 +35,24 @@ impl Leader {
                 place.insert(FollowerProgress::unknown(None));
             }
         }
+        self.begin_lag_of_new_members(now, &state.isr);
         self.committed = state;
         self.isr_state = IsrState::Committed;
         self.advance_high_watermark(now, actions);
         self.check();
+    }
+
+    /// A replica that joins the ISR has the lag limit's time from then on.
+    ///
+    /// It joined because it has all that is committed, which may be far behind the log's end of a
+    /// partition whose producers do not wait for it. Counted from an older moment, it would be put
+    /// out at once and let in at its next fetch, for ever.
+    pub(super) fn begin_lag_of_new_members(&mut self, now: MonotonicTime, isr: &[BrokerId]) {
+        for (id, follower) in &mut self.followers {
+            if isr.contains(id) && !self.committed.isr.contains(id) {
+                follower.joined(now);
+            }
+        }
     }
 
     /// Brokers were registered, fenced, unfenced, or are shutting down.

@@ -50,6 +50,7 @@ impl Leader {
                 if leader_epoch == self.committed.leader_epoch
                     && partition_epoch >= self.committed.partition_epoch
                 {
+                    self.begin_lag_of_new_members(now, &isr);
                     self.committed.isr = isr;
                     self.committed.partition_epoch = partition_epoch;
                     self.isr_state = IsrState::Committed;

@@ -11,7 +11,7 @@
 //! - the maximal ISR is the committed one and a member that is proposed to join; a member that is
 //!   proposed to leave counts until the controllers have committed it (P-ISR);
 //! - at most one ISR change is in flight;
-//! - waiters stand in the order of their records and all lie above the high watermark.
+//! - waiters stand in the order of their ends and all end above the high watermark.
 
 mod action;
 mod append;

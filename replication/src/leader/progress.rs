@@ -14,7 +14,7 @@ pub(super) struct FollowerProgress {
     ends: Option<Ends>,
     /// When it fetched last, and where the leader's log ended then.
     last_fetch: Option<(MonotonicTime, Offset)>,
-    /// The last moment at which it lacked nothing.
+    /// The last moment at which it lacked nothing, or joined the ISR.
     last_caught_up: Option<MonotonicTime>,
 }
 
@@ -86,6 +86,11 @@ impl FollowerProgress {
 
     /// It lacked nothing up to `now`.
     pub(super) fn was_level(&mut self, now: MonotonicTime) {
+        self.last_caught_up = self.last_caught_up.max(Some(now));
+    }
+
+    /// It has joined the ISR: its lag counts from `now`.
+    pub(super) fn joined(&mut self, now: MonotonicTime) {
         self.last_caught_up = self.last_caught_up.max(Some(now));
     }
 

@@ -30,12 +30,12 @@ pub enum InvalidLeader {
     #[error("broker {0} joins an isr that it is in")]
     JoinsTwice(BrokerId),
     /// Waiters out of order, or one that should be acknowledged.
-    #[error("a waiter ends at {end}, not after {before}")]
+    #[error("a waiter ends at {end}, before {end_min}")]
     Waiter {
         /// Where its records end.
         end: Offset,
-        /// Where they must end after.
-        before: Offset,
+        /// Where they must end at the earliest.
+        end_min: Offset,
     },
 }
 
@@ -73,15 +73,15 @@ impl Leader {
                 return Err(InvalidLeader::JoinsTwice(id));
             }
         }
-        let mut before = high_watermark;
+        let mut end_min = high_watermark.next();
         for waiter in self.waiters.iter() {
-            if waiter.end <= before || waiter.base_offset >= waiter.end {
+            if waiter.end < end_min || waiter.base_offset >= waiter.end {
                 return Err(InvalidLeader::Waiter {
                     end: waiter.end,
-                    before,
+                    end_min,
                 });
             }
-            before = waiter.end;
+            end_min = waiter.end;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(super) struct Waiter {
     deadline: MonotonicTime,
 }
 
-/// Waiting appends, in the order of their records.
+/// Waiting appends, in the order of their ends.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     queue: VecDeque<Waiter>,
@@ -27,13 +27,18 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
+    /// Adds one that ends above the high watermark.
     pub(super) fn push(&mut self, appended: &Appended, deadline: MonotonicTime) {
-        self.queue.push_back(Waiter {
+        let waiter = Waiter {
             id: appended.waiter,
             base_offset: appended.base_offset,
             end: appended.end,
             deadline,
-        });
+        };
+        // Nearly always the last: only a repetition waits for records that are in the log already.
+        let later = self.queue.iter().rev();
+        let later = later.take_while(|other| other.end > waiter.end).count();
+        self.queue.insert(self.queue.len() - later, waiter);
         let earliest = self
             .earliest_deadline
             .map_or(deadline, |known| known.min(deadline));

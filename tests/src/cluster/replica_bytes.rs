@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use trimaran_types::record_batch::{BatchHeader, split};
+use trimaran_types::record_batch::{BatchHeader, RecordBatch, split};
 
 use super::{Cluster, NodeName};
+
+/// A byte behind the header of a segment's first batch.
+const FIRST_RECORD_POSITION: usize = 65;
 
 /// One batch: its base offset and its bytes.
 type StoredBatch = (i64, Bytes);
@@ -29,9 +32,7 @@ impl Cluster {
         for partition in 0..partitions {
             let mut replicas = BTreeMap::new();
             for broker in brokers {
-                let folder = format!("{topic}-{partition}");
-                let folder = find_folder(self.node(*broker)?.data_path(), &folder)?
-                    .with_context(|| format!("{broker} has no folder {folder}"))?;
+                let folder = self.replica_folder(*broker, topic, partition)?;
                 let batches = read_batches(&folder)
                     .with_context(|| format!("{topic}-{partition} on {broker}"))?;
                 replicas.insert(*broker, batches);
@@ -39,6 +40,77 @@ impl Cluster {
             compared += compare(&replicas).with_context(|| format!("{topic}-{partition}"))?;
         }
         Ok(compared)
+    }
+
+    /// The folder of a broker's replica.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn replica_folder(&self, broker: NodeName, topic: &str, partition: u32) -> Result<PathBuf> {
+        let folder = format!("{topic}-{partition}");
+        find_folder(self.node(broker)?.data_path(), &folder)?
+            .with_context(|| format!("{broker} has no folder {folder}"))
+    }
+
+    /// Flips a bit in the first record of a broker's replica, as a dying disk would. The broker must
+    /// not run.
+    ///
+    /// # Errors
+    /// The replica has no record, or its file cannot be changed.
+    pub fn damage_first_record(&self, broker: NodeName, topic: &str, partition: u32) -> Result<()> {
+        let folder = self.replica_folder(broker, topic, partition)?;
+        let path = folder.join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&path)?;
+        let place = FIRST_RECORD_POSITION;
+        let byte = bytes
+            .get_mut(place)
+            .with_context(|| format!("{} has no record", path.display()))?;
+        *byte ^= 1;
+        Ok(std::fs::write(&path, bytes)?)
+    }
+
+    /// The folders of a broker that are named `topic-partition` and something behind it.
+    ///
+    /// # Errors
+    /// Its data folder cannot be read.
+    pub fn folders_set_aside(
+        &self,
+        broker: NodeName,
+        topic: &str,
+        partition: u32,
+    ) -> Result<Vec<String>> {
+        let folder = self.replica_folder(broker, topic, partition)?;
+        let logs = folder
+            .parent()
+            .context("a replica's folder has no parent")?;
+        let start = format!("{topic}-{partition}.");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(logs)? {
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        names.retain(|name| name.starts_with(&start));
+        Ok(names)
+    }
+}
+
+impl Cluster {
+    /// The batches of one replica, as they lie in its files; nothing may be written meanwhile.
+    ///
+    /// # Errors
+    /// The broker lacks the partition, or a batch is damaged.
+    pub fn stored_batches(
+        &self,
+        topic: &str,
+        partition: u32,
+        broker: NodeName,
+    ) -> Result<Vec<RecordBatch>> {
+        let folder = format!("{topic}-{partition}");
+        let folder = find_folder(self.node(broker)?.data_path(), &folder)?
+            .with_context(|| format!("{broker} has no folder {folder}"))?;
+        read_batches(&folder)?
+            .into_iter()
+            .map(|(_, bytes)| Ok(RecordBatch::parse(bytes)?))
+            .collect()
     }
 }
 

@@ -10,7 +10,6 @@ pub(crate) fn cases() -> Vec<Case> {
     let read = format!("/v1/partitions/{ID}/0/read?offset=0&bytes_max=1&bytes_min=1&wait_ms=0");
     let offsets = format!("/v1/partitions/{ID}/0/offsets");
     let posts = [
-        "/v1/replica/fetch",
         append.as_str(),
         "/v1/brokers/heartbeat",
         "/v1/partitions/alter",
@@ -20,6 +19,8 @@ pub(crate) fn cases() -> Vec<Case> {
         "/v1/raft/snapshot",
     ];
     let gets = [
+        "/v1/replica/fetch",
+        "/v1/append-stream",
         read.as_str(),
         offsets.as_str(),
         "/v1/brokers/1/session?broker_epoch=1",

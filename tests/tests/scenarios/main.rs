@@ -4,11 +4,14 @@
 mod active_controller_killed;
 mod broker_disk_wiped;
 mod broker_stopped;
+mod compressed_topics;
 mod controller_disk_replaced;
 mod controller_missed_entries;
+mod damaged_replica;
 mod deploy_files;
 mod every_process_killed;
 mod log_dir_fails;
+mod lost_replica;
 mod no_fault;
 mod old_records_go;
 mod partition_leader_killed;

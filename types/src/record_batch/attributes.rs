@@ -29,6 +29,17 @@ impl Compression {
             Self::Zstd => "zstd",
         }
     }
+
+    /// The code in the attributes.
+    const fn code(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
 }
 
 /// Who set the timestamps of a batch (`message.timestamp.type`).
@@ -61,6 +72,18 @@ impl Attributes {
         }
     }
 
+    /// The same attributes, of a batch that belongs to a transaction.
+    #[must_use]
+    pub const fn transactional(self) -> Self {
+        Self(self.0 | Self::TRANSACTIONAL)
+    }
+
+    /// The same attributes, of a batch of markers.
+    #[must_use]
+    pub const fn control(self) -> Self {
+        Self(self.0 | Self::CONTROL)
+    }
+
     /// Takes the bits of a header.
     ///
     /// # Errors
@@ -69,6 +92,21 @@ impl Attributes {
         match bits & Self::CODEC {
             0..=4 => Ok(Self(bits)),
             _ => Err(BatchError::UnknownCompression { attributes: bits }),
+        }
+    }
+
+    /// The same attributes under another codec.
+    #[must_use]
+    pub const fn with_compression(self, compression: Compression) -> Self {
+        Self((self.0 & !Self::CODEC) | compression.code())
+    }
+
+    /// The same attributes with timestamps of another origin.
+    #[must_use]
+    pub const fn with_timestamp_type(self, timestamp_type: TimestampType) -> Self {
+        match timestamp_type {
+            TimestampType::CreateTime => Self(self.0 & !Self::LOG_APPEND_TIME),
+            TimestampType::LogAppendTime => Self(self.0 | Self::LOG_APPEND_TIME),
         }
     }
 

@@ -27,7 +27,7 @@ pub struct BatchTooLarge {
 pub struct BatchBuilder {
     buffer: Vec<u8>,
     bytes_max: usize,
-    timestamp_type: TimestampType,
+    attributes: Attributes,
     producer: Option<BatchProducer>,
     count: u32,
     base_timestamp: Timestamp,
@@ -47,7 +47,7 @@ impl BatchBuilder {
         Self {
             buffer: vec![0; BATCH_HEADER_BYTES],
             bytes_max: bytes_max.min(BATCH_BYTES_MAX),
-            timestamp_type,
+            attributes: Attributes::plain(timestamp_type),
             producer: None,
             count: 0,
             base_timestamp: Timestamp(-1),
@@ -59,6 +59,20 @@ impl BatchBuilder {
     #[must_use]
     pub const fn producer(mut self, producer: BatchProducer) -> Self {
         self.producer = Some(producer);
+        self
+    }
+
+    /// Marks the batch as part of its producer's transaction.
+    #[must_use]
+    pub const fn transactional(mut self) -> Self {
+        self.attributes = self.attributes.transactional();
+        self
+    }
+
+    /// Marks the records as markers of the cluster itself.
+    #[must_use]
+    pub const fn control(mut self) -> Self {
+        self.attributes = self.attributes.control();
         self
     }
 
@@ -171,7 +185,7 @@ impl BatchBuilder {
             batch_length,
             leader_epoch: None,
             crc: 0,
-            attributes: Attributes::plain(self.timestamp_type),
+            attributes: self.attributes,
             last_offset_delta,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,

@@ -13,7 +13,7 @@
 use super::attributes::Attributes;
 use super::error::BatchError;
 use crate::limits::BATCH_BYTES_MAX;
-use crate::{LeaderEpoch, Offset, Timestamp};
+use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// Bytes of the header.
 pub const BATCH_HEADER_BYTES: usize = 61;
@@ -33,6 +33,9 @@ pub(super) const CRC_AT: usize = 17;
 /// Where the checksummed region starts; it runs to the end of the batch.
 pub(super) const CRC_REGION_AT: usize = 21;
 
+/// Where the largest timestamp lies.
+pub(super) const MAX_TIMESTAMP_AT: usize = 35;
+
 /// Smallest record: length, attributes, two deltas, two lengths, header count, one byte each.
 const RECORD_BYTES_MIN: usize = 7;
 
@@ -40,9 +43,9 @@ const RECORD_BYTES_MIN: usize = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BatchProducer {
     /// The producer's id, never negative.
-    pub id: i64,
+    pub id: ProducerId,
     /// The epoch that fences earlier holders of the id.
-    pub epoch: i16,
+    pub epoch: ProducerEpoch,
     /// The sequence number of the first record; wraps from `i32::MAX` to 0.
     pub base_sequence: i32,
 }
@@ -136,8 +139,8 @@ impl BatchHeader {
             base_timestamp: Timestamp(i64::from_be_bytes(field(raw, 27))),
             max_timestamp: Timestamp(i64::from_be_bytes(field(raw, 35))),
             producer: (producer_id >= 0).then_some(BatchProducer {
-                id: producer_id,
-                epoch: i16::from_be_bytes(field(raw, 51)),
+                id: ProducerId(producer_id),
+                epoch: ProducerEpoch(i16::from_be_bytes(field(raw, 51))),
                 base_sequence: i32::from_be_bytes(field(raw, 53)),
             }),
             record_count,
@@ -158,15 +161,15 @@ impl BatchHeader {
         put(21, &self.attributes.bits().to_be_bytes());
         put(23, &self.last_offset_delta.to_be_bytes());
         put(27, &self.base_timestamp.0.to_be_bytes());
-        put(35, &self.max_timestamp.0.to_be_bytes());
+        put(MAX_TIMESTAMP_AT, &self.max_timestamp.0.to_be_bytes());
         let absent = BatchProducer {
-            id: -1,
-            epoch: -1,
+            id: ProducerId(-1),
+            epoch: ProducerEpoch(-1),
             base_sequence: -1,
         };
         let producer = self.producer.unwrap_or(absent);
-        put(43, &producer.id.to_be_bytes());
-        put(51, &producer.epoch.to_be_bytes());
+        put(43, &producer.id.0.to_be_bytes());
+        put(51, &producer.epoch.0.to_be_bytes());
         put(53, &producer.base_sequence.to_be_bytes());
         put(57, &self.record_count.to_be_bytes());
     }

@@ -10,6 +10,7 @@
 mod attributes;
 mod batch;
 mod builder;
+mod end_marker;
 mod error;
 mod header;
 mod record;
@@ -19,10 +20,13 @@ mod varint;
 
 #[cfg(test)]
 mod record_batch_test;
+#[cfg(test)]
+mod rewrite_test;
 
 pub use attributes::{Attributes, Compression, TimestampType};
 pub use batch::{RecordBatch, stamp_in_place};
 pub use builder::{BatchBuilder, BatchTooLarge};
+pub use end_marker::{EndMarker, TransactionEnd};
 pub use error::BatchError;
 pub use header::{BATCH_HEADER_BYTES, BatchHeader, BatchProducer, LOG_OVERHEAD};
 pub use record::{HeaderView, HeaderViews, Record, RecordHeader, RecordView};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::{BATCH_BYTES_MAX, RECORD_HEADERS_MAX};
-use crate::{LeaderEpoch, Offset, Timestamp};
+use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 type Headers = Vec<(String, Option<Vec<u8>>)>;
 
@@ -156,7 +156,7 @@ proptest! {
 
         let batch = RecordBatch::parse(theirs.freeze()).unwrap();
         prop_assert_eq!(batch.header().leader_epoch, Some(LeaderEpoch(7)));
-        let producer = BatchProducer { id: 9, epoch: 3, base_sequence: i32::try_from(base).unwrap() };
+        let producer = BatchProducer { id: ProducerId(9), epoch: ProducerEpoch(3), base_sequence: i32::try_from(base).unwrap() };
         prop_assert_eq!(batch.header().producer, Some(producer));
         assert_holds(batch.records().unwrap().map(Result::unwrap).collect(), &inputs, base);
 

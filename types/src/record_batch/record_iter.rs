@@ -1,5 +1,7 @@
 //! [`RecordIter`] and [`RecordViews`]: the walk over the uncompressed records of one batch.
 //!
+//! The records lie behind the header, or in a buffer of their own where they were compressed.
+//!
 //! Refuses, with the record's number: lengths past the end, offsets that do not grow or leave the
 //! batch, too many headers, bytes left over. After an error the walk is over.
 
@@ -7,7 +9,7 @@ use bytes::Bytes;
 
 use super::attributes::TimestampType;
 use super::error::BatchError;
-use super::header::{BATCH_HEADER_BYTES, BatchHeader};
+use super::header::BatchHeader;
 use super::record::{HeaderViews, Record, RecordView, take_nullable};
 use super::varint::{read_varint, read_varlong};
 use crate::limits::RECORD_HEADERS_MAX;
@@ -34,7 +36,7 @@ impl Walk {
             TimestampType::LogAppendTime => Some(header.max_timestamp),
         };
         Self {
-            position: BATCH_HEADER_BYTES,
+            position: 0,
             number: 0,
             count: header.record_count,
             delta_min: 0,
@@ -45,10 +47,10 @@ impl Walk {
         }
     }
 
-    fn next_in<'a>(&mut self, batch: &'a [u8]) -> Option<Result<RecordView<'a>, BatchError>> {
-        let rest = batch.get(self.position..).unwrap_or_default();
+    fn next_in<'a>(&mut self, records: &'a [u8]) -> Option<Result<RecordView<'a>, BatchError>> {
+        let rest = records.get(self.position..).unwrap_or_default();
         if self.number == self.count {
-            self.position = batch.len();
+            self.position = records.len();
             let left_over = BatchError::MalformedRecord {
                 number: self.number,
                 what: "bytes are left over after the last record",
@@ -61,7 +63,7 @@ impl Walk {
                 .inspect(|_| self.number += 1)
                 .map_err(|what| {
                     self.number = self.count;
-                    self.position = batch.len();
+                    self.position = records.len();
                     BatchError::MalformedRecord { number, what }
                 }),
         )
@@ -109,9 +111,11 @@ pub struct RecordIter {
 }
 
 impl RecordIter {
-    pub(super) fn new(bytes: Bytes, header: &BatchHeader) -> Self {
+    /// The records in `records`, uncompressed, of the batch with this header.
+    #[must_use]
+    pub fn new(records: Bytes, header: &BatchHeader) -> Self {
         Self {
-            bytes,
+            bytes: records,
             walk: Walk::new(header),
         }
     }
@@ -136,9 +140,11 @@ pub struct RecordViews<'a> {
 }
 
 impl<'a> RecordViews<'a> {
-    pub(super) fn new(bytes: &'a [u8], header: &BatchHeader) -> Self {
+    /// The records in `records`, uncompressed, of the batch with this header.
+    #[must_use]
+    pub fn new(records: &'a [u8], header: &BatchHeader) -> Self {
         Self {
-            bytes,
+            bytes: records,
             walk: Walk::new(header),
         }
     }

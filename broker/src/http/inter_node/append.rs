@@ -28,7 +28,7 @@ use crate::routing::{outcome_of, with_outcome};
 /// Most bytes of batches in one call: what a client's body can become, cut into small batches.
 const BODY_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 /// Longest time that a caller may ask for.
-const TIMEOUT_MAX: Duration = Duration::from_secs(600);
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 /// How long the batches may take to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,7 +72,7 @@ async fn append_here(
         .await
 }
 
-fn nothing_written(refusal: ApiError) -> ApiError {
+pub(super) fn nothing_written(refusal: ApiError) -> ApiError {
     with_outcome(refusal, WriteOutcome::NothingWritten)
 }
 
@@ -110,7 +110,7 @@ async fn read(
 }
 
 /// The batches, checked as a producer's must be.
-fn batches(bytes: Bytes) -> Result<Vec<RecordBatch>, ApiError> {
+pub(super) fn batches(bytes: Bytes) -> Result<Vec<RecordBatch>, ApiError> {
     split(bytes)
         .map(|batch| {
             let batch = batch?;

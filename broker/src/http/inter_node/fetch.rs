@@ -1,34 +1,68 @@
-//! A follower fetches from the partitions that this broker leads.
+//! A follower's stream of fetches from the partitions that this broker leads: question, answer,
+//! question. A fetch is answered when there is something to say, or its wait is over.
 
-use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
-use trimaran_api::replica::ReplicaFetchRequest;
-use trimaran_api::{ApiError, body, headers};
-use trimaran_types::KafkaError;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use trimaran_api::replica::{REPLICA_FETCH_PROTOCOL, ReplicaFetchRequest};
 
 use crate::http::Refusal;
-use crate::http::admin::msgpack_bytes;
-use crate::http::app::ForBrokers;
+use crate::http::app::{App, ForBrokers};
+use crate::node_stream::{accept, read_message, write_message};
+use crate::routing::LocalPartitions;
 
 /// Some 100 bytes a partition: more partitions than one leader will ever have.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Room for questions that is kept from one to the next.
+const INPUT_BYTES: usize = 16 * 1024;
 
-/// Answers when there is something to say, or the follower's wait is over.
-pub(super) async fn fetch(
+/// Agrees to a stream, or refuses.
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
     ForBrokers(service): ForBrokers,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX)
-        .await
-        .map_err(|error| invalid(format!("the fetch cannot be read: {error}")))?;
-    let request: ReplicaFetchRequest =
-        body::from_msgpack(&bytes).map_err(|error| invalid(format!("{error:?}")))?;
-    let fetched = service.router().local().fetch(request).await?;
-    let kind = [(CONTENT_TYPE, headers::MSGPACK)];
-    Ok((kind, msgpack_bytes(&fetched)?).into_response())
+    let local = Arc::clone(service.router().local());
+    let serve = |stream| async move { serve(stream, &*local).await };
+    Ok(accept(
+        request,
+        REPLICA_FETCH_PROTOCOL,
+        &app.node_streams,
+        serve,
+    )?)
 }
 
-fn invalid(cause: String) -> ApiError {
-    ApiError::kafka(KafkaError::InvalidRequest, cause)
+/// Answers fetches until the stream ends; tells why it did.
+pub(crate) async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    local: &dyn LocalPartitions,
+) -> String {
+    let mut input = BytesMut::new();
+    loop {
+        input.reserve(INPUT_BYTES);
+        let request: ReplicaFetchRequest =
+            match read_message(&mut stream, &mut input, REQUEST_BYTES_MAX).await {
+                Ok(request) => request,
+                Err(error) => return error.to_string(),
+            };
+        let fetched = tokio::select! {
+            fetched = local.fetch(request) => fetched,
+            // A follower that waits says nothing, unless it is gone.
+            read = stream.read_buf(&mut input) => match read {
+                Ok(0) => return "the follower is gone".to_owned(),
+                Ok(_) => return "the follower did not wait for its answer".to_owned(),
+                Err(error) => return error.to_string(),
+            },
+        };
+        let written = match fetched {
+            Ok(response) => write_message(&mut stream, &response).await,
+            Err(refusal) => return refusal.to_string(),
+        };
+        if let Err(error) = written {
+            return error.to_string();
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //! Nothing is forwarded from here: the caller has found the leader, or has to look again.
 
 mod append;
-mod fetch;
+mod append_stream;
+pub(crate) mod fetch;
 mod identity;
 mod offsets;
 mod partition_path;
@@ -22,8 +23,9 @@ use super::{App, health, measure, metrics_page, route_errors, views};
 /// Every route of the inter-node listener.
 pub fn inter_node_router(app: Arc<App>) -> Router {
     let for_nodes = Router::new()
-        .route(paths::REPLICA_FETCH, post(fetch::fetch))
+        .route(paths::REPLICA_FETCH, get(fetch::open))
         .route(paths::PARTITION_APPEND, post(append::append))
+        .route(paths::APPEND_STREAM, get(append_stream::open))
         .route(paths::PARTITION_READ, get(read::read))
         .route(paths::PARTITION_OFFSETS, get(offsets::offsets))
         .route(paths::PARTITION_TRIM, post(trim::trim))

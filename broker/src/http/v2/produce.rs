@@ -18,7 +18,7 @@ use crate::http::content_type::{EmbeddedFormat, V2};
 use crate::http::path_names::{PathParts, partition_index, topic_name};
 use crate::http::topic_lookup::{self, UNKNOWN_TOPIC_ON_PRODUCE};
 use crate::http::{Refusal, Service, request_body};
-use crate::produce::{Draft, ProduceTo, assign, send};
+use crate::produce::{Draft, ProduceTo, assign, send, topic_compression};
 use crate::wall_clock;
 
 /// Each record to the partition that it names, or its key, or chance.
@@ -88,6 +88,8 @@ async fn produce(
     drop(body);
     let to = ProduceTo {
         router: service.router(),
+        codecs: &service.codecs,
+        compression: topic_compression(found.image(), &name),
         topic_id: found.topic().topic_id,
         acks,
         deadline,

@@ -48,6 +48,7 @@ fn push_entry(out: &mut Vec<u8>, result: Option<RecordResult>) {
         Some(RecordResult {
             partition,
             result: Ok(offset),
+            ..
         }) => {
             out.extend_from_slice(b"{\"partition\":");
             number_text::push(out, i64::from(partition.0));
@@ -98,6 +99,7 @@ mod tests {
         Some(RecordResult {
             partition: PartitionIndex(partition),
             result: result.map(|offset| Some(Offset(offset))),
+            append_time: None,
         })
     }
 

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use trimaran_api::ApiError;
-use trimaran_types::record_batch::{BatchError, RecordView, split};
+use trimaran_commit_log::{DecompressError, DecompressLimits, decompress};
+use trimaran_types::record_batch::{RecordBatch, RecordView, split};
 use trimaran_types::{KafkaError, Offset, PartitionIndex, TopicName};
 
 use super::number_text;
@@ -29,7 +30,8 @@ pub(super) struct Ask<'a> {
 /// error, so that nothing before it is withheld and nothing is skipped in silence.
 ///
 /// # Errors
-/// 422/42203: the first record cannot be shown in this format. 500: damaged bytes.
+/// 422/42203: the first record cannot be shown in this format, or becomes too large. 500: damaged
+/// bytes.
 pub(super) fn write_records(
     out: &mut Vec<u8>,
     ask: &Ask<'_>,
@@ -41,16 +43,19 @@ pub(super) fn write_records(
         count: 0,
         payload_bytes: 0,
     };
+    let limits = DecompressLimits::default();
     array.out.push(b'[');
     for batch in split(records.bytes.clone()) {
         let batch = batch.map_err(|error| array.damaged(&error))?;
         if batch.header().attributes.is_control() {
             continue;
         }
-        let views = batch
-            .record_views()
-            .map_err(|error| array.damaged(&error))?;
-        for view in views {
+        let plain = match decompress(&batch, &limits) {
+            Ok(plain) => plain,
+            Err(DecompressError::TooLarge { .. }) if array.count > 0 => break,
+            Err(error) => return Err(array.unreadable(&batch, &error)),
+        };
+        for view in plain.views() {
             let view = view.map_err(|error| array.damaged(&error))?;
             let is_wanted = view.offset >= ask.offset && view.offset < records.high_watermark;
             if is_wanted && !array.push(&view)? {
@@ -186,21 +191,27 @@ impl Array<'_> {
         ApiError::new(42203, message).with_details(serde_json::json!({ "offset": offset }))
     }
 
-    fn damaged(&self, error: &BatchError) -> ApiError {
+    /// A batch that cannot be decompressed: too large for this listener, or damaged.
+    fn unreadable(&self, batch: &RecordBatch, error: &DecompressError) -> ApiError {
+        let DecompressError::TooLarge { .. } = error else {
+            return self.damaged(error);
+        };
+        let header = batch.header();
+        let (first, next) = (header.base_offset, header.next_offset());
+        let message =
+            format!("the batch at offset {first} is too large: {error}; ask from {next} on");
+        let mut refusal = ApiError::new(42203, message);
+        refusal.body.kafka_error = Some(KafkaError::MessageTooLarge);
+        refusal.with_details(serde_json::json!({ "offset": first, "next_offset": next }))
+    }
+
+    fn damaged(&self, error: &dyn std::error::Error) -> ApiError {
         let Ask {
             topic,
             partition,
             offset,
             ..
         } = self.ask;
-        if let BatchError::Compressed { codec } = error {
-            let message = format!(
-                "records of {topic}-{partition} are compressed with {}, which this listener does \
-                 not read yet",
-                codec.name()
-            );
-            return ApiError::new(42203, message);
-        }
         tracing::error!(%topic, %partition, %offset, %error, "damaged records");
         let message = format!("{topic}-{partition} holds damaged records: {error}");
         ApiError::kafka(KafkaError::CorruptMessage, message).with_code(50002)

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use trimaran_api::ApiError;
 use trimaran_api::replica::ReadQuery;
 use trimaran_types::limits::{LONG_POLL_MS_MAX, READ_BYTES_MAX};
+use trimaran_types::record_batch::{BatchHeader, Compression};
 use trimaran_types::{Offset, TopicIdPartition};
 
 use super::record_json::{Ask, write_records};
@@ -51,17 +52,34 @@ pub(in crate::http) async fn records(
         wait_ms: timeout_ms.min(LONG_POLL_MS_MAX),
     };
     let records = service.router().read(id, read).await?;
-    let ask = Ask {
-        topic: &name,
-        partition,
-        offset,
-        bytes_max,
-        format,
+    let compressed = compressed_bytes(&records.bytes);
+    let fetched_bytes = records.bytes.len();
+    let write = move || {
+        let ask = Ask {
+            topic: &name,
+            partition,
+            offset,
+            bytes_max,
+            format,
+        };
+        let mut body = Vec::with_capacity(64 + fetched_bytes + fetched_bytes / 2);
+        write_records(&mut body, &ask, &records).map(|count| (body, count))
     };
-    let mut body = Vec::with_capacity(64 + records.bytes.len() + records.bytes.len() / 2);
-    let count = write_records(&mut body, &ask, &records)?;
-    app.metrics.fetched(count, records.bytes.len());
+    let (body, count) = service.codecs.run(compressed, write).await??;
+    app.metrics.fetched(count, fetched_bytes);
     Ok(([(CONTENT_TYPE, format.content_type())], body).into_response())
+}
+
+/// How many bytes of batches have to be decompressed.
+fn compressed_bytes(batches: &[u8]) -> usize {
+    let (mut rest, mut compressed) = (batches, 0);
+    while let Ok(header) = BatchHeader::parse(rest) {
+        if header.attributes.compression() != Compression::None {
+            compressed += header.total_bytes();
+        }
+        rest = rest.get(header.total_bytes()..).unwrap_or_default();
+    }
+    compressed
 }
 
 /// Where the caller wants to begin.

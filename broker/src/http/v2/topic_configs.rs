@@ -25,12 +25,14 @@ pub(super) fn effective(
 }
 
 /// What holds where nothing is set.
-fn built_in() -> [(&'static str, Option<String>); 13] {
+fn built_in() -> [(&'static str, Option<String>); 15] {
     let text = |value: &str| Some(value.to_owned());
     let week_ms = || Some((7_u64 * 24 * 60 * 60 * 1_000).to_string());
     [
         ("cleanup.policy", text("delete")),
+        ("compression.gzip.level", text("-1")),
         ("compression.type", text("producer")),
+        ("compression.zstd.level", text("3")),
         ("flush.messages", text("1")),
         ("flush.ms", None),
         ("index.interval.bytes", text("4096")),

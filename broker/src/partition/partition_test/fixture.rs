@@ -24,7 +24,7 @@ use crate::isr_changes::IsrChanges;
 pub(super) const OWN: BrokerId = BrokerId(1);
 pub(super) const PEER: BrokerId = BrokerId(2);
 pub(super) const SOON: Duration = Duration::from_millis(50);
-const LONG: Duration = Duration::from_secs(20);
+pub(super) const LONG: Duration = Duration::from_secs(20);
 
 pub(super) struct Fixture {
     pub(super) handle: PartitionHandle,

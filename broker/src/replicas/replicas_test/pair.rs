@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trimaran_api::client::{Controllers, http_client};
-use trimaran_api::replica::{AppendResponse, ReplicaFetchRequest, RequiredAcks};
+use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_api::{ApiError, body, headers, paths};
 use trimaran_commit_log::{LogDir, RealDisk};
 use trimaran_metadata::record::{
@@ -23,8 +21,8 @@ use trimaran_metadata::record::{
 use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
-    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+    BrokerEpoch, BrokerId, ClusterId, IncarnationId, LeaderEpoch, Offset, PartitionEpoch,
+    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
 };
 use uuid::Uuid;
 
@@ -37,6 +35,7 @@ use crate::partition::{PartitionHandle, PartitionStatus};
 use crate::replicas::{DataDirs, OpenReport, Replicas};
 
 use super::quorum::{Quorum, alter};
+use super::served::{Served, fetch};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
 pub(super) const TWO: BrokerId = BrokerId(2);
@@ -49,7 +48,7 @@ pub(super) struct Broker {
 }
 
 pub(super) struct Pair {
-    quorum: Arc<Quorum>,
+    pub(super) quorum: Arc<Quorum>,
     controller: SocketAddr,
     folders: [tempfile::TempDir; 2],
     brokers: [Option<Broker>; 2],
@@ -58,14 +57,6 @@ pub(super) struct Pair {
     pub(super) extra_dirs: usize,
     fetches: Arc<AtomicUsize>,
     _controller_task: JoinHandle<()>,
-}
-
-type Serving = (Arc<Replicas>, Arc<AtomicUsize>);
-
-async fn fetch(State((replicas, fetches)): State<Serving>, request: Bytes) -> impl IntoResponse {
-    fetches.fetch_add(1, Ordering::Relaxed);
-    let request: ReplicaFetchRequest = body::from_msgpack(&request).unwrap();
-    msgpack(&replicas.follower_fetch(&request).await)
 }
 
 pub(super) fn msgpack<T: serde::Serialize>(value: &T) -> impl IntoResponse + use<T> {
@@ -90,7 +81,9 @@ fn place(id: BrokerId) -> usize {
 
 /// The identity of a broker's log directory.
 pub(super) fn directory(id: BrokerId, number: usize) -> DirectoryId {
-    DirectoryId::from_uuid(Uuid::from_u128(u128::from(id.0) + 100 * number as u128))
+    DirectoryId::from_uuid(Uuid::from_u128(
+        1_000 + u128::from(id.0) + 100 * number as u128,
+    ))
 }
 
 impl Pair {
@@ -142,14 +135,15 @@ impl Pair {
         let context = self.context(id);
         let replicas = Replicas::new(context.clone(), self.data_dirs(id), 8);
         let app = axum::Router::new()
-            .route(paths::REPLICA_FETCH, post(fetch))
-            .with_state((Arc::clone(&replicas), Arc::clone(&self.fetches)));
+            .route(paths::REPLICA_FETCH, get(fetch))
+            .with_state(Served::new(&replicas, &self.fetches));
         let (address, server) = serve(app).await;
         self.register(id, address);
         let image = context.current_image();
         let report = replicas.open_all(&image).await.unwrap();
         let fetchers = Arc::new(Fetchers::new(context.clone()));
-        let assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
+        assignments.apply(image).await;
         let worker = IsrWorker::new(
             context.clone(),
             replicas.isr_changes().clone(),
@@ -160,6 +154,7 @@ impl Pair {
             tokio::spawn(assignments.run(context.image.clone())),
             tokio::spawn(worker.run()),
             tokio::spawn(Arc::clone(&replicas).watch_directories()),
+            tokio::spawn(Arc::clone(&replicas).watch_replicas()),
         ];
         self.brokers[place(id)] = Some(Broker {
             replicas,
@@ -167,6 +162,22 @@ impl Pair {
             tasks,
         });
         report
+    }
+
+    /// From now on the controllers hear what the broker reports of its replicas.
+    pub(super) fn hear(&mut self, id: BrokerId) {
+        let quorum = Arc::clone(&self.quorum);
+        let broker = self.brokers[place(id)].as_mut().expect("running");
+        let mut reports = broker.replicas.reports();
+        broker.tasks.push(tokio::spawn(async move {
+            loop {
+                let report = Arc::clone(&reports.borrow_and_update());
+                quorum.heard(id, &report);
+                if reports.changed().await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 
     pub(super) fn data_dirs(&self, id: BrokerId) -> DataDirs {
@@ -244,8 +255,14 @@ impl Pair {
     pub(super) async fn stop(&mut self, id: BrokerId) -> bool {
         let broker = self.brokers[place(id)].take().expect("running");
         broker.fetchers.stop();
-        broker.tasks.iter().for_each(JoinHandle::abort);
-        broker.replicas.shutdown().await
+        for task in broker.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+        let was_clean = broker.replicas.shutdown().await;
+        drop(broker.fetchers);
+        released(broker.replicas).await;
+        was_clean
     }
 
     /// Ends a broker as a kill would: nothing is closed and nothing is marked.
@@ -256,13 +273,8 @@ impl Pair {
             task.abort();
             let _ = task.await;
         }
-        // The directory's lock ends with the last owner.
-        let released = Arc::downgrade(&broker.replicas);
-        drop(broker.replicas);
         drop(broker.fetchers);
-        while released.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
+        released(broker.replicas).await;
     }
 
     /// Creates a topic of one partition and waits until both brokers have taken it up.
@@ -376,6 +388,14 @@ impl Pair {
         std::fs::remove_dir_all(self.log_dir(id, name)).unwrap();
     }
 
+    /// Flips a bit in the first record of a log's first segment.
+    pub(super) fn damage(&self, id: BrokerId, name: &str) {
+        let path = self.log_dir(id, name).join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[65] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+
     pub(super) fn log_dir(&self, id: BrokerId, name: &str) -> std::path::PathBuf {
         self.folders[place(id)].path().join("logs").join(name)
     }
@@ -459,13 +479,26 @@ impl Pair {
     }
 
     pub(super) fn stray_directories(&self, id: BrokerId) -> usize {
+        self.folders_ending_in(id, "-stray").len()
+    }
+
+    pub(super) fn folders_ending_in(&self, id: BrokerId, end: &str) -> Vec<std::path::PathBuf> {
         let logs = self.folders[place(id)].path().join("logs");
-        let names = std::fs::read_dir(logs)
+        let paths = std::fs::read_dir(logs)
             .unwrap()
-            .map(|entry| entry.unwrap().file_name());
-        names
-            .filter(|name| name.to_string_lossy().ends_with("-stray"))
-            .count()
+            .map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(end))
+            .collect()
+    }
+}
+
+/// Waits until nobody else has the replicas: the directory's lock ends with the last owner.
+async fn released(replicas: Arc<Replicas>) {
+    let last = Arc::downgrade(&replicas);
+    drop(replicas);
+    while last.strong_count() > 0 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -12,10 +12,11 @@ use trimaran_api::controller::{
 };
 use trimaran_metadata::record::PartitionChange;
 use trimaran_metadata::{ChangeReason, MetadataImage, MetadataRecord};
-use trimaran_types::{PartitionEpoch, TopicIdPartition};
+use trimaran_types::{BrokerId, DirectoryId, LeaderEpoch, PartitionEpoch, TopicIdPartition};
 use uuid::Uuid;
 
 use super::pair::msgpack;
+use crate::session::DamageReport;
 
 /// The controllers: one image, changed under a lock and published.
 pub(super) struct Quorum {
@@ -34,6 +35,49 @@ impl Quorum {
         let mut last = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         Uuid::from_u128(*last)
+    }
+
+    /// Reports of damaged replicas, as the controllers decide on them.
+    pub(super) fn heard(&self, from: BrokerId, report: &DamageReport) {
+        for replica in &report.damaged {
+            self.give_up(from, replica.partition, replica.served_up_to);
+        }
+        for partition in &report.restored {
+            let image = Arc::clone(&self.image.borrow());
+            let reason = ChangeReason::ElectedLastKnown;
+            let mut change = PartitionChange::new(partition.topic_id, partition.partition, reason);
+            let replicas = &image.partition(*partition).unwrap().replicas;
+            change.directories = Some(replicas.iter().copied().map(directory).collect());
+            change.isr = Some(vec![from]);
+            change.leader = Some(Some(from));
+            change.last_known_eligible = Some(Vec::new());
+            self.change(&[MetadataRecord::PartitionChange(change)]);
+        }
+    }
+
+    fn give_up(&self, from: BrokerId, id: TopicIdPartition, served: Option<LeaderEpoch>) {
+        let image = Arc::clone(&self.image.borrow());
+        let Some(state) = image.partition(id) else {
+            return;
+        };
+        let isr: Vec<_> = state.isr.iter().copied().filter(|it| *it != from).collect();
+        let leader = state.leader.filter(|leader| *leader != from);
+        let leader = leader.or_else(|| isr.first().copied());
+        let lost = |replica: &BrokerId| {
+            if *replica == from {
+                DirectoryId::LOST
+            } else {
+                directory(*replica)
+            }
+        };
+        let reason = ChangeReason::ReplicaDamaged;
+        let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
+        change.directories = Some(state.replicas.iter().map(lost).collect());
+        change.last_known_eligible = isr.is_empty().then(|| vec![from]);
+        change.isr = Some(isr);
+        let is_believed = served.is_some_and(|epoch| epoch >= state.leader_epoch);
+        change.leader = (leader != state.leader || is_believed).then_some(leader);
+        self.change(&[MetadataRecord::PartitionChange(change)]);
     }
 
     /// ISR changes, as the controllers decide them; what is stale is refused.
@@ -58,6 +102,9 @@ impl Quorum {
                 } = asked.partition;
                 let reason = ChangeReason::IsrExpanded;
                 let mut change = PartitionChange::new(topic_id, partition, reason);
+                // Whoever enters is in the directory that its broker has.
+                let replicas = state.iter().flat_map(|state| &state.replicas);
+                change.directories = Some(replicas.copied().map(directory).collect());
                 change.isr = Some(isr);
                 self.change(&[MetadataRecord::PartitionChange(change)]);
             }
@@ -81,4 +128,9 @@ impl Quorum {
 pub(super) async fn alter(State(quorum): State<Arc<Quorum>>, request: Bytes) -> impl IntoResponse {
     let response = quorum.alter(body::from_msgpack(&request).unwrap());
     msgpack(&response)
+}
+
+/// The directory of a broker, while it works.
+pub(super) fn directory(id: BrokerId) -> DirectoryId {
+    DirectoryId::from_uuid(Uuid::from_u128(1_000 + u128::from(id.0)))
 }

@@ -66,6 +66,10 @@ pub(super) struct Recovered {
     pub times: IndexTail<TimeEntry>,
     pub indexer: Indexer,
     pub log_end: Offset,
+    /// The walk began here; what is derived from earlier batches was not doubted.
+    pub walked_from: Offset,
+    /// Whether a batch that was walked names a producer.
+    pub has_producers: bool,
     pub report: RecoveryReport,
 }
 
@@ -102,6 +106,8 @@ pub(super) struct Recovery<'a> {
     /// Nothing is known about epochs, so everything is walked.
     from_the_start: bool,
     epochs: EpochCache,
+    walked_from: Option<Offset>,
+    has_producers: bool,
     report: RecoveryReport,
 }
 
@@ -129,6 +135,8 @@ impl<'a> Recovery<'a> {
             listing,
             from_the_start: epochs.is_none(),
             epochs: epochs.unwrap_or_default(),
+            walked_from: None,
+            has_producers: false,
             report: RecoveryReport::default(),
         }
     }
@@ -163,6 +171,8 @@ impl<'a> Recovery<'a> {
                 Kept::nothing(base)
             };
             let (kept, scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
+            self.walked_from.get_or_insert(kept.expected);
+            self.has_producers |= scanned.has_producers;
             self.epochs.truncate_from(kept.expected);
             for entry in &scanned.epochs {
                 // The walk has checked that epochs grow.
@@ -230,6 +240,8 @@ impl<'a> Recovery<'a> {
             times,
             indexer: scanned.indexer,
             log_end: end,
+            walked_from: self.walked_from.unwrap_or(end),
+            has_producers: self.has_producers,
             report: self.report,
         })
     }

@@ -13,6 +13,7 @@ use super::control_state::{ControlState, Facts};
 use super::registered_under;
 use super::transition::{enter_service, leave_service, unchanged};
 use crate::decide::budget::RecordBudget;
+use crate::decide::partitions::changes_of_reports;
 use crate::decide::{Decision, FollowUp, Refusal};
 
 /// What only the sessions know.
@@ -71,6 +72,13 @@ pub(super) fn heartbeat_within(
         let mut change = unchanged(registration, FenceReason::DirectoryFailed);
         change.directories = Some(left);
         let (records, _) = leave_service(view, change, ChangeReason::DirectoryFailed, budget)?;
+        return Ok(answer(now, (records, FollowUp::DecideAgain)));
+    }
+    let mut room = budget.clone();
+    let reported = changes_of_reports(view, request, &mut room);
+    if !reported.is_empty() {
+        // Before the broker comes into service: it must not be elected to what it cannot serve.
+        let records = reported.into_iter().map(MetadataRecord::from).collect();
         return Ok(answer(now, (records, FollowUp::DecideAgain)));
     }
     let next = now.after(facts(view, registration, request, context));

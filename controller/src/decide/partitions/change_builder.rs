@@ -8,7 +8,7 @@
 //!   holds every acknowledged record (KIP-966);
 //! - whoever enters the ISR is recorded in a directory that its broker has;
 //! - a leader is named, and so the leader epoch moves, only when the leadership changes: an ISR
-//!   change alone must not stall producers (KAFKA-15021).
+//!   change alone must not stall producers (KAFKA-15021). The exception is asked for by name.
 
 use trimaran_metadata::record::PartitionChange;
 use trimaran_metadata::{
@@ -24,6 +24,8 @@ pub(super) struct ChangeBuilder<'a> {
     found: PartitionRef<'a>,
     isr: Vec<BrokerId>,
     lost: Option<BrokerId>,
+    damaged: Option<BrokerId>,
+    begins_epoch: bool,
     leader_has_recovered: bool,
     reason: ChangeReason,
     reason_broker: Option<BrokerId>,
@@ -46,6 +48,8 @@ impl<'a> ChangeBuilder<'a> {
             found,
             isr,
             lost: None,
+            damaged: None,
+            begins_epoch: false,
             leader_has_recovered,
             reason,
             reason_broker,
@@ -61,6 +65,21 @@ impl<'a> ChangeBuilder<'a> {
     /// Takes `replica` for one that may have lost records: out of the ISR, and not eligible.
     pub(super) const fn with_lost(mut self, replica: BrokerId) -> Self {
         self.lost = Some(replica);
+        self
+    }
+
+    /// Takes `replica` for one that is damaged or gone: lost, marked so until it enters the ISR
+    /// again, and no leader on any ground.
+    pub(super) const fn with_damaged(mut self, replica: BrokerId) -> Self {
+        self.lost = Some(replica);
+        self.damaged = Some(replica);
+        self
+    }
+
+    /// Begins a new leader epoch even if the leader stays: what it has learned in this one must not
+    /// be believed any more.
+    pub(super) const fn with_new_epoch(mut self) -> Self {
+        self.begins_epoch = true;
         self
     }
 
@@ -82,6 +101,7 @@ impl<'a> ChangeBuilder<'a> {
             isr: &isr,
             eligible: &eligible,
             last_known,
+            damaged: self.damaged,
             unclean_allowed: self
                 .view
                 .unclean_leader_election_enabled(&self.found.topic.name),
@@ -107,7 +127,8 @@ impl<'a> ChangeBuilder<'a> {
         let change = PartitionChange {
             directories: self.directories_for(&isr),
             isr: (isr != state.isr).then_some(isr),
-            leader: (leader != state.leader).then_some(leader),
+            leader: (leader != state.leader || (self.begins_epoch && leader.is_some()))
+                .then_some(leader),
             leader_recovery: (recovery != state.leader_recovery).then_some(recovery),
             eligible_leader_replicas: differs(eligible, &state.eligible_leader_replicas),
             last_known_eligible: differs(
@@ -187,6 +208,9 @@ impl<'a> ChangeBuilder<'a> {
         recorded: DirectoryId,
         state: &PartitionState,
     ) -> DirectoryId {
+        if Some(replica) == self.damaged {
+            return DirectoryId::LOST;
+        }
         let enters = isr.contains(&replica) && !state.isr.contains(&replica);
         match self.view.brokers.get(replica) {
             Some(broker) if enters => {

@@ -5,10 +5,10 @@
 //! empty, among the eligible leader replicas. Nobody else may lead, save by the two last rungs:
 //! the last known leader, when nobody is left who is known to hold every acknowledged record; and
 //! anyone at all, where the topic allows unclean election. The dead are never elected
-//! (KAFKA-19522).
+//! (KAFKA-19522), nor are the lost: replicas whose broker said that their log is damaged or gone.
 
 use trimaran_metadata::{BrokersImage, PartitionState};
-use trimaran_types::BrokerId;
+use trimaran_types::{BrokerId, DirectoryId};
 
 /// What an election looks at.
 pub(super) struct Election<'a> {
@@ -22,6 +22,8 @@ pub(super) struct Election<'a> {
     pub(super) eligible: &'a [BrokerId],
     /// The last leader, as it will be.
     pub(super) last_known: Option<BrokerId>,
+    /// A replica that is damaged or gone, as its broker says now.
+    pub(super) damaged: Option<BrokerId>,
     /// Whether a replica that may lack acknowledged records may lead.
     pub(super) unclean_allowed: bool,
 }
@@ -72,7 +74,8 @@ impl Election<'_> {
         self.unclean()
     }
 
-    /// Prefers a replica whose disk is in place over one that has nothing.
+    /// Prefers a replica whose disk is in place over one that has nothing. One that is lost could
+    /// not serve, and to begin it anew would throw away what a person may still save.
     fn unclean(&self) -> Elected {
         if !self.unclean_allowed {
             return Elected::Nobody;
@@ -80,12 +83,23 @@ impl Election<'_> {
         let replicas = || self.state.replicas.iter().copied();
         replicas()
             .find(|replica| self.is_acceptable(*replica))
-            .or_else(|| replicas().find(|replica| self.brokers.is_active(*replica)))
+            .or_else(|| {
+                let may_begin_anew = |replica: &BrokerId| {
+                    self.brokers.is_active(*replica) && !self.is_lost(*replica)
+                };
+                replicas().find(may_begin_anew)
+            })
             .map_or(Elected::Nobody, Elected::Uncleanly)
     }
 
     fn is_acceptable(&self, candidate: BrokerId) -> bool {
-        self.brokers.is_active(candidate) && has_its_directory(self.brokers, self.state, candidate)
+        self.brokers.is_active(candidate)
+            && !self.is_lost(candidate)
+            && has_its_directory(self.brokers, self.state, candidate)
+    }
+
+    fn is_lost(&self, replica: BrokerId) -> bool {
+        Some(replica) == self.damaged || is_marked_lost(self.state, replica)
     }
 }
 
@@ -99,6 +113,12 @@ pub(super) fn has_its_directory(
         (Some(registration), Some(directory)) => registration.directories.contains(&directory),
         _ => false,
     }
+}
+
+/// Whether the replica's broker said that its log is damaged or gone, and it has not been in sync
+/// since.
+pub(super) fn is_marked_lost(state: &PartitionState, replica: BrokerId) -> bool {
+    state.directory_of(replica) == Some(DirectoryId::LOST)
 }
 
 #[cfg(test)]

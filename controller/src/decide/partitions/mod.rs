@@ -1,15 +1,17 @@
 //! Decisions about partitions: who is in the ISR, and who leads.
 //!
 //! `alter` judges what a leader asks for. `fallout` finds the partitions that a broker's coming or
-//! going touches. Both leave the making of the change to `change_builder`, the one place that turns
+//! going touches, `damage` those that it reports as damaged. All leave the making of the change to `change_builder`, the one place that turns
 //! a wanted ISR into a record, and that asks `election` for a leader.
 
 mod alter;
 mod change_builder;
+mod damage;
 mod election;
 mod fallout;
 mod sweep;
 
 pub use alter::alter_partitions;
+pub(super) use damage::changes_of_reports;
 pub(super) use fallout::{Loss, changes_of_departure, changes_of_return};
 pub use sweep::elect_leaderless;

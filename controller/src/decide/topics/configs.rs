@@ -26,8 +26,19 @@ const KNOWN: &[(&str, Kind)] = &[
         Kind::OneOf(&["delete", "compact", "delete,compact", "compact,delete"]),
     ),
     (
+        "compression.gzip.level",
+        Kind::OneOf(&["-1", "1", "2", "3", "4", "5", "6", "7", "8", "9"]),
+    ),
+    (
         "compression.type",
         Kind::OneOf(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
+    ),
+    (
+        "compression.zstd.level",
+        Kind::Integer {
+            low: -131_072,
+            high: 22,
+        },
     ),
     (
         "file.delete.delay.ms",
@@ -195,7 +206,9 @@ mod tests {
     fn known_settings_with_values_in_bounds_pass() {
         let good = [
             ("cleanup.policy", "compact,delete"),
+            ("compression.gzip.level", "9"),
             ("compression.type", "zstd"),
+            ("compression.zstd.level", "-131072"),
             ("flush.messages", "1"),
             ("flush.ms", "0"),
             ("index.interval.bytes", "4096"),
@@ -227,6 +240,15 @@ mod tests {
         assert_eq!(
             one("flush.messages", "0"),
             "flush.messages is 0, expected 1 to 9223372036854775807"
+        );
+        assert_eq!(
+            one("compression.type", "brotli"),
+            "compression.type is 'brotli', expected 'producer' or 'uncompressed' or 'gzip' or \
+             'snappy' or 'lz4' or 'zstd'"
+        );
+        assert_eq!(
+            one("compression.zstd.level", "23"),
+            "compression.zstd.level is 23, expected -131072 to 22"
         );
         assert_eq!(
             one("retention.ms", "-2"),

@@ -115,6 +115,36 @@ fn a_busy_follower_that_is_always_a_little_behind_stays() {
 }
 
 #[test]
+fn one_that_joins_far_behind_the_log_end_has_the_lag_limit_from_then_on() {
+    for by_metadata in [false, true] {
+        let mut leader = start_with(&[1], SYNCED, 0);
+        // Producers that wait for nobody: the log grows, the high watermark stands (KIP-966).
+        for offset in 0..40 {
+            apply(&mut leader, 1, Event::Append(offset, None));
+        }
+        let now = 5 * LAG_MS;
+        let join = propose(
+            7,
+            &[(1, Some(100)), (2, Some(200))],
+            IsrChange::Expand(BrokerId(2)),
+        );
+        assert_eq!(apply(&mut leader, now, Event::Fetch(2, 0, 0)), vec![join]);
+        if by_metadata {
+            apply(&mut leader, now, Event::State(committed(&[1, 2], 8)));
+        } else {
+            apply(&mut leader, now, Event::Answer(7, answered(&[1, 2], 8)));
+        }
+        assert_eq!(leader.isr(), ids(&[1, 2]));
+        assert_eq!(leader.next_deadline(at(now)), Some(at(now + LAG_MS + 1)));
+        apply(&mut leader, now + 1, Event::Fetch(2, 1, 1));
+        assert_eq!(apply(&mut leader, now + LAG_MS, Event::Tick), vec![]);
+        let put_out = propose(8, &[(1, Some(100))], IsrChange::Shrink(ids(&[2])));
+        let later = now + LAG_MS + 1;
+        assert_eq!(apply(&mut leader, later, Event::Tick), vec![put_out]);
+    }
+}
+
+#[test]
 fn a_follower_joins_when_it_has_all_that_is_committed_and_is_counted_from_then_on() {
     let mut leader = start_with(&[1, 2], SYNCED, 10);
     run(

@@ -1,8 +1,10 @@
 //! What `make bench` runs: six real processes on this machine, and the figures of one run.
 //!
 //! `--quick` makes few and short rounds; `--only NAME` runs one part (start, idle, failover,
-//! controller-failover, produce); `--json FILE` says where the figures go for programs. Absolute times
-//! differ between machines and moments: ratios to the baseline of the same run are what to compare.
+//! controller-failover, produce); `--row RECORDS/ACKS/CONNECTIONS` runs one row of produce (`1/all/64`),
+//! and `--broker KEY=VALUE` sets something for its brokers; `--json FILE` says where the figures go
+//! for programs. Absolute times differ between machines and moments: ratios to the baseline of the
+//! same run are what to compare.
 
 mod baseline;
 mod connection;

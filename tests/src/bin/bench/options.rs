@@ -19,6 +19,9 @@ const PARTS: &[&str] = &[
 pub(crate) struct Options {
     quick: bool,
     only: Option<String>,
+    row: Option<String>,
+    /// `--broker KEY=VALUE`: settings of every broker.
+    pub(crate) broker_settings: Vec<(String, String)>,
     pub(crate) json: PathBuf,
 }
 
@@ -28,6 +31,8 @@ impl Options {
         let mut options = Self {
             quick: false,
             only: None,
+            row: None,
+            broker_settings: Vec::new(),
             json,
         };
         while let Some(argument) = arguments.next() {
@@ -41,7 +46,22 @@ impl Options {
                     }
                     options.only = Some(part);
                 }
-                other => bail!("unknown argument '{other}'; known are --quick, --only, --json"),
+                "--row" => {
+                    options.row = Some(arguments.next().context("--row needs its name")?);
+                }
+                "--broker" => {
+                    let setting = arguments.next().context("--broker needs KEY=VALUE")?;
+                    let (key, value) = setting
+                        .split_once('=')
+                        .context("--broker needs KEY=VALUE")?;
+                    let setting = (key.to_owned(), value.to_owned());
+                    options.broker_settings.push(setting);
+                }
+                other => {
+                    bail!(
+                        "unknown argument '{other}'; known are --quick, --only, --row, --broker, --json"
+                    )
+                }
             }
         }
         Ok(options)
@@ -49,6 +69,11 @@ impl Options {
 
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
+    }
+
+    /// Whether the row of this name is wanted: all are, unless one was named.
+    pub(crate) fn wants_row(&self, name: &str) -> bool {
+        self.row.as_deref().is_none_or(|row| row == name)
     }
 
     /// Cold starts.

@@ -40,7 +40,10 @@ struct Round {
 }
 
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()> {
-    let spec = ClusterSpec::three_and_three().storage(Storage::Disk);
+    let mut spec = ClusterSpec::three_and_three().storage(Storage::Disk);
+    for (key, value) in &options.broker_settings {
+        spec = spec.broker_setting(key, value);
+    }
     let cluster = Cluster::start(&spec).await?;
     let rest = Rest::new(cluster.http().clone(), cluster.broker_addresses(), 1)?;
     Admin::new(rest)
@@ -67,6 +70,9 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
                     acks,
                     connections,
                 };
+                if !options.wants_row(&format!("{records}/{acks}/{connections}")) {
+                    continue;
+                }
                 one_row(options, report, &cluster, row)
                     .await
                     .with_context(|| format!("{row:?}\n{}", cluster.report()))?;

@@ -40,6 +40,7 @@ pub(super) struct Receipts {
 impl Receipts {
     /// The receipt of a record that was sent.
     pub(super) fn push(&self, out: &mut Vec<u8>, record: &Described, result: RecordResult) {
+        let append_time = result.append_time;
         let offset = match result.result {
             Ok(offset) => offset,
             Err(error) => return push_error(out, in_stream(error)),
@@ -54,7 +55,7 @@ impl Receipts {
             topic_name: self.topic.clone(),
             partition_id: result.partition,
             offset,
-            timestamp: wall_clock::text(record.timestamp),
+            timestamp: wall_clock::text(append_time.unwrap_or(record.timestamp)),
             key: record.key.map(data),
             value: record.value.map(data),
         };

@@ -12,7 +12,9 @@ use trimaran_types::{KafkaError, Timestamp, TopicId, TopicName};
 use super::receipt::{Described, Receipts, push_error};
 use super::record::{self, BadRecord, Parsed};
 use crate::http::Service;
-use crate::produce::{Assigned, Draft, ProduceTo, RecordError, assign, check_place, send};
+use crate::produce::{
+    Assigned, Draft, ProduceTo, RecordError, assign, check_place, send, topic_compression,
+};
 use crate::wall_clock;
 
 /// Records that are ready to be sent, and what is known of the others.
@@ -92,6 +94,8 @@ impl Wave {
     ) -> Vec<u8> {
         let to = ProduceTo {
             router: service.router(),
+            codecs: &service.codecs,
+            compression: topic_compression(&service.image(), &context.topic),
             topic_id: context.topic_id,
             acks: context.acks,
             deadline,

@@ -13,6 +13,7 @@ struct Case {
     isr: Vec<u32>,
     eligible: Vec<u32>,
     last_known: Option<u32>,
+    damaged: Option<u32>,
     unclean_allowed: bool,
 }
 
@@ -36,6 +37,7 @@ impl Case {
             isr: &ids(&self.isr),
             eligible: &ids(&self.eligible),
             last_known: self.last_known.map(BrokerId),
+            damaged: self.damaged.map(BrokerId),
             unclean_allowed: self.unclean_allowed,
         }
         .run()
@@ -154,4 +156,37 @@ fn a_replaced_disk_leads_nothing_but_uncleanly_and_last() {
     };
     assert_eq!(unclean(&[1]), Elected::Uncleanly(BrokerId(2)));
     assert_eq!(unclean(&[1, 2, 3]), Elected::Uncleanly(BrokerId(1)));
+}
+
+#[test]
+fn a_damaged_replica_leads_on_no_ground_at_all() {
+    let case = |isr: &[u32], eligible: &[u32], last_known, unclean_allowed| {
+        Case {
+            isr: isr.to_vec(),
+            eligible: eligible.to_vec(),
+            last_known,
+            damaged: Some(1),
+            unclean_allowed,
+            fenced: vec![3],
+            ..Case::default()
+        }
+        .run()
+    };
+    assert_eq!(
+        case(&[1, 2], &[], None, false),
+        Elected::FromIsr(BrokerId(2))
+    );
+    assert_eq!(case(&[], &[1], None, false), Elected::Nobody);
+    assert_eq!(case(&[], &[], Some(1), false), Elected::Nobody);
+    assert_eq!(
+        case(&[], &[], Some(1), true),
+        Elected::Uncleanly(BrokerId(2))
+    );
+    let alone = Case {
+        damaged: Some(1),
+        fenced: vec![2, 3],
+        unclean_allowed: true,
+        ..Case::default()
+    };
+    assert_eq!(alone.run(), Elected::Nobody);
 }

@@ -1,0 +1,33 @@
+//! [`Counts`]: what became of damaged logs, for the metrics page.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Replicas;
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Damaged logs that are kept in the directory.
+    pub(super) damaged_logs: AtomicU64,
+    /// Replicas that were begun anew in this run.
+    pub(super) begun_anew: AtomicU64,
+}
+
+impl Replicas {
+    /// Replicas that are out of service because their log is damaged or gone.
+    #[must_use]
+    pub fn damaged_replicas(&self) -> usize {
+        self.table.damaged().len()
+    }
+
+    /// Damaged logs that are kept in the directory, as this run has counted them.
+    #[must_use]
+    pub fn damaged_logs_kept(&self) -> u64 {
+        self.counts.damaged_logs.load(Ordering::Relaxed)
+    }
+
+    /// Damaged replicas that this run has begun anew.
+    #[must_use]
+    pub fn replicas_begun_anew(&self) -> u64 {
+        self.counts.begun_anew.load(Ordering::Relaxed)
+    }
+}

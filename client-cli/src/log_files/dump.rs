@@ -1,0 +1,122 @@
+//! `trimaran log dump`.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use trimaran_commit_log::{DecompressLimits, Seen, decompress, inspect_partition};
+use trimaran_types::Offset;
+
+use super::{Asked, seen_json, seen_text, unreadable};
+use crate::failure::Failure;
+use crate::output::{OutputFormat, Printer};
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(crate) struct DumpArguments {
+    /// A partition's directory, the `logs` folder, or a broker's data directory.
+    path: PathBuf,
+    /// Show each record, not only its batch.
+    #[arg(long)]
+    records: bool,
+    /// Show the entries of the indexes.
+    #[arg(long)]
+    indexes: bool,
+    /// Begin with the batch that holds this offset.
+    #[arg(long, value_name = "OFFSET")]
+    from: Option<i64>,
+    /// Stop after this many batches of each partition.
+    #[arg(short = 'n', long)]
+    limit: Option<u64>,
+}
+
+impl DumpArguments {
+    /// Shows everything under the path.
+    ///
+    /// # Errors
+    /// When something cannot be read or the output fails. Damage is shown, and is no error.
+    pub(super) fn run(&self, printer: &mut Printer) -> Result<(), Failure> {
+        let asked = Asked::find(&self.path)?;
+        for file in &asked.checkpoints {
+            match printer.format() {
+                OutputFormat::Table => printer.line(&seen_text::checkpoint(file))?,
+                OutputFormat::Json => printer.json_line(&seen_json::checkpoint(file))?,
+            }
+        }
+        for dir in &asked.places.partitions {
+            let mut left = self.limit.unwrap_or(u64::MAX);
+            let mut failed = None;
+            let mut on_seen = |seen: &Seen<'_>| {
+                if !self.wants(seen) {
+                    return ControlFlow::Continue(());
+                }
+                if matches!(seen, Seen::Batch { .. }) {
+                    if left == 0 {
+                        return ControlFlow::Break(());
+                    }
+                    left -= 1;
+                }
+                match self.show(seen, printer) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(failure) => {
+                        failed = Some(failure);
+                        ControlFlow::Break(())
+                    }
+                }
+            };
+            let recovery_point = asked.recovery_point(dir);
+            inspect_partition(&asked.disk, dir, recovery_point, &mut on_seen)
+                .map_err(|error| unreadable(dir, &error))?;
+            if let Some(failure) = failed {
+                return Err(failure);
+            }
+        }
+        printer.flush()
+    }
+
+    fn wants(&self, seen: &Seen<'_>) -> bool {
+        match seen {
+            Seen::OffsetEntry { .. } | Seen::TimeEntry { .. } => self.indexes,
+            Seen::Batch { header, .. } => self
+                .from
+                .is_none_or(|from| header.last_offset() >= Offset(from)),
+            _ => true,
+        }
+    }
+
+    fn show(&self, seen: &Seen<'_>, printer: &mut Printer) -> Result<(), Failure> {
+        match printer.format() {
+            OutputFormat::Table => printer.line(&seen_text::text(seen))?,
+            OutputFormat::Json => printer.json_line(&seen_json::json(seen))?,
+        }
+        let Seen::Batch { batch, .. } = seen else {
+            return Ok(());
+        };
+        if !self.records {
+            return Ok(());
+        }
+        let records = match decompress(batch, &DecompressLimits::default()) {
+            Ok(plain) => plain.records(),
+            Err(error) => return unreadable_records(&error.to_string(), printer),
+        };
+        for record in records {
+            match (record, printer.format()) {
+                (Ok(record), OutputFormat::Table) => printer.line(&seen_text::record(&record))?,
+                (Ok(record), OutputFormat::Json) => {
+                    printer.json_line(&seen_json::record(&record))?;
+                }
+                // The checksum is right, so this was written so.
+                (Err(error), _) => return unreadable_records(&error.to_string(), printer),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Records that cannot be shown, or the rest of a batch that cannot.
+fn unreadable_records(cause: &str, printer: &mut Printer) -> Result<(), Failure> {
+    match printer.format() {
+        OutputFormat::Table => printer.line(&format!("    records not readable: {cause}")),
+        OutputFormat::Json => printer.json_line(&seen_json::unreadable_records(cause)),
+    }
+}

@@ -1,0 +1,83 @@
+//! `trimaran log`: the files of partitions, read offline. No broker is asked, nothing is written.
+
+mod dump;
+mod seen_json;
+mod seen_text;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use trimaran_commit_log::{
+    CheckpointFile, Disk, Places, RealDisk, find_places, inspect_checkpoints, parse_partition_dir,
+};
+use trimaran_types::Offset;
+
+use crate::failure::Failure;
+use crate::output::Printer;
+use dump::DumpArguments;
+
+/// What to do with the files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Show batches, records, indexes and checkpoints, in the order of the files.
+    Dump(DumpArguments),
+    /// Check every byte and say what is wrong; exit code 1 when records are damaged.
+    Verify {
+        /// A partition's directory, the `logs` folder, or a broker's data directory.
+        path: PathBuf,
+    },
+}
+
+impl LogCommand {
+    /// # Errors
+    /// When the files cannot be read, or, for `verify`, when records are damaged.
+    pub(crate) fn run(self, mut printer: Printer) -> Result<(), Failure> {
+        match self {
+            Self::Dump(dump) => dump.run(&mut printer),
+            Self::Verify { path } => verify::run(&path, &mut printer),
+        }
+    }
+}
+
+/// A path that was asked for, and what its checkpoints say.
+struct Asked {
+    disk: RealDisk,
+    places: Places,
+    checkpoints: Vec<CheckpointFile>,
+}
+
+impl Asked {
+    fn find(path: &Path) -> Result<Self, Failure> {
+        let disk = RealDisk;
+        let places = find_places(&disk, path).map_err(|error| {
+            unreadable(path, &error).try_next(
+                "trimaran log verify DIR   (a broker's log.dirs, its logs folder, or one topic-0 in it)",
+            )
+        })?;
+        let checkpoints = match &places.checkpoints {
+            Some(dir) => read_checkpoints(&disk, dir)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            disk,
+            places,
+            checkpoints,
+        })
+    }
+
+    fn recovery_point(&self, dir: &Path) -> Option<Offset> {
+        let partition = parse_partition_dir(dir.file_name()?.to_str()?)?;
+        self.checkpoints
+            .iter()
+            .find_map(|file| file.recovery_point(&partition))
+    }
+}
+
+fn read_checkpoints(disk: &dyn Disk, dir: &Path) -> Result<Vec<CheckpointFile>, Failure> {
+    inspect_checkpoints(disk, dir).map_err(|error| unreadable(dir, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot read {}: {error}", path.display()))
+}

@@ -1,0 +1,116 @@
+//! [`Finding`]: one thing that is wrong, where, and what it means for the next start.
+
+use std::path::PathBuf;
+
+use trimaran_types::{Offset, Timestamp};
+
+use crate::damage::Damage;
+
+/// What a finding means for the broker that opens the directory next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing to do: right under circumstances that the files alone do not tell.
+    Note,
+    /// Derived from the log; the next start makes it anew.
+    Rebuilt,
+    /// Bytes behind the last good batch, with no good one after them: a write that a stop cut
+    /// short. The next start cuts them off, unless they lie below what was synced.
+    TornTail,
+    /// Records are damaged or missing: the replica must be fetched again.
+    Damage,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Bytes that are no good batch, or a batch where it cannot be.
+    #[error("{cause}; the {bytes_left} bytes from here on were not read")]
+    Batch {
+        /// Why.
+        cause: Damage,
+        /// Bytes from there to the end of the file.
+        bytes_left: u64,
+    },
+    /// A segment does not begin where the one before it ends, or offsets are absent between
+    /// batches: as it should be after compaction, loss otherwise.
+    #[error("offsets {from} to {before} (excluded) are absent: right only in a compacted topic")]
+    Gap {
+        /// The first absent offset.
+        from: Offset,
+        /// The first one that is there again.
+        before: Offset,
+    },
+    /// The log ends before the recovery point that was checkpointed for it.
+    #[error("the log ends at offset {end} but was synced up to {recovery_point}")]
+    EndsTooEarly {
+        /// Where the good batches end.
+        end: Offset,
+        /// The checkpointed recovery point.
+        recovery_point: Offset,
+    },
+    /// A file that is made of equal entries has some bytes over.
+    #[error("{bytes} bytes are no whole number of entries")]
+    PartialEntry {
+        /// The file's length.
+        bytes: u64,
+    },
+    /// An index entry does not grow over the one before it.
+    #[error("entry {number} is not greater than the one before it")]
+    NotGrowing {
+        /// Counted from 0.
+        number: u64,
+    },
+    /// An offset index entry points to no batch that ends with its offset.
+    #[error("entry {number} says that a batch at {position} ends with offset {last}; none does")]
+    NoSuchBatch {
+        /// Counted from 0.
+        number: u64,
+        /// The entry's position.
+        position: u32,
+        /// The entry's offset.
+        last: Offset,
+    },
+    /// A time index entry does not give the largest timestamp up to its offset.
+    #[error(
+        "entry {number} says that {} is the largest timestamp up to offset {last}; {}",
+        timestamp.0,
+        largest.map_or_else(|| "no batch ends there".to_owned(), |largest| format!("it is {}", largest.0))
+    )]
+    WrongTimestamp {
+        /// Counted from 0.
+        number: u64,
+        /// The entry's timestamp.
+        timestamp: Timestamp,
+        /// The entry's offset.
+        last: Offset,
+        /// The largest one; `None` when no batch ends with that offset.
+        largest: Option<Timestamp>,
+    },
+    /// A small text file that cannot be read.
+    #[error("not readable as such a file")]
+    Unreadable,
+    /// A file that must be there.
+    #[error("missing, although there are segments")]
+    Missing,
+    /// A batch's epoch is not what the checkpoint says.
+    #[error("epochs of the batches are missing in it, the first one starts at offset {start}")]
+    EpochsDiffer {
+        /// Where the first epoch starts that the file does not have in this way.
+        start: Offset,
+    },
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in the file, when it is at one place.
+    pub position: Option<u64>,
+    /// The offset that it is about, when it is about one.
+    pub offset: Option<Offset>,
+    /// What it means.
+    pub severity: Severity,
+    /// What it is.
+    pub problem: Problem,
+}

@@ -1,0 +1,244 @@
+//! One partition's directory, file by file.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use trimaran_types::{Offset, TopicId};
+
+use super::indexes::{self, Ground};
+use super::segment::{SegmentBytes, Walked, walk};
+use super::{Finding, OnSeen, Problem, Seen, Severity};
+use crate::disk::{Disk, OpenHow};
+use crate::names::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
+use crate::{atomic_file, epoch_file, partition_metadata};
+
+/// What a partition's directory holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionSummary {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The topic's id, when it is readable.
+    pub topic_id: Option<TopicId>,
+    /// How many segments there are.
+    pub segments: usize,
+    /// Good batches, the records in them, and their bytes.
+    pub batches: u64,
+    /// Records in good batches.
+    pub records: u64,
+    /// Bytes of good batches.
+    pub bytes: u64,
+    /// The base offset of the first segment; `None` when there is none.
+    pub start: Option<Offset>,
+    /// The end of the good batches.
+    pub end: Option<Offset>,
+    /// The worst thing found; `None` when nothing is wrong.
+    pub worst: Option<Severity>,
+    /// `false` when the caller ended it early.
+    pub is_complete: bool,
+}
+
+/// Looks at everything in `dir` and tells of each thing. `recovery_point` is what the directory's
+/// checkpoint has for the partition, when it is known: damage below it is no torn tail.
+///
+/// # Errors
+/// The system refused. What is wrong with the files is told, not returned.
+pub fn inspect_partition(
+    disk: &dyn Disk,
+    dir: &Path,
+    recovery_point: Option<Offset>,
+    on_seen: &mut OnSeen<'_>,
+) -> io::Result<PartitionSummary> {
+    let mut worst = None;
+    let mut judged = |seen: &Seen<'_>| {
+        let Seen::Finding(finding) = seen else {
+            return on_seen(seen);
+        };
+        let mut finding = (*finding).clone();
+        let is_below =
+            matches!((finding.offset, recovery_point), (Some(at), Some(synced)) if at < synced);
+        if finding.severity == Severity::TornTail && is_below {
+            finding.severity = Severity::Damage;
+        }
+        worst = worst.max(Some(finding.severity));
+        on_seen(&Seen::Finding(&finding))
+    };
+    let segments = segments(disk, dir)?;
+    let mut summary = PartitionSummary {
+        dir: dir.to_owned(),
+        topic_id: None,
+        segments: segments.len(),
+        batches: 0,
+        records: 0,
+        bytes: 0,
+        start: segments.keys().next().copied(),
+        end: None,
+        worst: None,
+        is_complete: false,
+    };
+    let mut walked = Walked::default();
+    let flow = inspect_files(
+        disk,
+        dir,
+        (&segments, recovery_point),
+        (&mut summary.topic_id, &mut walked),
+        &mut judged,
+    )?;
+    summary.is_complete = flow.is_continue();
+    summary.batches = walked.batches;
+    summary.records = walked.records;
+    summary.bytes = walked.bytes;
+    summary.end = walked.end;
+    summary.worst = worst;
+    Ok(summary)
+}
+
+fn segments(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<Offset, u64>> {
+    let entries = disk.list(dir)?;
+    let log = |entry: crate::disk::DiskEntry| match SegmentFile::parse(&entry.name) {
+        Some((SegmentFile::Log, base)) if !entry.is_dir => Some((base, entry.bytes)),
+        _ => None,
+    };
+    Ok(entries.into_iter().filter_map(log).collect())
+}
+
+fn inspect_files(
+    disk: &dyn Disk,
+    dir: &Path,
+    (segments, recovery_point): (&BTreeMap<Offset, u64>, Option<Offset>),
+    (topic_id, walked): (&mut Option<TopicId>, &mut Walked),
+    on_seen: &mut OnSeen<'_>,
+) -> io::Result<ControlFlow<()>> {
+    *topic_id = match topic(disk, dir, !segments.is_empty(), on_seen)? {
+        ControlFlow::Continue(id) => id,
+        ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+    };
+    for (number, (&base, &bytes)) in segments.iter().enumerate() {
+        let is_last = number + 1 == segments.len();
+        let path = SegmentFile::Log.path(dir, base);
+        let seen = Seen::Segment {
+            file: &path,
+            base,
+            bytes,
+        };
+        if on_seen(&seen).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let file = disk.open(&path, OpenHow::Existing)?;
+        let segment = SegmentBytes {
+            path: &path,
+            file: file.as_ref(),
+            base,
+            bytes,
+            is_last,
+        };
+        let mut ground = Ground::default();
+        let (flow, is_whole) = walk(&segment, walked, &mut ground, on_seen)?;
+        if flow.is_break()
+            || indexes::inspect(disk, dir, base, (&ground, is_whole), on_seen)?.is_break()
+        {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    if let (Some(end), Some(recovery_point)) = (walked.end, recovery_point)
+        && end < recovery_point
+    {
+        let finding = Finding {
+            file: dir.to_owned(),
+            position: None,
+            offset: Some(end),
+            severity: Severity::Damage,
+            problem: Problem::EndsTooEarly {
+                end,
+                recovery_point,
+            },
+        };
+        if on_seen(&Seen::Finding(&finding)).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    epochs(disk, dir, walked, on_seen)
+}
+
+fn topic(
+    disk: &dyn Disk,
+    dir: &Path,
+    has_segments: bool,
+    on_seen: &mut OnSeen<'_>,
+) -> io::Result<ControlFlow<(), Option<TopicId>>> {
+    let file = dir.join(PARTITION_METADATA);
+    let text = read(disk, &file)?;
+    let finding = |problem| Finding {
+        file: file.clone(),
+        position: None,
+        offset: None,
+        severity: Severity::Damage,
+        problem,
+    };
+    let (flow, id) = match text.as_deref().map(partition_metadata::parse) {
+        Some(Some(id)) => (on_seen(&Seen::Topic(id)), Some(id)),
+        Some(None) => (on_seen(&Seen::Finding(&finding(Problem::Unreadable))), None),
+        None if has_segments => (on_seen(&Seen::Finding(&finding(Problem::Missing))), None),
+        None => (ControlFlow::Continue(()), None),
+    };
+    Ok(match flow {
+        ControlFlow::Continue(()) => ControlFlow::Continue(id),
+        ControlFlow::Break(()) => ControlFlow::Break(()),
+    })
+}
+
+/// The epoch checkpoint, against the batches. It may know of epochs that have no record, and it is
+/// written at checkpoints only, so the latest epochs of the log may be absent in it.
+fn epochs(
+    disk: &dyn Disk,
+    dir: &Path,
+    walked: &Walked,
+    on_seen: &mut OnSeen<'_>,
+) -> io::Result<ControlFlow<()>> {
+    let file = dir.join(LEADER_EPOCH_CHECKPOINT);
+    let Some(text) = read(disk, &file)? else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let finding = |offset, problem| Finding {
+        file: file.clone(),
+        position: None,
+        offset,
+        severity: Severity::Rebuilt,
+        problem,
+    };
+    let Some(cache) = epoch_file::parse(&text) else {
+        return Ok(on_seen(&Seen::Finding(&finding(None, Problem::Unreadable))));
+    };
+    if on_seen(&Seen::Epochs(cache.entries())).is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let last_known = cache.entries().last().map(|entry| entry.epoch);
+    let differs = walked.epochs.iter().enumerate().find(|(number, walked)| {
+        let known = cache
+            .entries()
+            .iter()
+            .find(|known| known.epoch == walked.epoch);
+        match known {
+            // The log's start may have passed the epoch's.
+            Some(known) if *number == 0 => known.start > walked.start,
+            Some(known) => known.start != walked.start,
+            None => Some(walked.epoch) < last_known,
+        }
+    });
+    Ok(match differs {
+        Some((_, differing)) => {
+            let start = differing.start;
+            let problem = Problem::EpochsDiffer { start };
+            on_seen(&Seen::Finding(&finding(Some(start), problem)))
+        }
+        None => ControlFlow::Continue(()),
+    })
+}
+
+fn read(disk: &dyn Disk, file: &Path) -> io::Result<Option<String>> {
+    match atomic_file::read_text(disk, file) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(String::new())),
+        read => read,
+    }
+}

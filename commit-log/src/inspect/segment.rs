@@ -1,0 +1,155 @@
+//! The batches of one segment, each verified.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use trimaran_types::record_batch::{BatchError, RecordBatch};
+use trimaran_types::{LeaderEpoch, Offset};
+
+use super::indexes::Ground;
+use super::{Finding, OnSeen, Problem, Seen, Severity, batch_of};
+use crate::damage::Damage;
+use crate::disk::DiskFile;
+use crate::epochs::EpochStart;
+use crate::header_hop::{HeaderHop, HopError};
+use crate::segment_scan::{check_order, has_good_batch_after};
+
+/// What the walk knows from the batches before, over all segments.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Where the good batches end; `None` before the first segment.
+    pub(super) end: Option<Offset>,
+    pub(super) latest_epoch: Option<LeaderEpoch>,
+    pub(super) epochs: Vec<EpochStart>,
+    pub(super) batches: u64,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+/// A segment's file, as the walk needs it.
+pub(super) struct SegmentBytes<'a> {
+    pub(super) path: &'a Path,
+    pub(super) file: &'a dyn DiskFile,
+    pub(super) base: Offset,
+    pub(super) bytes: u64,
+    pub(super) is_last: bool,
+}
+
+/// Walks a segment. The second value says whether all of its bytes are good batches.
+pub(super) fn walk(
+    segment: &SegmentBytes<'_>,
+    walked: &mut Walked,
+    ground: &mut Ground,
+    on_seen: &mut OnSeen<'_>,
+) -> io::Result<(ControlFlow<()>, bool)> {
+    let mut expected = walked.end.unwrap_or(segment.base);
+    for placed in HeaderHop::new(segment.file, 0, segment.bytes) {
+        let (position, verified) = match placed {
+            Ok(placed) => (placed.position, read(segment.file, placed)?),
+            Err(HopError::Io(error)) => return Err(error),
+            Err(HopError::Batch { position, cause }) => (position, Err(cause.into())),
+        };
+        let checked = verified.and_then(|batch| {
+            check_order(*batch.header(), expected, walked.latest_epoch, true)
+                .map(|(_, epoch)| (batch, epoch))
+        });
+        let (batch, epoch) = match checked {
+            Ok(good) => good,
+            Err(cause) => {
+                let finding = broken(segment, position, expected, cause)?;
+                return Ok((on_seen(&Seen::Finding(&finding)), false));
+            }
+        };
+        let header = *batch.header();
+        if header.base_offset > expected
+            && on_seen(&Seen::Finding(&gap(
+                segment,
+                position,
+                expected,
+                header.base_offset,
+            )))
+            .is_break()
+        {
+            return Ok((ControlFlow::Break(()), false));
+        }
+        if walked.latest_epoch != Some(epoch) {
+            walked.latest_epoch = Some(epoch);
+            walked.epochs.push(EpochStart {
+                epoch,
+                start: header.base_offset,
+            });
+        }
+        expected = header.next_offset();
+        walked.end = Some(expected);
+        walked.batches += 1;
+        walked.records += u64::from(header.record_count);
+        walked.bytes += header.total_bytes() as u64;
+        ground.add(
+            segment.base,
+            header.last_offset(),
+            position,
+            header.max_timestamp,
+        );
+        let seen = Seen::Batch {
+            position,
+            header: &header,
+            batch: &batch,
+        };
+        if on_seen(&seen).is_break() {
+            return Ok((ControlFlow::Break(()), false));
+        }
+    }
+    // A segment without a batch still says where the log goes on.
+    walked.end = Some(expected.max(segment.base));
+    Ok((ControlFlow::Continue(()), true))
+}
+
+fn read(
+    file: &dyn DiskFile,
+    placed: crate::header_hop::PlacedHeader,
+) -> io::Result<Result<RecordBatch, Damage>> {
+    let mut bytes = Vec::new();
+    let need = placed.header.total_bytes();
+    file.read_at(placed.position, need, &mut bytes)?;
+    let have = bytes.len();
+    if let Err(error) = RecordBatch::verify_front(&bytes) {
+        return Ok(Err(error.into()));
+    }
+    Ok(batch_of(bytes).ok_or_else(|| BatchError::Truncated { have, need }.into()))
+}
+
+fn broken(
+    segment: &SegmentBytes<'_>,
+    position: u64,
+    expected: Offset,
+    cause: Damage,
+) -> io::Result<Finding> {
+    let may_be_torn = segment.is_last && matches!(cause, Damage::Batch(_));
+    let is_torn =
+        may_be_torn && !has_good_batch_after(segment.file, position + 1, segment.bytes, expected)?;
+    Ok(Finding {
+        file: segment.path.to_owned(),
+        position: Some(position),
+        offset: Some(expected),
+        severity: if is_torn {
+            Severity::TornTail
+        } else {
+            Severity::Damage
+        },
+        problem: Problem::Batch {
+            cause,
+            bytes_left: segment.bytes - position,
+        },
+    })
+}
+
+fn gap(segment: &SegmentBytes<'_>, position: u64, from: Offset, before: Offset) -> Finding {
+    Finding {
+        file: segment.path.to_owned(),
+        position: Some(position),
+        offset: Some(from),
+        severity: Severity::Note,
+        problem: Problem::Gap { from, before },
+    }
+}

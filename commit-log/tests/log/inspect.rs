@@ -1,0 +1,189 @@
+//! Offline inspection says what is wrong, where, and nothing when nothing is.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use trimaran_commit_log::{
+    Finding, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places, inspect_partition,
+};
+use trimaran_types::{LeaderEpoch, Offset};
+
+use crate::rig::{NOW, Rig, batch_of};
+
+/// A log of several segments, closed.
+fn several_segments() -> Rig {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 60, 200);
+    log.assign_epoch(LeaderEpoch(1), log.log_end()).unwrap();
+    log.append_as_leader(vec![batch_of(&[b"later"])], LeaderEpoch(1), NOW)
+        .unwrap();
+    log.close().unwrap();
+    assert!(rig.segments().len() >= 3);
+    rig
+}
+
+fn inspect(dir: &Path, recovery_point: Option<Offset>) -> (PartitionSummary, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut on_seen = |seen: &Seen<'_>| {
+        if let Seen::Finding(finding) = seen {
+            findings.push((*finding).clone());
+        }
+        ControlFlow::Continue(())
+    };
+    let summary = inspect_partition(&RealDisk, dir, recovery_point, &mut on_seen).unwrap();
+    (summary, findings)
+}
+
+fn severities(findings: &[Finding]) -> Vec<Severity> {
+    findings.iter().map(|finding| finding.severity).collect()
+}
+
+#[test]
+fn a_good_log_has_no_findings_and_is_seen_whole() {
+    let rig = several_segments();
+    let (log, _) = rig.open(0, true).unwrap();
+    let (summary, findings) = inspect(&rig.dir(), Some(log.log_end()));
+    assert_eq!(findings, []);
+    assert_eq!(summary.worst, None);
+    assert!(summary.is_complete);
+    assert_eq!(summary.segments, rig.segments().len());
+    assert_eq!(summary.start, Some(Offset(0)));
+    assert_eq!(summary.end, Some(log.log_end()));
+    assert_eq!(summary.records, u64::try_from(log.log_end().0).unwrap());
+    let files = rig.segments();
+    let bytes: u64 = files
+        .values()
+        .map(|file| fs::metadata(file).unwrap().len())
+        .sum();
+    assert_eq!(summary.bytes, bytes);
+}
+
+#[test]
+fn the_entries_of_the_indexes_are_seen() {
+    let rig = several_segments();
+    let (mut offsets, mut times) = (0, 0);
+    let mut on_seen = |seen: &Seen<'_>| {
+        match seen {
+            Seen::OffsetEntry { .. } => offsets += 1,
+            Seen::TimeEntry { .. } => times += 1,
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    inspect_partition(&RealDisk, &rig.dir(), None, &mut on_seen).unwrap();
+    assert!(offsets > 0 && times > 0, "{offsets} {times}");
+}
+
+#[test]
+fn a_bit_flipped_anywhere_in_the_batches_is_found() {
+    let rig = several_segments();
+    for (number, path) in rig.segments().values().enumerate() {
+        let whole = fs::read(path).unwrap();
+        for at in (0..whole.len()).step_by(97) {
+            // The leader epoch lies outside the checksum, and base offset and length are judged by
+            // what comes next.
+            let mut broken = whole.clone();
+            broken[at] ^= 0x10;
+            fs::write(path, &broken).unwrap();
+            let (summary, findings) = inspect(&rig.dir(), None);
+            assert!(
+                summary.worst >= Some(Severity::Note),
+                "segment {number}, byte {at}: {findings:?}"
+            );
+        }
+        fs::write(path, &whole).unwrap();
+    }
+    assert_eq!(inspect(&rig.dir(), None).1, []);
+}
+
+#[test]
+fn a_torn_tail_is_told_from_damage() {
+    let rig = several_segments();
+    let (_, last) = rig.segments().pop_last().unwrap();
+    let bytes = fs::metadata(&last).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&last).unwrap();
+    file.set_len(bytes - 1).unwrap();
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(severities(&findings), [Severity::TornTail]);
+    let end = summary.end.unwrap();
+    // Below what was synced it is no torn tail.
+    let (summary, findings) = inspect(&rig.dir(), Some(end.next()));
+    assert_eq!(severities(&findings), [Severity::Damage, Severity::Damage]);
+    assert_eq!(summary.worst, Some(Severity::Damage));
+    assert!(matches!(findings[1].problem, Problem::EndsTooEarly { .. }));
+    // In an earlier segment it is none either.
+    let (_, first) = rig.segments().pop_first().unwrap();
+    let bytes = fs::metadata(&first).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&first).unwrap();
+    file.set_len(bytes - 1).unwrap();
+    assert_eq!(inspect(&rig.dir(), None).0.worst, Some(Severity::Damage));
+}
+
+#[test]
+fn index_entries_that_point_elsewhere_are_found_and_called_harmless() {
+    let rig = several_segments();
+    for extension in ["index", "timeindex"] {
+        let (_, first) = rig.segments().pop_first().unwrap();
+        let path = first.with_extension(extension);
+        let whole = fs::read(&path).unwrap();
+        assert!(!whole.is_empty());
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&[0, 0, 0xff, 0xff], whole.len() as u64 - 4)
+            .unwrap();
+        let (summary, findings) = inspect(&rig.dir(), None);
+        assert_eq!(summary.worst, Some(Severity::Rebuilt), "{findings:?}");
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let (_, findings) = inspect(&rig.dir(), None);
+        assert!(matches!(findings[0].problem, Problem::PartialEntry { .. }));
+        // Room that was reserved is no content.
+        fs::write(&path, [&whole[..], &[0; 240]].concat()).unwrap();
+        assert_eq!(inspect(&rig.dir(), None).1, []);
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn small_files_are_judged_too() {
+    let rig = several_segments();
+    let epochs = rig.dir().join("leader-epoch-checkpoint");
+    fs::write(&epochs, "0\n2\n0 7\n1 9\n").unwrap();
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert!(
+        matches!(findings[0].problem, Problem::EpochsDiffer { .. }),
+        "{findings:?}"
+    );
+    fs::write(&epochs, "garbage").unwrap();
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert_eq!(findings[0].problem, Problem::Unreadable);
+    fs::remove_file(&epochs).unwrap();
+    fs::remove_file(rig.dir().join("partition.metadata")).unwrap();
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert_eq!(findings[0].problem, Problem::Missing);
+}
+
+#[test]
+fn a_missing_segment_is_a_gap_that_compaction_alone_explains() {
+    let rig = several_segments();
+    let (base, second) = rig.segments().into_iter().nth(1).unwrap();
+    fs::remove_file(second).unwrap();
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert!(
+        matches!(findings[0].problem, Problem::Gap { from, .. } if from == Offset(base)),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn partitions_are_found_from_each_level() {
+    let rig = several_segments();
+    let root = rig.dir().parent().unwrap().to_owned();
+    for path in [rig.dir(), root] {
+        let places = find_places(&RealDisk, &path).unwrap();
+        assert_eq!(places.partitions, [rig.dir()]);
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(find_places(&RealDisk, nothing.path()).is_err());
+}
