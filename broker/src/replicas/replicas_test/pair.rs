@@ -21,8 +21,8 @@ use trimaran_metadata::record::{
 use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, IncarnationId, LeaderEpoch, Offset, PartitionEpoch,
-    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
+    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
 };
 use uuid::Uuid;
 
