@@ -1,6 +1,7 @@
 //! [`run`]: a broker from its start to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::metrics::Metrics;
 use crate::readiness::{Phase, Readiness};
 use crate::routing::{PartitionRouter, Remote};
 use crate::session::{SessionState, SessionWants};
+
+/// How long appends that were taken may take to be answered before the leaderships move.
+const RESIGN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A broker that has asked for service.
 struct Running {
@@ -156,6 +160,12 @@ async fn stop(
     tasks: &Tasks,
 ) {
     readiness.reached(Phase::Stopping);
+    if !running.data_plane.replicas.resign(RESIGN_PATIENCE).await {
+        tracing::warn!(
+            waited = ?RESIGN_PATIENCE,
+            "appends still wait for their acknowledgement; their callers may be left in doubt"
+        );
+    }
     controlled_shutdown::hand_over(
         &running.wants,
         &running.state,

@@ -37,7 +37,7 @@ pub use status::{PartitionRole, PartitionStatus};
 pub use topic_settings::TopicSettings;
 
 pub(crate) use event::{Event, FetchReply, Fetched, FollowerRequest, IsrAnswered};
-pub(crate) use refusal::no_such_partition;
+pub(crate) use refusal::{no_such_partition, not_serving};
 pub(crate) use seats::FetchWaiter;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use trimaran_api::ApiError;
 use trimaran_api::replica::AppendResponse;
 use trimaran_commit_log::{Flusher, Log};
 use trimaran_replication::LogPositions;
-use trimaran_replication::leader::{Outcome, WaiterId};
+use trimaran_replication::leader::{Leader, Outcome, WaiterId};
 use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
@@ -219,9 +219,7 @@ impl Owner {
 
     /// Ends what the role has promised: every append that waits is refused with `error`.
     pub(super) fn end_role(&mut self, error: KafkaError) {
-        self.high_watermark = self.known_high_watermark();
-        if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Idle) {
-            self.isr_changes.withdraw(self.id);
+        if let Some(leader) = self.lay_role_down() {
             self.carry_out(leader.end_with(error));
         }
         // None is left unless the core has lost it; nobody may wait for ever.
@@ -229,10 +227,23 @@ impl Owner {
             let refusal = append_refused(&self.name, error, Outcome::Unknown);
             let _ = waiting.reply.send(Err(refusal));
         }
+    }
+
+    /// Lays the role down with its followers and fetchers; the core of a leader may be renewed, and
+    /// the appends that wait with it.
+    pub(super) fn lay_role_down(&mut self) -> Option<Box<Leader>> {
+        self.high_watermark = self.known_high_watermark();
         for (_, reply, _) in self.synced_replies.drain(..) {
             let _ = reply.send(FollowerNext::NOTHING);
         }
         self.seats.clear();
+        match std::mem::replace(&mut self.role, Role::Idle) {
+            Role::Leader(leader) => {
+                self.isr_changes.withdraw(self.id);
+                Some(leader)
+            }
+            Role::Idle | Role::Follower(_) | Role::Failed => None,
+        }
     }
 
     /// Takes the replica out of service for the rest of this process.

@@ -15,7 +15,7 @@ impl Replicas {
     /// Appends to a partition that this broker leads; see [`PartitionHandle::append`].
     ///
     /// # Errors
-    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica, or resigns.
     pub async fn append(
         &self,
         partition: TopicIdPartition,
@@ -23,7 +23,9 @@ impl Replicas {
         acks: RequiredAcks,
         timeout: Duration,
     ) -> Result<AppendResponse, ApiError> {
-        self.hosted(partition)?.append(batches, acks, timeout).await
+        let handle = self.hosted(partition)?;
+        let _counted = self.count_in(handle.topic())?;
+        handle.append(batches, acks, timeout).await
     }
 
     /// Reads from a partition that this broker leads; see [`PartitionHandle::read`].

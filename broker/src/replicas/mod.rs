@@ -23,6 +23,7 @@ mod out_of_service;
 mod progress;
 mod quarantine;
 mod report;
+mod resign;
 mod shutdown;
 mod table;
 
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
 use trimaran_types::{Offset, TopicPartition};
 
@@ -53,6 +55,8 @@ pub struct Replicas {
     pub(super) isr_changes: IsrChanges,
     pub(super) budget: Arc<AppendBudget>,
     pub(super) clock: Clock,
+    /// One token for each append that is not answered yet; closed when this broker resigns.
+    pub(super) appends: TaskTracker,
     dir_failed: watch::Sender<bool>,
     progress: watch::Sender<OpenProgress>,
     suspects: condemn::Suspects,
@@ -80,6 +84,7 @@ impl Replicas {
             isr_changes: IsrChanges::new(),
             budget,
             clock: Clock::start(),
+            appends: TaskTracker::new(),
             dir_failed: watch::Sender::new(false),
             progress: watch::Sender::new(OpenProgress::default()),
             suspects: condemn::Suspects::default(),
