@@ -5,6 +5,7 @@ mod active_controller_killed;
 mod broker_disk_wiped;
 mod broker_stopped;
 mod compressed_topics;
+mod controller_behind;
 mod controller_disk_replaced;
 mod controller_missed_entries;
 mod damaged_replica;
