@@ -121,7 +121,10 @@ mod tests {
         // Standing by id alone, 1 would take the term in which only 2 can win.
         assert_eq!(turn(voter(1, 9), &[voter(2, 10)]), 1);
         assert_eq!(turn(voter(2, 10), &[voter(1, 9)]), 0);
-        assert_eq!(turn(voter(4, 9), &[voter(1, 10), voter(2, 9), voter(5, 9)]), 2);
+        assert_eq!(
+            turn(voter(4, 9), &[voter(1, 10), voter(2, 9), voter(5, 9)]),
+            2
+        );
         assert_eq!(turn(voter(7, 0), &[]), 0);
     }
 }

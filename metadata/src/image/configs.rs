@@ -69,6 +69,11 @@ impl ConfigsImage {
             .map(String::as_str)
     }
 
+    pub(super) fn cluster_default<'a>(&'a self, topic_key: &'a str) -> (&'a str, Option<&'a str>) {
+        let key = cluster_key(topic_key);
+        (key, self.cluster.get(key).map(String::as_str))
+    }
+
     pub(crate) const fn topics_map(&self) -> &OrdMap<TopicName, Values> {
         &self.topics
     }

@@ -125,8 +125,8 @@ fn first_directory(view: &MetadataImage, broker: BrokerId) -> Option<DirectoryId
     view.brokers.get(broker)?.directories.first().copied()
 }
 
-/// A topic is created whole or not at all, so it must fit into one entry (Kafka: POLICY_VIOLATION).
-fn check_size(name: &TopicName, records: &[MetadataRecord]) -> Result<(), Refusal> {
+/// A topic is created, or changed, whole or not at all, so it must fit into one entry (Kafka: POLICY_VIOLATION).
+pub(super) fn check_size(name: &TopicName, records: &[MetadataRecord]) -> Result<(), Refusal> {
     let mut budget = RecordBudget::of_an_entry();
     if records.iter().all(|record| budget.take(record)) {
         return Ok(());
