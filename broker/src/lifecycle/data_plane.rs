@@ -48,6 +48,7 @@ pub(super) async fn open(
         http: member.http.clone(),
         controllers: Arc::new(controllers),
         image: member.image.clone(),
+        lease: member.lease.clone(),
         replication: config.replication.clone(),
     };
     let directory_id = member.dir.directory_id();

@@ -47,9 +47,8 @@ impl Replicas {
                     && query.offset > status.log_start =>
             {
                 let epoch = status.leader_epoch;
-                Err(self
-                    .unless_deposed(&handle, partition, epoch, refusal)
-                    .await)
+                self.confirm_leading(&handle, partition, epoch).await?;
+                Err(refusal)
             }
             Err(refusal) if refusal.body.kafka_error == Some(KafkaError::KafkaStorageError) => {
                 self.check_again(&handle, query.offset, handle.status().high_watermark);
@@ -70,10 +69,21 @@ impl Replicas {
 
     /// The bounds of a partition that this broker leads; see [`PartitionHandle::offsets`].
     ///
+    /// The end never lies behind what another reader was shown before the question: without a lease
+    /// the controllers are asked who leads.
+    ///
     /// # Errors
-    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
-    pub fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
-        self.hosted(partition)?.offsets()
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica or does not lead any
+    /// more; `OFFSET_NOT_AVAILABLE` while no controller can say.
+    pub async fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+        let handle = self.hosted(partition)?;
+        let offsets = handle.offsets()?;
+        if self.leads_by_lease(partition, offsets.leader_epoch) {
+            return Ok(offsets);
+        }
+        let epoch = Some(offsets.leader_epoch);
+        self.confirm_leading(&handle, partition, epoch).await?;
+        Ok(offsets)
     }
 
     /// The replica of a partition, if this broker has it.

@@ -28,7 +28,10 @@ impl Replicas {
     ///
     /// # Errors
     /// This broker resigns. The count comes before the look, so that no append is overlooked.
-    pub(super) fn count_in(&self, partition: &TopicPartition) -> Result<TaskTrackerToken, ApiError> {
+    pub(super) fn count_in(
+        &self,
+        partition: &TopicPartition,
+    ) -> Result<TaskTrackerToken, ApiError> {
         let token = self.appends.token();
         if self.appends.is_closed() {
             let error = KafkaError::NotLeaderOrFollower;

@@ -34,7 +34,10 @@ pub trait LocalPartitions: Send + Sync + std::fmt::Debug + 'static {
     ) -> BoxFuture<'_, Result<Records, ApiError>>;
 
     /// The bounds of the log.
-    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError>;
+    fn offsets(
+        &self,
+        partition: TopicIdPartition,
+    ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>>;
 
     /// Answers a follower.
     fn fetch(

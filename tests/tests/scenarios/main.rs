@@ -16,4 +16,5 @@ mod no_fault;
 mod partition_leader_killed;
 mod pause_then_kill;
 mod rolling_restart;
+mod stale_leader;
 mod two_clusters;
