@@ -416,7 +416,10 @@ fn a_leader_that_leads_on_alone_acknowledges_what_is_on_its_disk() {
     };
     let (mut leader, actions) = leader.renew(at(3), start);
     assert_eq!(actions, vec![advance(1), ack(0)]);
-    assert_eq!(apply(&mut leader, 4, Event::Flushed(2)), vec![advance(2), ack(1)]);
+    assert_eq!(
+        apply(&mut leader, 4, Event::Flushed(2)),
+        vec![advance(2), ack(1)]
+    );
 }
 
 #[test]

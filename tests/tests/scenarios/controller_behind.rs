@@ -19,11 +19,7 @@ fn a_follower_that_lacks_entries_does_not_keep_another_one_from_taking_over() {
 }
 
 async fn run(cluster: &mut Cluster) -> Result<()> {
-    let rest = Rest::new(
-        cluster.http().clone(),
-        cluster.broker_addresses(),
-        1,
-    )?;
+    let rest = Rest::new(cluster.http().clone(), cluster.broker_addresses(), 1)?;
     let admin = Admin::new(rest);
     let active = admin.active_controller().await?;
     // The lower id would be the first in line if both had the same.

@@ -7,7 +7,7 @@ use trimaran_types::TopicName;
 use trimaran_types::limits::BATCH_BYTES_MAX;
 
 /// Every setting that is known, with the value in force; null where there is no bound.
-pub(super) fn effective(
+pub(in crate::http) fn effective(
     image: &MetadataImage,
     topic: &TopicName,
 ) -> BTreeMap<String, Option<String>> {
@@ -25,7 +25,7 @@ pub(super) fn effective(
 }
 
 /// What holds where nothing is set.
-fn built_in() -> [(&'static str, Option<String>); 15] {
+pub(in crate::http) fn built_in() -> [(&'static str, Option<String>); 15] {
     let text = |value: &str| Some(value.to_owned());
     let week_ms = || Some((7_u64 * 24 * 60 * 60 * 1_000).to_string());
     [
