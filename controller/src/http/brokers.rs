@@ -86,7 +86,10 @@ pub(super) async fn heartbeat(
                 FollowUp::ElectLeaderless => call.node.sessions().owe_sweep(),
                 FollowUp::Nothing => {}
             }
-            return call.answer(&outcome.response);
+            let mut response = outcome.response;
+            let may_rely = !response.is_fenced && !response.should_shut_down;
+            response.lease = may_rely.then(|| lease(&call.node)).flatten();
+            return call.answer(&response);
         }
     })
     .await
