@@ -17,4 +17,5 @@ mod partition_leader_killed;
 mod pause_then_kill;
 mod rolling_restart;
 mod stale_leader;
+mod topic_settings;
 mod two_clusters;
