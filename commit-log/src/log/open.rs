@@ -112,10 +112,12 @@ impl From<ReadError> for OpenError {
             },
             ReadError::Io { path, source } => Self::Io { path, source },
             // None of these comes of a log whose records nobody reads and nobody cuts yet.
-            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => Self::Io {
-                path: PathBuf::new(),
-                source: io::Error::other(error.to_string()),
-            },
+            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => {
+                Self::Io {
+                    path: PathBuf::new(),
+                    source: io::Error::other(error.to_string()),
+                }
+            }
         }
     }
 }
