@@ -189,9 +189,12 @@ impl Log {
             )
         };
         let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
-        Ok(assemble(
-            context, dir, config, &start, epochs, recovered, restored,
-        ))
+        let found = Found {
+            epochs_on_disk: epochs,
+            recovered,
+            restored,
+        };
+        Ok(assemble(context, dir, config, &start, found))
     }
 }
 
@@ -321,15 +324,25 @@ fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recov
     })
 }
 
+/// What the directory gave.
+struct Found {
+    epochs_on_disk: EpochCache,
+    recovered: Recovered,
+    restored: Restored,
+}
+
 fn assemble(
     context: &LogContext,
     dir: &Path,
     config: LogConfig,
     start: &OpenAs,
-    epochs_on_disk: EpochCache,
-    recovered: Recovered,
-    restored: Restored,
+    found: Found,
 ) -> (Log, RecoveryReport) {
+    let Found {
+        epochs_on_disk,
+        recovered,
+        restored,
+    } = found;
     let segments: Vec<SegmentView> = recovered
         .segments
         .iter()
