@@ -95,7 +95,11 @@ impl Owner {
             let own: Vec<_> = batches.by_ref().take(count).collect();
             let Some(first) = own.first() else { continue };
             // The last batch may be a repetition of one that lies before the others.
-            let last = own.iter().map(|batch| batch.last).max().unwrap_or(first.last);
+            let last = own
+                .iter()
+                .map(|batch| batch.last)
+                .max()
+                .unwrap_or(first.last);
             let response = AppendResponse {
                 base_offset: Some(first.base),
                 log_append_time: match timestamp_type {
