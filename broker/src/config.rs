@@ -9,6 +9,8 @@ use std::time::Duration;
 use trimaran_config::{ConfigError, Settings};
 use trimaran_types::BrokerId;
 
+use crate::log_cleaner::LogCleanerConfig;
+
 /// How a broker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
@@ -33,6 +35,8 @@ pub struct BrokerConfig {
     pub network_threads: usize,
     /// What a new topic gets where its creator says nothing.
     pub topics: TopicDefaults,
+    /// How logs are compacted.
+    pub log_cleaner: LogCleanerConfig,
     /// What it logs.
     pub logging: LoggingConfig,
 }
@@ -182,6 +186,7 @@ impl BrokerConfig {
                 partitions: settings.bounded("num.partitions", 1, 1, 10_000)?,
                 replication_factor: settings.optional("default.replication.factor")?,
             },
+            log_cleaner: LogCleanerConfig::from_settings(&settings)?,
             logging: LoggingConfig {
                 level: settings.or("logging.level", "info".to_owned())?,
                 format: settings.or("logging.format", LogFormat::Text)?,

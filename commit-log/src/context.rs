@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::latch::DirLatch;
-use crate::log_dir::RecoveryPoints;
+use crate::log_dir::{CleanerOffsets, RecoveryPoints};
 use crate::open_files::OpenFiles;
 use crate::tail_budget::TailBudget;
 
@@ -28,6 +28,8 @@ pub struct LogContext {
     pub files: Arc<OpenFiles>,
     /// Up to where each log is known to be synced, as the next start will read it.
     pub recovery_points: Arc<RecoveryPoints>,
+    /// Up to where each log has been cleaned.
+    pub cleaner_offsets: Arc<CleanerOffsets>,
 }
 
 impl LogContext {
@@ -40,6 +42,7 @@ impl LogContext {
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
+            cleaner_offsets: Arc::new(CleanerOffsets::empty(Arc::clone(&disk), logs_dir)),
             disk,
         }
     }

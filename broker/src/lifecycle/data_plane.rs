@@ -16,6 +16,7 @@ use crate::config::BrokerConfig;
 use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
+use crate::log_cleaner::LogCleaner;
 use crate::readiness::{OutOfService, Phase, Readiness};
 use crate::replicas::Replicas;
 use crate::session::{DamageReport, SessionState};
@@ -25,6 +26,7 @@ use crate::session::{DamageReport, SessionState};
 pub(super) struct DataPlane {
     pub(super) replicas: Arc<Replicas>,
     pub(super) fetchers: Arc<Fetchers>,
+    pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) controllers: Arc<Controllers>,
     pub(super) http: reqwest::Client,
     /// Ends the tasks that change replicas.
@@ -80,6 +82,11 @@ pub(super) async fn open(
         &stop,
         Arc::clone(&replicas).write_checkpoints(),
     );
+    let log_cleaner = LogCleaner::start(Arc::clone(&replicas), config.log_cleaner.clone());
+    let log_cleaner = log_cleaner.map_err(|cause| Fatal::System {
+        what: "threads for the log cleaner",
+        cause,
+    })?;
     let watching = Arc::clone(&replicas).watch_directory();
     let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
     tasks.run_forever("log directory", &stop, async move {
@@ -92,6 +99,7 @@ pub(super) async fn open(
     Ok(DataPlane {
         replicas,
         fetchers,
+        log_cleaner,
         controllers: context.controllers,
         http: context.http,
         stop,

@@ -103,6 +103,7 @@ async fn start(
         feed,
         state: state.clone(),
         replicas: Arc::clone(&data_plane.replicas),
+        log_cleaner: Arc::clone(&data_plane.log_cleaner),
         body_budget: Arc::clone(&app.body_budget),
     };
     app.metrics.observe(move || observed.read());
@@ -177,11 +178,15 @@ async fn stop(
     let DataPlane {
         replicas,
         fetchers,
+        log_cleaner,
         stop: stop_data_plane,
         ..
     } = running.data_plane;
     stop_data_plane.cancel();
     fetchers.stop();
+    if let Err(error) = tokio::task::spawn_blocking(move || log_cleaner.stop()).await {
+        tracing::error!(%error, "stopping the log cleaner broke off");
+    }
     let was_clean = replicas.shutdown().await;
     stop_membership.cancel();
     tasks.ended().await;

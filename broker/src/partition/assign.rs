@@ -108,6 +108,12 @@ impl Owner {
         if settings == self.settings {
             return;
         }
+        if settings.log.compacted
+            && let Err(error) = self.log.allow_gaps()
+        {
+            tracing::error!(partition = %self.name, %error, "the log cannot be compacted");
+            return;
+        }
         if let Err(error) = self.log.set_config(settings.log.clone()) {
             tracing::error!(partition = %self.name, %error, "the topic's settings are not usable");
             return;

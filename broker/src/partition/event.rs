@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, FetchPartitionResult};
+use trimaran_commit_log::{CleanedSegment, ProducerEnd, ReplaceError, Replaced};
 use trimaran_replication::follower::FetchPosition;
 use trimaran_replication::leader::{FetchAnswer, FollowerFetch, IsrAnswer};
 use trimaran_types::record_batch::RecordBatch;
@@ -34,6 +35,13 @@ pub(crate) enum Event {
     IsrAnswered(Box<IsrAnswered>),
     /// Time to make a restart cheap; the sender is dropped when that is done.
     Checkpoint(oneshot::Sender<()>),
+    /// The cleaner wants to know where producers stand, and the first unstable offset.
+    CleaningState(oneshot::Sender<(Vec<ProducerEnd>, Option<Offset>)>),
+    /// The cleaner has a segment to be swapped in.
+    ReplaceSegments(
+        Box<CleanedSegment>,
+        oneshot::Sender<Result<Replaced, ReplaceError>>,
+    ),
     /// The log directory has failed.
     DirFailed,
     /// End.

@@ -13,6 +13,7 @@ use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
 
 use super::event::{AppendRequest, Event};
+use super::keys::check_keys;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
 use super::role::Role;
@@ -90,6 +91,7 @@ impl PartitionHandle {
             log_end: start.log.log_end(),
             epoch_start: None,
             batch_bytes_max: start.settings.batch_bytes_max(),
+            needs_keys: start.settings.log.compacted,
         });
         let handle = Self(Arc::new(Inner {
             id: start.id,
@@ -160,6 +162,9 @@ impl PartitionHandle {
         if batches.is_empty() {
             let message = format!("{}: no record batch to append", self.0.name);
             return Err(ApiError::kafka(KafkaError::InvalidRequest, message));
+        }
+        if self.status().needs_keys {
+            check_keys(&self.0.name, &batches)?;
         }
         let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
         let [broker, partition] = &self.0.budgets;
@@ -252,6 +257,10 @@ impl PartitionHandle {
 
     pub(crate) async fn send(&self, event: Event) -> bool {
         self.0.mailbox.send(event).await.is_ok()
+    }
+
+    pub(super) fn send_blocking(&self, event: Event) -> bool {
+        self.0.mailbox.blocking_send(event).is_ok()
     }
 
     pub(crate) fn seats(&self) -> &Seats {

@@ -141,6 +141,8 @@ impl Owner {
                 Event::Assign(assignment) => self.assign(*assignment),
                 Event::IsrAnswered(answered) => self.isr_answered(*answered),
                 Event::Checkpoint(done) => self.checkpoint(done),
+                Event::CleaningState(reply) => self.tell_cleaning_state(reply),
+                Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
                 Event::DirFailed => self.fail("the log directory has failed"),
                 Event::Close(how, reply) => closing = Some((how, reply)),
             }
@@ -209,6 +211,7 @@ impl Owner {
             log_end: self.log.log_end(),
             epoch_start,
             batch_bytes_max: self.settings.batch_bytes_max(),
+            needs_keys: self.settings.log.compacted,
         };
         self.status.send_if_modified(|shown| {
             let differs = *shown != now;
@@ -285,7 +288,7 @@ async fn close(log: Log, closing: Closing) -> Result<(), String> {
     let ended = tokio::task::spawn_blocking(move || match closing {
         Closing::Clean => log.close().map(drop).map_err(|error| error.to_string()),
         Closing::Discard => {
-            drop(log);
+            log.discard();
             Ok(())
         }
     });

@@ -40,6 +40,8 @@ impl TopicSettings {
             compacted: image
                 .effective_config(topic, "cleanup.policy")
                 .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+            compaction_lag_ms_max: number(image, topic, "max.compaction.lag.ms")
+                .unwrap_or(defaults.compaction_lag_ms_max),
             ..defaults
         };
         let log = if log.check().is_ok() {

@@ -60,6 +60,7 @@ impl Log {
     /// # Errors
     /// Something is not durable; the directory must not be marked as cleanly shut down.
     pub fn close(mut self) -> Result<Offset, CloseError> {
+        self.shared.cleaning.close_and_wait();
         self.context().latch.check()?;
         let untouched = self.active.file.is_none()
             && self.flush.flushed_end == self.log_end
@@ -91,6 +92,11 @@ impl Log {
         self.flush.checkpointed_end = self.log_end;
         self.note_recovery_point();
         Ok(self.log_end)
+    }
+
+    /// Ends a log whose directory is about to go: no cleaning of it runs on.
+    pub fn discard(self) {
+        self.shared.cleaning.close_and_wait();
     }
 
     /// Puts the recovery point where the directory's next checkpoint finds it.
@@ -140,7 +146,7 @@ impl Log {
     }
 
     /// A full disk ends nothing; any other refusal ends the directory.
-    fn close_error(&self, source: io::Error) -> CloseError {
+    pub(super) fn close_error(&self, source: io::Error) -> CloseError {
         if is_exhausted(&source) {
             CloseError::Io {
                 dir: self.dir().to_owned(),

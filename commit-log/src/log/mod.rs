@@ -7,10 +7,13 @@
 mod append;
 mod checkpoint;
 mod files;
+mod finish_swap;
 mod flush;
+mod gaps;
 mod open;
 mod producer_state;
 mod recover;
+mod replace_segments;
 mod replay;
 mod restore_producers;
 mod roll;
@@ -27,6 +30,8 @@ pub use checkpoint::CloseError;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
+pub use replace_segments::{ReplaceError, Replaced};
+pub(crate) use run::is_exhausted;
 pub use truncate::TruncateError;
 
 use crate::config::{InvalidLogConfig, LogConfig};
@@ -143,7 +148,8 @@ impl Log {
         &self.config
     }
 
-    /// Puts other settings in force. Whether offsets may have gaps stays as it was at opening.
+    /// Puts other settings in force. Whether offsets may have gaps stays as it is; see
+    /// [`Log::allow_gaps`].
     ///
     /// # Errors
     /// A setting out of bounds; the old ones stay.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use trimaran_types::{Offset, TopicId};
 
+use super::finish_swap::finish_swap;
 use super::flush::FlushState;
+use super::gaps::mark_gaps;
 use super::recover::{Recovered, Recovery, RecoveryReport};
 use super::restore_producers::{ProducerFiles, Restored};
 use super::{Active, Log};
@@ -20,7 +22,8 @@ use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
 use crate::log_dir::parse_partition_dir;
 use crate::names::{
-    DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile, TEMPORARY_SUFFIX,
+    DELETED_SUFFIX, GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile,
+    TEMPORARY_SUFFIX,
 };
 use crate::reader::ReadError;
 use crate::shared::{ReadState, SegmentView, Shared};
@@ -156,13 +159,18 @@ impl Log {
     ) -> Result<(Self, RecoveryReport), OpenError> {
         context.latch.check()?;
         config.check()?;
+        let mut config = config;
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(at(dir)(error)),
         };
         let mut listing = match listing {
-            Some(entries) => tidy(context, dir, entries)?,
+            Some(entries) => {
+                let entries = finish_swap(context, dir, entries)?;
+                config.compacted |= entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
+                tidy(context, dir, entries)?
+            }
             None if start.recovery_point > Offset::ZERO => {
                 let recovery_point = start.recovery_point;
                 return Err(OpenError::Missing {
@@ -177,6 +185,9 @@ impl Log {
         };
         check_topic(context, dir, &start, &listing)?;
         let producer_files = ProducerFiles::take_from(&mut listing);
+        if config.compacted {
+            mark_gaps(context, dir).map_err(at(dir))?;
+        }
 
         let (epochs, recovered) = if listing.segments.is_empty() {
             (EpochCache::default(), start_empty(context, dir, &start)?)
@@ -358,6 +369,7 @@ fn assemble(
     let log_start = start.log_start.unwrap_or(first).clamp(first, log_end);
     let state = ReadState {
         generation: 0,
+        truncations: 0,
         log_start,
         log_end,
         segments,

@@ -55,7 +55,8 @@ impl RunPlanner {
             bytes: log.active.bytes,
             segment_bytes: log.config.segment_bytes,
             entries_left,
-            is_old: u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > log.config.segment_ms),
+            is_old: u64::try_from(age_ms)
+                .is_ok_and(|age_ms| age_ms > log.config.segment_age_ms_max()),
             entries_max: index_bytes / TimeEntry::BYTES,
         }
     }
@@ -90,7 +91,7 @@ impl RunPlanner {
 }
 
 /// Whether the system has run out of something, which it may have again later.
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     const EXHAUSTED: [Errno; 5] = [
         Errno::NOSPC,
         Errno::DQUOT,

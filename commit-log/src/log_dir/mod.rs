@@ -14,6 +14,7 @@
 
 mod checkpoint_file;
 mod clean_shutdown;
+mod cleaner_offsets;
 mod known_logs;
 mod meta_properties;
 mod partitions;
@@ -30,6 +31,7 @@ use trimaran_types::{
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
+pub use cleaner_offsets::CleanerOffsets;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
 pub use recovery_points::RecoveryPoints;
@@ -170,11 +172,13 @@ impl LogDir {
             // From now on its absence says that notes were lost.
             recovery_points.write_anew().map_err(at(&logs_dir))?;
         }
+        let cleaner_offsets = CleanerOffsets::read(Arc::clone(&disk), &logs_dir)?;
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(recovery_points),
+            cleaner_offsets: Arc::new(cleaner_offsets),
             disk,
         };
         Ok(Self {

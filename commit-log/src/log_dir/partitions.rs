@@ -123,6 +123,10 @@ impl LogDir {
             .recovery_points
             .forget(partitions)
             .map_err(at(&self.logs_dir))?;
+        self.context
+            .cleaner_offsets
+            .forget(partitions)
+            .map_err(at(&self.logs_dir))?;
         let entries = disk.list(&self.logs_dir).map_err(at(&self.logs_dir))?;
         let mut names: std::collections::BTreeSet<String> =
             entries.into_iter().map(|entry| entry.name).collect();

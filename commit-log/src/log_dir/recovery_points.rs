@@ -35,10 +35,10 @@ fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
 }
 
 impl RecoveryPoints {
-    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, points: Points) -> Self {
+    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str, points: Points) -> Self {
         Self {
             disk,
-            path: logs_dir.join(RECOVERY_POINTS),
+            path: logs_dir.join(name),
             noted: Mutex::new(points.clone()),
             on_disk: Mutex::new(points),
         }
@@ -46,17 +46,29 @@ impl RecoveryPoints {
 
     /// No points; the file is not looked at.
     pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self::new(disk, logs_dir, Points::new())
+        Self::new(disk, logs_dir, RECOVERY_POINTS, Points::new())
     }
 
     /// The points in the file, and whether it was there and whole; none when it was not.
     pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<(Self, bool), LogDirError> {
-        let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
+        Self::read_named(disk, logs_dir, RECOVERY_POINTS)
+    }
+
+    /// The same for another file of offsets that are lowered before a log is cut.
+    pub(super) fn empty_named(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str) -> Self {
+        Self::new(disk, logs_dir, name, Points::new())
+    }
+
+    /// The same as [`Self::read`] for another file.
+    pub(super) fn read_named(
+        disk: Arc<dyn Disk>,
+        logs_dir: &Path,
+        name: &str,
+    ) -> Result<(Self, bool), LogDirError> {
+        let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(name))?;
         let was_whole = read.is_some();
-        Ok((
-            Self::new(disk, logs_dir, read.unwrap_or_default()),
-            was_whole,
-        ))
+        let points = Self::new(disk, logs_dir, name, read.unwrap_or_default());
+        Ok((points, was_whole))
     }
 
     /// The point of a log.

@@ -4,6 +4,7 @@
 mod active_controller_killed;
 mod broker_disk_wiped;
 mod broker_stopped;
+mod compacted_topic;
 mod compressed_topics;
 mod controller_behind;
 mod controller_disk_replaced;
