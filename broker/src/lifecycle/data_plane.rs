@@ -79,6 +79,11 @@ pub(super) async fn open(
         &stop,
         Arc::clone(&replicas).write_checkpoints(),
     );
+    tasks.run_forever(
+        "flushed ends",
+        &stop,
+        Arc::clone(&replicas).sync_flushed_ends(),
+    );
     let watching = Arc::clone(&replicas).watch_directory();
     let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
     tasks.run_forever("log directory", &stop, async move {

@@ -3,18 +3,24 @@
 //! A log notes its point here when it has reached it, and the file takes all of them up now and
 //! then. A log that is about to be cut below what the file says lowers the file first: a point on
 //! disk must never lie beyond what is promised to be there.
+//!
+//! Beside it stands `flushed-ends`, the denser of two lower bounds: below a recovery point indexes
+//! and epochs are durable too, so recovery starts there; below a flushed end the records are.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trimaran_types::{Offset, TopicPartition};
+use trimaran_types::{Offset, TopicId, TopicPartition};
 
-use super::LogDirError;
 use super::checkpoint_file;
+use super::flushed_ends::{FlushedEnd, FlushedEnds};
+use super::{LogDirError, at};
 use crate::atomic_file;
 use crate::disk::Disk;
+use crate::names::PARTITION_METADATA;
+use crate::partition_metadata;
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
@@ -28,6 +34,8 @@ pub struct RecoveryPoints {
     noted: Mutex<Points>,
     /// What the file holds. Locked before `noted`, and while the file is written.
     on_disk: Mutex<Points>,
+    /// `None` when the logs have no directory of their own.
+    flushed_ends: Option<Arc<FlushedEnds>>,
 }
 
 fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
@@ -35,28 +43,61 @@ fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
 }
 
 impl RecoveryPoints {
-    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, points: Points) -> Self {
+    fn new(
+        disk: Arc<dyn Disk>,
+        logs_dir: &Path,
+        points: Points,
+        flushed_ends: Option<Arc<FlushedEnds>>,
+    ) -> Self {
         Self {
             disk,
             path: logs_dir.join(RECOVERY_POINTS),
             noted: Mutex::new(points.clone()),
             on_disk: Mutex::new(points),
+            flushed_ends,
         }
     }
 
     /// No points; the file is not looked at.
     pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self::new(disk, logs_dir, Points::new())
+        Self::new(disk, logs_dir, Points::new(), None)
     }
 
     /// The points in the file, and whether it was there and whole; none when it was not.
     pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<(Self, bool), LogDirError> {
         let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(RECOVERY_POINTS))?;
         let was_whole = read.is_some();
+        let points = read.unwrap_or_default();
+        let flushed_ends = FlushedEnds::open(disk.as_ref(), logs_dir).map_err(at(logs_dir))?;
         Ok((
-            Self::new(disk, logs_dir, read.unwrap_or_default()),
+            Self::new(disk, logs_dir, points, Some(flushed_ends)),
             was_whole,
         ))
+    }
+
+    /// Up to where a log is known to have been synced, by its slot; `None` when nothing is known.
+    pub(crate) fn flushed_end(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+    ) -> Option<Offset> {
+        self.flushed_ends.as_ref()?.get(topic_id, partition)
+    }
+
+    /// The slot of a log that was opened and is durable up to `end`.
+    pub(crate) fn claim(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+        end: Offset,
+    ) -> io::Result<Option<Arc<FlushedEnd>>> {
+        let claim = |ends: &Arc<FlushedEnds>| ends.claim(topic_id, partition, end);
+        self.flushed_ends.as_ref().map(claim).transpose()
+    }
+
+    /// The file of flushed ends, if there is one.
+    pub(super) const fn flushed_ends(&self) -> Option<&Arc<FlushedEnds>> {
+        self.flushed_ends.as_ref()
     }
 
     /// The point of a log.
@@ -100,6 +141,9 @@ impl RecoveryPoints {
 
     /// Makes sure that neither memory nor file has a point beyond `end`.
     pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+        if let Some(ends) = &self.flushed_ends {
+            ends.lower(partition, end)?;
+        }
         // In this order, so that a file written in between has the lower point too.
         if let Some(point) = lock(&self.noted).get_mut(partition) {
             *point = (*point).min(end);
@@ -113,6 +157,13 @@ impl RecoveryPoints {
 
     /// Forgets logs that are no more, in the file too.
     pub(super) fn forget(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+        if let Some(ends) = &self.flushed_ends {
+            let logs: Vec<_> = partitions
+                .iter()
+                .map(|partition| (partition, self.topic_id(partition)))
+                .collect();
+            ends.forget(&logs)?;
+        }
         let mut noted = lock(&self.noted);
         partitions.iter().for_each(|partition| {
             noted.remove(partition);
@@ -131,6 +182,13 @@ impl RecoveryPoints {
     /// Writes all points, if they have changed.
     pub(super) fn write(&self) -> io::Result<()> {
         self.write_locked(&mut lock(&self.on_disk))
+    }
+
+    /// The id in a log's directory, for one that this process has not opened.
+    fn topic_id(&self, partition: &TopicPartition) -> Option<TopicId> {
+        let dir = self.path.parent()?.join(partition.to_string());
+        let text = atomic_file::read_text(self.disk.as_ref(), &dir.join(PARTITION_METADATA));
+        partition_metadata::parse(&text.ok()??)
     }
 
     fn write_locked(&self, on_disk: &mut Points) -> io::Result<()> {
