@@ -115,7 +115,7 @@ impl Log {
     }
 
     pub(super) fn epochs_are_new(&self) -> bool {
-        self.epochs.entries() != self.epochs_on_disk
+        self.epochs_on_disk.as_deref() != Some(self.epochs.entries())
     }
 
     /// Writes `leader-epoch-checkpoint` durably if it has changed.
@@ -125,8 +125,9 @@ impl Log {
         }
         let path = self.dir().join(LEADER_EPOCH_CHECKPOINT);
         let content = epoch_file::format(self.epochs.entries());
+        self.epochs_on_disk = None;
         self.replace_file(&path, content.as_bytes())?;
-        self.epochs_on_disk = self.epochs.entries().to_vec();
+        self.epochs_on_disk = Some(self.epochs.entries().to_vec());
         Ok(())
     }
 
@@ -140,7 +141,7 @@ impl Log {
     }
 
     /// A full disk ends nothing; any other refusal ends the directory.
-    fn close_error(&self, source: io::Error) -> CloseError {
+    pub(super) fn close_error(&self, source: io::Error) -> CloseError {
         if is_exhausted(&source) {
             CloseError::Io {
                 dir: self.dir().to_owned(),

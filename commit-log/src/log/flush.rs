@@ -185,13 +185,16 @@ impl Log {
         state.flushed_end = state.flushed_end.max(end);
         state.names_synced = state.names_synced.max(token.names);
         let flushed_end = state.flushed_end;
-        if let Some(noted) = &state.noted {
-            noted.note(flushed_end);
-        }
         state.sealed.retain(|sealed| sealed.end > flushed_end);
+        let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
         if token.is_checkpoint && end > state.checkpointed_end {
             state.checkpointed_end = end;
             self.note_recovery_point();
+        }
+        if let Some(Err(error)) = noted {
+            // What is durable stays durable. A full disk ends nothing; the next note may succeed.
+            let latch = &self.context().latch;
+            let _ = latch.refused("note a flushed end in", self.dir(), &error);
         }
     }
 }

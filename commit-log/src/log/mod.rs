@@ -26,6 +26,7 @@ pub use append::{AppendError, Appended, AppendedBatch};
 pub use checkpoint::CloseError;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
+pub(crate) use run::is_exhausted;
 pub use recover::{RecoveryReport, TailCut};
 pub use truncate::TruncateError;
 
@@ -61,8 +62,8 @@ pub struct Log {
     topic_partition: Option<TopicPartition>,
     config: LogConfig,
     epochs: EpochCache,
-    /// What `leader-epoch-checkpoint` holds.
-    epochs_on_disk: Vec<EpochStart>,
+    /// What `leader-epoch-checkpoint` holds; `None` after a write that failed half way.
+    epochs_on_disk: Option<Vec<EpochStart>>,
     active: Active,
     log_start: Offset,
     log_end: Offset,

@@ -126,6 +126,18 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { path, source }
 }
 
+/// Names the path in an error of the system about a change to the directory, and ends the
+/// directory unless it is merely full.
+fn unchanged<'a>(
+    context: &'a LogContext,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> OpenError + 'a {
+    move |error| match context.latch.refused("open a log in", path, &error) {
+        Ok(()) => at(path)(error),
+        Err(failed) => failed.into(),
+    }
+}
+
 /// What is in a log's directory.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -169,7 +181,7 @@ impl Log {
                 });
             }
             None => {
-                make_dir(context, dir).map_err(at(dir))?;
+                make_dir(context, dir).map_err(unchanged(context, dir))?;
                 Listing::default()
             }
         };
@@ -236,7 +248,7 @@ fn note_end(
     let claimed = context
         .recovery_points
         .claim(start.topic_id, &partition, end);
-    claimed.map_err(at(dir))
+    claimed.map_err(unchanged(context, dir))
 }
 
 fn make_dir(context: &LogContext, dir: &Path) -> io::Result<()> {
@@ -287,7 +299,10 @@ fn tidy(
         });
     }
     for path in doomed {
-        context.disk.remove_file(&path).map_err(at(&path))?;
+        context
+            .disk
+            .remove_file(&path)
+            .map_err(unchanged(context, &path))?;
     }
     Ok(listing)
 }
@@ -317,7 +332,7 @@ fn check_topic(
         _ => {
             let content = partition_metadata::format(start.topic_id);
             atomic_file::replace(context.disk.as_ref(), &path, content.as_bytes())
-                .map_err(at(&path))
+                .map_err(unchanged(context, &path))
         }
     }
 }
@@ -355,8 +370,8 @@ fn start_empty(
     context
         .disk
         .open(&path, OpenHow::OrCreate)
-        .map_err(at(&path))?;
-    context.disk.sync_dir(dir).map_err(at(dir))?;
+        .and_then(|_| context.disk.sync_dir(dir))
+        .map_err(unchanged(context, dir))?;
     Ok(Recovered {
         segments: vec![(base, 0)],
         epochs: EpochCache::default(),
@@ -416,7 +431,7 @@ fn assemble(
         topic_partition: partition_of(dir),
         config,
         epochs: recovered.epochs,
-        epochs_on_disk: epochs_on_disk.entries().to_vec(),
+        epochs_on_disk: Some(epochs_on_disk.entries().to_vec()),
         active: Active {
             id: last.id,
             base: last.base,

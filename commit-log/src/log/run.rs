@@ -90,7 +90,7 @@ impl RunPlanner {
 }
 
 /// Whether the system has run out of something, which it may have again later.
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     const EXHAUSTED: [Errno; 5] = [
         Errno::NOSPC,
         Errno::DQUOT,

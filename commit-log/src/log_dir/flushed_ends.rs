@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trimaran_types::{Offset, PartitionIndex, TopicId, TopicPartition};
@@ -88,7 +88,6 @@ pub(crate) struct FlushedEnds {
     /// Writes that the last sync covers. Locked while one runs: who waited for another's sync
     /// mostly finds that it served both.
     synced: Mutex<u64>,
-    has_told_failure: AtomicBool,
 }
 
 /// The slot of one log.
@@ -133,7 +132,6 @@ impl FlushedEnds {
             table: Mutex::new(table),
             writes: AtomicU64::new(0),
             synced: Mutex::new(0),
-            has_told_failure: AtomicBool::new(false),
         }))
     }
 
@@ -282,19 +280,18 @@ impl Table {
 }
 
 impl FlushedEnd {
-    /// Notes that the log is durable up to `end`. A write that fails is told once: the slot then
-    /// stays behind, or is damaged, and either only makes recovery stricter.
-    pub(crate) fn note(&self, end: Offset) {
+    /// Notes that the log is durable up to `end`. After a write that fails the slot stays behind,
+    /// or is damaged; either only makes recovery stricter.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn note(&self, end: Offset) -> io::Result<()> {
         if self.end.swap(end.0, Ordering::Relaxed) == end.0 {
-            return;
+            return Ok(());
         }
-        let Some(ends) = self.ends.upgrade() else {
-            return;
-        };
-        if let Err(error) = ends.write(self.number, &encode(&self.key, end))
-            && !ends.has_told_failure.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(file = %ends.path.display(), %error, "flushed ends cannot be written");
+        match self.ends.upgrade() {
+            Some(ends) => ends.write(self.number, &encode(&self.key, end)),
+            None => Ok(()),
         }
     }
 }

@@ -250,7 +250,9 @@ impl LogDir {
     pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let points = &self.context.recovery_points;
-        points.write().map_err(at(&self.logs_dir))
+        points
+            .write()
+            .map_err(|error| self.refused(&self.logs_dir, error))
     }
 
     /// Whether [`Self::sync_flushed_ends`] has something to do.
@@ -271,8 +273,8 @@ impl LogDir {
         let Some(ends) = self.context.recovery_points.flushed_ends() else {
             return Ok(());
         };
-        ends.sync()
-            .map_err(|error| self.context.latch.fail("sync", ends.path(), &error).into())
+        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
+        Ok(ends.sync().map_err(failed)?)
     }
 
     /// Writes the high watermarks of all logs; every few seconds.
@@ -306,7 +308,15 @@ impl LogDir {
         let path = self.logs_dir.join(name);
         let content = checkpoint_file::format(offsets);
         atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
-            .map_err(at(&path))
+            .map_err(|error| self.refused(&path, error))
+    }
+
+    /// What to say of a change that the system refused: a full disk ends nothing.
+    fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
+        match self.context.latch.refused("write", path, &source) {
+            Ok(()) => at(path)(source),
+            Err(failed) => failed.into(),
+        }
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
@@ -321,6 +331,7 @@ impl LogDir {
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
         clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
+            .map_err(|error| self.refused(&self.logs_dir, error))
     }
 }
 

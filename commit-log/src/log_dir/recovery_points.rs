@@ -32,13 +32,14 @@ pub struct RecoveryPoints {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     noted: Mutex<Points>,
-    /// What the file holds. Locked before `noted`, and while the file is written.
-    on_disk: Mutex<Points>,
+    /// What the file holds; `None` after a write that failed half way. Locked before `noted`, and
+    /// while the file is written.
+    on_disk: Mutex<Option<Points>>,
     /// `None` when the logs have no directory of their own.
     flushed_ends: Option<Arc<FlushedEnds>>,
 }
 
-fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
+fn lock<T>(points: &Mutex<T>) -> MutexGuard<'_, T> {
     points.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -53,7 +54,7 @@ impl RecoveryPoints {
             disk,
             path: logs_dir.join(RECOVERY_POINTS),
             noted: Mutex::new(points.clone()),
-            on_disk: Mutex::new(points),
+            on_disk: Mutex::new(Some(points)),
             flushed_ends,
         }
     }
@@ -125,8 +126,8 @@ impl RecoveryPoints {
         }
         drop(noted);
         let mut on_disk = lock(&self.on_disk);
-        let is_there = |partition: &TopicPartition| on_disk.contains_key(partition);
-        if partitions.iter().all(is_there) {
+        let has_all = |points: &Points| partitions.iter().all(|p| points.contains_key(p));
+        if on_disk.as_ref().is_some_and(has_all) {
             return Ok(());
         }
         self.write_locked(&mut on_disk)
@@ -134,9 +135,8 @@ impl RecoveryPoints {
 
     /// Writes the file whether it changed or not.
     pub(super) fn write_anew(&self) -> io::Result<()> {
-        let on_disk = lock(&self.on_disk);
-        let content = checkpoint_file::format(&on_disk);
-        atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())
+        *lock(&self.on_disk) = None;
+        self.write()
     }
 
     /// Makes sure that neither memory nor file has a point beyond `end`.
@@ -149,7 +149,8 @@ impl RecoveryPoints {
             *point = (*point).min(end);
         }
         let mut on_disk = lock(&self.on_disk);
-        if on_disk.get(partition).is_some_and(|point| *point > end) {
+        let is_beyond = |points: &Points| points.get(partition).is_some_and(|point| *point > end);
+        if on_disk.as_ref().is_none_or(is_beyond) {
             self.write_locked(&mut on_disk)?;
         }
         Ok(())
@@ -170,10 +171,8 @@ impl RecoveryPoints {
         });
         drop(noted);
         let mut on_disk = lock(&self.on_disk);
-        if partitions
-            .iter()
-            .any(|partition| on_disk.contains_key(partition))
-        {
+        let has_one = |points: &Points| partitions.iter().any(|p| points.contains_key(p));
+        if on_disk.as_ref().is_none_or(has_one) {
             self.write_locked(&mut on_disk)?;
         }
         Ok(())
@@ -191,12 +190,13 @@ impl RecoveryPoints {
         partition_metadata::parse(&text.ok()??)
     }
 
-    fn write_locked(&self, on_disk: &mut Points) -> io::Result<()> {
+    fn write_locked(&self, on_disk: &mut Option<Points>) -> io::Result<()> {
         let points = lock(&self.noted).clone();
-        if points != *on_disk {
+        if on_disk.as_ref() != Some(&points) {
             let content = checkpoint_file::format(&points);
+            *on_disk = None;
             atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())?;
-            *on_disk = points;
+            *on_disk = Some(points);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::workload::Workload;
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
-const STEPS_BEFORE: usize = 40;
+const STEPS_BEFORE: usize = 60;
 const STEPS_AFTER: usize = 12;
 
 #[derive(Debug, Default)]
@@ -87,9 +87,9 @@ fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
 
 fn fail_every_call(fault: Fault) {
     let mut seen = Seen::default();
-    for seed in crate::seeds(2, 60) {
+    for seed in crate::seeds(10, 200) {
         let calls = (1..).take_while(|call| fail_call(seed, *call, fault, &mut seen));
-        assert!(calls.count() > 200, "{seen:?}");
+        assert!(calls.count() > 150, "{seen:?}");
     }
     println!("{fault:?}: {seen:?}");
     assert!(seen.latched + seen.refused > 100, "{seen:?}");

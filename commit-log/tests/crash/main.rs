@@ -4,10 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bit_flips;
 mod every_crash;
 mod failing_calls;
 mod power_cut;
 mod promises;
+mod real_faults;
 mod seeded;
 mod sim_disk;
 mod workload;

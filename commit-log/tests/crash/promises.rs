@@ -4,7 +4,6 @@
 //! appended, in order, up to any batch. It may show nothing else. While it is being cut it may
 //! stand before or after the cut.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -235,6 +234,3 @@ fn check_epochs(log: &Log, records: &[Record]) -> Result<(), String> {
         Err(format!("epochs {entries:?}, the records say {expected:?}"))
     }
 }
-
-/// How often something was seen, for the report at the end.
-pub(crate) type Counts = BTreeMap<&'static str, usize>;

@@ -160,6 +160,10 @@ impl Workload {
     fn append(&mut self, number: usize, owned: &mut Owned) {
         let mut records = owned.branch.records.to_vec();
         let mut offset = owned.branch.end();
+        // A follower's append that was refused has forgotten an epoch without records.
+        if owned.log.latest_epoch().is_none() {
+            Self::assign_again(owned);
+        }
         let epoch = owned.log.latest_epoch().unwrap();
         let (mut batches, mut places) = (Vec::new(), Vec::new());
         for _ in 0..=self.random.below(3) {
@@ -167,7 +171,7 @@ impl Workload {
             let mut values = Vec::new();
             for _ in 0..=self.random.below(3) {
                 self.made += 1;
-                let bytes = [20, 200, 2000, 5000][self.random.below(4)];
+                let bytes = [20, 200, 2000, 3500][self.random.below(4)];
                 let mut value = self.made.to_be_bytes().to_vec();
                 value.resize(8 + self.random.below(bytes), self.made.to_le_bytes()[0]);
                 let value: Arc<[u8]> = value.into();
@@ -275,7 +279,7 @@ impl Workload {
             log.truncate_to(Offset(offset)).map(|end| end.0)
         });
         owned.batches.retain(|base| *base < owned.branch.end());
-        self.assign_again(owned);
+        Self::assign_again(owned);
     }
 
     fn start_over(&mut self, number: usize, owned: &mut Owned) {
@@ -291,11 +295,11 @@ impl Workload {
         if owned.branch.start == start {
             owned.batches.clear();
         }
-        self.assign_again(owned);
+        Self::assign_again(owned);
     }
 
     /// Cuts forget epochs without records; the owner leads on in a later one.
-    fn assign_again(&mut self, owned: &mut Owned) {
+    fn assign_again(owned: &mut Owned) {
         let last = owned.branch.records.last().map_or(0, |record| record.1);
         if owned.log.latest_epoch().is_none_or(|epoch| epoch.0 < last + 1) {
             let epoch = LeaderEpoch(last.max(owned.log.latest_epoch().map_or(0, |e| e.0)) + 1);
