@@ -3,11 +3,16 @@
 //! Then the log is as it was, or the directory is out of service for good and nothing more is
 //! written there. What was synced is there after a restart on a healthy disk, and after a power cut.
 
+use std::sync::Arc;
+
+use trimaran_commit_log::{AppendError, Disk};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::check;
+use crate::promises::{Branch, Promise, Record, check, open_dir, open_log};
 use crate::seeded::Seeded;
 use crate::sim_disk::{Fault, Op, SimDisk};
-use crate::workload::Workload;
+use crate::workload::{Workload, batch};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -109,4 +114,65 @@ fn a_full_disk_at_any_call_is_refused_and_changes_nothing() {
 fn a_short_write_at_any_call_leaves_nothing_behind() {
     fail_every_call(Fault::Short(ENOSPC));
     fail_every_call(Fault::Short(EIO));
+}
+
+/// A segment that was begun for an append that did not fit, and was taken back, must not come back
+/// with a power cut after the log has grown past its name.
+fn take_back_a_segment(call: usize) -> Option<bool> {
+    let epoch = LeaderEpoch(0);
+    let disk = SimDisk::empty();
+    let value = |bytes: usize| -> Arc<[u8]> { vec![3; bytes].into() };
+    let mut records: Vec<Record> = Vec::new();
+    {
+        let dir = open_dir(&disk).unwrap();
+        let (mut log, _) = open_log(&dir, 0, 0).unwrap();
+        log.assign_epoch(epoch, Offset::ZERO).unwrap();
+        disk.fail_at(disk.calls() + call, Fault::Short(ENOSPC));
+        let too_much = vec![batch(&[value(2000)]), batch(&[value(11_000)])];
+        match log.append_as_leader(too_much, epoch, Timestamp(1)) {
+            Ok(_) => return None,
+            Err(AppendError::NoRoom { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        for offset in 0..5 {
+            let small = batch(&[value(300)]);
+            log.append_as_leader(vec![small], epoch, Timestamp(1))
+                .unwrap();
+            records.push((offset, 0, value(300)));
+        }
+        let request = log.begin_checkpoint().unwrap().unwrap();
+        for file in &request.files {
+            file.sync_data().unwrap();
+        }
+        for synced in &request.dirs {
+            disk.sync_dir(synced).unwrap();
+        }
+        log.flushed(&request.token());
+        dir.write_recovery_points().unwrap();
+    }
+    let branch = Branch {
+        start: 0,
+        records: Arc::new(records),
+    };
+    let promised = [Promise {
+        flushed_end: Some(5),
+        allowed: vec![branch],
+        ..Promise::default()
+    }];
+    let (base, ops) = disk.recorded();
+    let is_roll = |op: &Op| matches!(op, Op::Unlink { name, .. } if name.ends_with(".log"));
+    let mut cut = PowerCut::before_anything(&base);
+    ops.iter().for_each(|op: &Op| cut.after(op));
+    for way in cut.ways(20, &mut Seeded(call as u64)) {
+        let left = SimDisk::holding(cut.leaves(way));
+        check(&left, &promised, true)
+            .unwrap_or_else(|error| panic!("call {call}, {way:?}: {error}"));
+    }
+    Some(ops.iter().any(is_roll))
+}
+
+#[test]
+fn a_segment_that_was_taken_back_does_not_come_back() {
+    let taken_back: Vec<bool> = (1..).map_while(take_back_a_segment).collect();
+    assert!(taken_back.contains(&true), "{taken_back:?}");
 }

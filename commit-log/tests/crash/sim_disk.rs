@@ -212,6 +212,10 @@ impl SimDisk {
         self.0.lock().unwrap().ops.len()
     }
 
+    pub(crate) fn calls(&self) -> usize {
+        self.0.lock().unwrap().calls
+    }
+
     /// Has the call of this number, counted from 1, fail.
     pub(crate) fn fail_at(&self, call: usize, fault: Fault) {
         self.0.lock().unwrap().fault = Some((call, fault));
