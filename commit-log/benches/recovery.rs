@@ -121,10 +121,7 @@ fn recover(records: usize, bytes: u64) {
     }
     let (ours, plain) = (median(ours), median(plain));
     let rate = |seconds: f64| written as f64 / seconds / 1e6;
-    let name = format!(
-        "recover {} MiB of {records} x 1 KiB batches",
-        written >> 20
-    );
+    let name = format!("recover {} MiB of {records} x 1 KiB batches", written >> 20);
     println!(
         "{name:<44} {:>8.0} {:>8.0} {:>6.0} %",
         rate(ours),
@@ -147,8 +144,7 @@ fn data_dir(root: &Path) -> LogDir {
 fn open_in(dir: &LogDir, partition: &TopicPartition) -> Log {
     let start = dir.open_as(partition, topic_id());
     let path = dir.partition_dir(partition);
-    let (log, _) =
-        Log::open(dir.context(), &path, LogConfig::default(), start).expect("opens");
+    let (log, _) = Log::open(dir.context(), &path, LogConfig::default(), start).expect("opens");
     log
 }
 

@@ -14,7 +14,11 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let mut directory = Directory::stopped(choice & 1 == 1);
-    let suffix = if choice & 2 == 2 { ".index" } else { ".timeindex" };
+    let suffix = if choice & 2 == 2 {
+        ".index"
+    } else {
+        ".timeindex"
+    };
     let files = directory.files_of_log(suffix);
     let path = &files[usize::from(choice >> 2) % files.len()];
     *directory.file(path).expect("it is there") = data.to_vec();

@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use trimaran_commit_log::{Log, LogConfig, LogDir, parse_partition_dir};
 use trimaran_types::record_batch::{BatchBuilder, TimestampType, split};
-use trimaran_types::{
-    BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, Timestamp, TopicId,
-};
+use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, Timestamp, TopicId};
 use uuid::Uuid;
 
 use crate::sim_disk::{SimDisk, Tree};
@@ -49,7 +47,9 @@ fn open_log(dir: &LogDir) -> Option<Log> {
         ..LogConfig::default()
     };
     let path = dir.partition_dir(&partition);
-    Log::open(dir.context(), &path, config, start).ok().map(|(log, _)| log)
+    Log::open(dir.context(), &path, config, start)
+        .ok()
+        .map(|(log, _)| log)
 }
 
 fn write(cleanly: bool) -> Tree {
@@ -70,7 +70,10 @@ fn write(cleanly: bool) -> Tree {
         log.append_as_leader(vec![batch], epoch, timestamp(offset))
             .expect("appends");
         if offset == RECORDS / 2 {
-            let request = log.begin_checkpoint().expect("writes").expect("new records");
+            let request = log
+                .begin_checkpoint()
+                .expect("writes")
+                .expect("new records");
             log.flushed(&request.token());
         }
     }

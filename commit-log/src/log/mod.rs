@@ -26,8 +26,8 @@ pub use append::{AppendError, Appended, AppendedBatch};
 pub use checkpoint::CloseError;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
-pub(crate) use run::is_exhausted;
 pub use recover::{RecoveryReport, TailCut};
+pub(crate) use run::is_exhausted;
 pub use truncate::TruncateError;
 
 use crate::config::{InvalidLogConfig, LogConfig};

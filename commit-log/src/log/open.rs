@@ -112,10 +112,12 @@ impl From<ReadError> for OpenError {
             },
             ReadError::Io { path, source } => Self::Io { path, source },
             // None of these comes of a log whose records nobody reads and nobody cuts yet.
-            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => Self::Io {
-                path: PathBuf::new(),
-                source: io::Error::other(error.to_string()),
-            },
+            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => {
+                Self::Io {
+                    path: PathBuf::new(),
+                    source: io::Error::other(error.to_string()),
+                }
+            }
         }
     }
 }
@@ -189,7 +191,10 @@ impl Log {
         let producer_files = ProducerFiles::take_from(&mut listing);
 
         let (epochs, recovered) = if listing.segments.is_empty() {
-            (EpochCache::default(), start_empty(context, dir, &start, synced)?)
+            (
+                EpochCache::default(),
+                start_empty(context, dir, &start, synced)?,
+            )
         } else {
             let epochs = load_epochs(context, dir)?;
             let known = epochs.clone().unwrap_or_default();

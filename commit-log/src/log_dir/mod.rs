@@ -31,9 +31,9 @@ use trimaran_types::{
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
+pub(crate) use flushed_ends::FlushedEnd;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
-pub(crate) use flushed_ends::FlushedEnd;
 pub use recovery_points::RecoveryPoints;
 
 use crate::atomic_file;

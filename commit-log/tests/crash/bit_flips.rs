@@ -203,7 +203,10 @@ fn flip_everywhere(cleanly: bool) {
             }
         }
     }
-    println!("{} files: {exact} flips harmless, {named} named", files.len());
+    println!(
+        "{} files: {exact} flips harmless, {named} named",
+        files.len()
+    );
     let kinds = [
         ".log",
         ".index",

@@ -14,7 +14,7 @@ use crate::sim_disk::{Op, SimDisk, Tree};
 use crate::workload::Workload;
 
 /// Every so many states, the recovery itself is cut short at every change.
-const NESTED_EVERY: usize = 197;
+const NESTED_EVERY: usize = 397;
 
 #[derive(Debug, Default)]
 struct Tried {

@@ -78,7 +78,10 @@ fn damage_beyond_the_noted_end_is_cut_whatever_follows() {
         let dir = open_dir(&disk).unwrap();
         let (log, report) = open_log(&dir, 0, 0).unwrap();
         let cut = report.cut.unwrap();
-        assert_eq!((log.log_end(), cut.offset), (Offset(offset), Offset(offset)));
+        assert_eq!(
+            (log.log_end(), cut.offset),
+            (Offset(offset), Offset(offset))
+        );
         assert_eq!(cut.good_batches_follow, offset + 1 < WRITTEN);
         drop((log, dir));
         let dir = open_dir(&disk).unwrap();

@@ -204,13 +204,14 @@ fn check_log(log: &Log, promise: &Promise) -> Result<(), String> {
         // While all of it goes, its front may be gone already.
         let front = usize::try_from(start - branch.start).unwrap_or(usize::MAX);
         let rest = branch.records.get(front..);
-        (front == 0 || promise.may_be_empty)
-            && rest.is_some_and(|rest| rest.starts_with(&records))
+        (front == 0 || promise.may_be_empty) && rest.is_some_and(|rest| rest.starts_with(&records))
     };
     let is_empty = records.is_empty() && (promise.may_be_empty || promise.flushed_end.is_none());
     if !is_empty && !promise.allowed.iter().any(fits) {
         let ends: Vec<_> = promise.allowed.iter().map(|b| (b.start, b.end())).collect();
-        return Err(format!("{start} to {end} holds what was never there: {ends:?}"));
+        return Err(format!(
+            "{start} to {end} holds what was never there: {ends:?}"
+        ));
     }
     check_epochs(log, &records)
 }

@@ -105,7 +105,11 @@ fn child() {
             let (failed, end) = (dir.context().latch.failure().is_some(), log.log_end());
             drop((dir, log));
             // On a disk of its own nobody else can look afterwards.
-            match if failed { None } else { Some(open(Path::new(&root))) } {
+            match if failed {
+                None
+            } else {
+                Some(open(Path::new(&root)))
+            } {
                 Some(Ok((_, log))) => {
                     assert_eq!(log.log_end(), end);
                     check_values(&log);

@@ -12,9 +12,7 @@ use trimaran_commit_log::{
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::promises::{
-    Branch, Promise, Promises, Record, open_dir, open_log, partition, read_all,
-};
+use crate::promises::{Branch, Promise, Promises, Record, open_dir, open_log, partition, read_all};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
@@ -290,7 +288,8 @@ impl Workload {
         };
         self.now[number].may_be_empty = true;
         self.change_branch(number, owned, &branch, |log| {
-            log.truncate_fully_and_start_at(Offset(start)).map(|()| start)
+            log.truncate_fully_and_start_at(Offset(start))
+                .map(|()| start)
         });
         if owned.branch.start == start {
             owned.batches.clear();
@@ -301,7 +300,11 @@ impl Workload {
     /// Cuts forget epochs without records; the owner leads on in a later one.
     fn assign_again(owned: &mut Owned) {
         let last = owned.branch.records.last().map_or(0, |record| record.1);
-        if owned.log.latest_epoch().is_none_or(|epoch| epoch.0 < last + 1) {
+        if owned
+            .log
+            .latest_epoch()
+            .is_none_or(|epoch| epoch.0 < last + 1)
+        {
             let epoch = LeaderEpoch(last.max(owned.log.latest_epoch().map_or(0, |e| e.0)) + 1);
             let start = owned.log.log_end();
             owned.log.assign_epoch(epoch, start).unwrap();
