@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use trimaran_commit_log::{
-    CleanControl, CleanInputs, CleanJob, CleanReport, CleanedSegment, Cleaner, CleanerSettings,
-    Codec, CompactionSettings, DecompressLimits, Log, LogConfig, LogContext, OpenAs, RealDisk,
+    CleanControl, CleanJob, CleanReport, CleanedSegment, Cleaner, CleanerSettings, Codec,
+    CompactionSettings, DecompressLimits, Log, LogConfig, LogContext, OpenAs, RealDisk,
     ReplaceError, Replaced, compress,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType};
@@ -102,13 +102,13 @@ fn clean(log: &mut Log) -> (CleanReport, f64) {
     };
     let reader = log.reader();
     let plan = reader.plan_cleaning(log.flushed_end(), &settings, NOW);
-    let (config, inputs) = (config(), CleanInputs::default());
+    let config = config();
     let job = CleanJob {
         log: &reader,
         config: &config,
         plan: plan.expect("something is dirty"),
         settings: &settings,
-        inputs: &inputs,
+        producer_ends: &[],
         now: NOW,
     };
     let start = Instant::now();

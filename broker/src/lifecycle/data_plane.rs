@@ -87,6 +87,11 @@ pub(super) async fn open(
         what: "threads for the log cleaner",
         cause,
     })?;
+    tasks.run_forever(
+        "flushed ends",
+        &stop,
+        Arc::clone(&replicas).sync_flushed_ends(),
+    );
     let watching = Arc::clone(&replicas).watch_directory();
     let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
     tasks.run_forever("log directory", &stop, async move {

@@ -1,4 +1,5 @@
-//! The directory's checkpoints: high watermarks every 5 s, recovery points every minute.
+//! The directory's checkpoints: flushed ends every second, high watermarks every 5 s, recovery
+//! points every minute.
 //!
 //! They make a restart cheap; nothing that was promised rests on them.
 
@@ -12,6 +13,9 @@ use trimaran_types::{Offset, TopicPartition};
 
 use super::Replicas;
 use crate::partition::{Event, PartitionHandle, PartitionRole};
+
+/// How old the noted end of what was synced may be after a power cut (ADR 0011).
+const FLUSHED_ENDS_EVERY: Duration = Duration::from_secs(1);
 
 /// `replica.high.watermark.checkpoint.interval.ms`.
 const HIGH_WATERMARKS_EVERY: Duration = Duration::from_secs(5);
@@ -48,6 +52,25 @@ impl Replicas {
             });
             if let Err(error) = written.await {
                 tracing::error!(%error, "writing checkpoints broke off");
+            }
+        }
+    }
+
+    /// Syncs the flushed ends until it is dropped; no work while nothing is flushed.
+    pub async fn sync_flushed_ends(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(FLUSHED_ENDS_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            if self.dir.context().latch.failure().is_some() || !self.dir.flushed_ends_are_dirty() {
+                continue;
+            }
+            let replicas = Arc::clone(&self);
+            let synced = tokio::task::spawn_blocking(move || replicas.dir.sync_flushed_ends());
+            match synced.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "cannot sync the flushed ends"),
+                Err(error) => tracing::error!(%error, "syncing the flushed ends broke off"),
             }
         }
     }

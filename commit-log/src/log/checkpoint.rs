@@ -121,7 +121,7 @@ impl Log {
     }
 
     pub(super) fn epochs_are_new(&self) -> bool {
-        self.epochs.entries() != self.epochs_on_disk
+        self.epochs_on_disk.as_deref() != Some(self.epochs.entries())
     }
 
     /// Writes `leader-epoch-checkpoint` durably if it has changed.
@@ -131,8 +131,9 @@ impl Log {
         }
         let path = self.dir().join(LEADER_EPOCH_CHECKPOINT);
         let content = epoch_file::format(self.epochs.entries());
+        self.epochs_on_disk = None;
         self.replace_file(&path, content.as_bytes())?;
-        self.epochs_on_disk = self.epochs.entries().to_vec();
+        self.epochs_on_disk = Some(self.epochs.entries().to_vec());
         Ok(())
     }
 

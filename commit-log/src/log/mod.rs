@@ -66,8 +66,8 @@ pub struct Log {
     topic_partition: Option<TopicPartition>,
     config: LogConfig,
     epochs: EpochCache,
-    /// What `leader-epoch-checkpoint` holds.
-    epochs_on_disk: Vec<EpochStart>,
+    /// What `leader-epoch-checkpoint` holds; `None` after a write that failed half way.
+    epochs_on_disk: Option<Vec<EpochStart>>,
     active: Active,
     log_start: Offset,
     log_end: Offset,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trimaran_types::{Offset, TopicId};
+use trimaran_types::{Offset, TopicId, TopicPartition};
 
 use super::finish_swap::finish_swap;
 use super::flush::FlushState;
@@ -20,7 +20,7 @@ use crate::disk::OpenHow;
 use crate::epochs::EpochCache;
 use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
-use crate::log_dir::parse_partition_dir;
+use crate::log_dir::{FlushedEnd, parse_partition_dir};
 use crate::names::{
     DELETED_SUFFIX, GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile,
     TEMPORARY_SUFFIX,
@@ -131,6 +131,18 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { path, source }
 }
 
+/// Names the path in an error of the system about a change to the directory, and ends the
+/// directory unless it is merely full.
+fn unchanged<'a>(
+    context: &'a LogContext,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> OpenError + 'a {
+    move |error| match context.latch.refused("open a log in", path, &error) {
+        Ok(()) => at(path)(error),
+        Err(failed) => failed.into(),
+    }
+}
+
 /// What is in a log's directory.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -160,6 +172,7 @@ impl Log {
         context.latch.check()?;
         config.check()?;
         let mut config = config;
+        let synced = SyncedEnd::of(context, dir, &start);
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -171,15 +184,14 @@ impl Log {
                 config.compacted |= entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
                 tidy(context, dir, entries)?
             }
-            None if start.recovery_point > Offset::ZERO => {
-                let recovery_point = start.recovery_point;
+            None if synced.at_least > Offset::ZERO => {
                 return Err(OpenError::Missing {
                     dir: dir.to_owned(),
-                    recovery_point,
+                    recovery_point: synced.at_least,
                 });
             }
             None => {
-                make_dir(context, dir).map_err(at(dir))?;
+                make_dir(context, dir).map_err(unchanged(context, dir))?;
                 Listing::default()
             }
         };
@@ -190,23 +202,73 @@ impl Log {
         }
 
         let (epochs, recovered) = if listing.segments.is_empty() {
-            (EpochCache::default(), start_empty(context, dir, &start)?)
+            (
+                EpochCache::default(),
+                start_empty(context, dir, &start, synced)?,
+            )
         } else {
             let epochs = load_epochs(context, dir)?;
             let known = epochs.clone().unwrap_or_default();
             (
                 known,
-                Recovery::new(context, dir, &config, &start, listing, epochs).run()?,
+                Recovery::new(context, dir, &config, &start, synced, listing, epochs).run()?,
             )
         };
         let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
+        let noted = note_end(context, dir, &start, recovered.log_end)?;
         let found = Found {
             epochs_on_disk: epochs,
             recovered,
             restored,
+            noted,
         };
         Ok(assemble(context, dir, config, &start, found))
     }
+}
+
+/// What is known about the end of what was synced, before the log is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SyncedEnd {
+    /// Every record below it was synced.
+    pub at_least: Offset,
+    /// It is so close to the real end that a good batch behind damage beyond it proves nothing
+    /// (ADR 0011).
+    pub is_close: bool,
+}
+
+impl SyncedEnd {
+    fn of(context: &LogContext, dir: &Path, start: &OpenAs) -> Self {
+        let noted = partition_of(dir).and_then(|partition| {
+            context
+                .recovery_points
+                .flushed_end(start.topic_id, &partition)
+        });
+        Self {
+            at_least: start.recovery_point.max(noted.unwrap_or(Offset::ZERO)),
+            is_close: noted.is_some(),
+        }
+    }
+}
+
+/// The partition that the directory is named after, if it is.
+fn partition_of(dir: &Path) -> Option<TopicPartition> {
+    parse_partition_dir(dir.file_name()?.to_str()?)
+}
+
+/// Notes that the log is durable up to `end`, as it is after recovery.
+fn note_end(
+    context: &LogContext,
+    dir: &Path,
+    start: &OpenAs,
+    end: Offset,
+) -> Result<Option<Arc<FlushedEnd>>, OpenError> {
+    let Some(partition) = partition_of(dir) else {
+        return Ok(None);
+    };
+    let claimed = context
+        .recovery_points
+        .claim(start.topic_id, &partition, end);
+    claimed.map_err(unchanged(context, dir))
 }
 
 fn make_dir(context: &LogContext, dir: &Path) -> io::Result<()> {
@@ -257,7 +319,10 @@ fn tidy(
         });
     }
     for path in doomed {
-        context.disk.remove_file(&path).map_err(at(&path))?;
+        context
+            .disk
+            .remove_file(&path)
+            .map_err(unchanged(context, &path))?;
     }
     Ok(listing)
 }
@@ -287,7 +352,7 @@ fn check_topic(
         _ => {
             let content = partition_metadata::format(start.topic_id);
             atomic_file::replace(context.disk.as_ref(), &path, content.as_bytes())
-                .map_err(at(&path))
+                .map_err(unchanged(context, &path))
         }
     }
 }
@@ -303,16 +368,21 @@ fn load_epochs(context: &LogContext, dir: &Path) -> Result<Option<EpochCache>, O
 }
 
 /// Makes the first segment of a log that has none.
-fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recovered, OpenError> {
+fn start_empty(
+    context: &LogContext,
+    dir: &Path,
+    start: &OpenAs,
+    synced: SyncedEnd,
+) -> Result<Recovered, OpenError> {
     let base = start.log_start.unwrap_or(Offset::ZERO);
-    if start.recovery_point > base {
+    if synced.at_least > base {
         return Err(OpenError::Corrupt {
             file: dir.to_owned(),
             position: 0,
             offset: base,
             cause: Damage::EndsTooEarly {
                 end: base,
-                synced_end: start.recovery_point,
+                synced_end: synced.at_least,
             },
         });
     }
@@ -320,8 +390,8 @@ fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recov
     context
         .disk
         .open(&path, OpenHow::OrCreate)
-        .map_err(at(&path))?;
-    context.disk.sync_dir(dir).map_err(at(dir))?;
+        .and_then(|_| context.disk.sync_dir(dir))
+        .map_err(unchanged(context, dir))?;
     Ok(Recovered {
         segments: vec![(base, 0)],
         epochs: EpochCache::default(),
@@ -340,6 +410,7 @@ struct Found {
     epochs_on_disk: EpochCache,
     recovered: Recovered,
     restored: Restored,
+    noted: Option<Arc<FlushedEnd>>,
 }
 
 fn assemble(
@@ -353,6 +424,7 @@ fn assemble(
         epochs_on_disk,
         recovered,
         restored,
+        noted,
     } = found;
     let segments: Vec<SegmentView> = recovered
         .segments
@@ -388,13 +460,10 @@ fn assemble(
     context.tails.register(Arc::downgrade(&shared));
     let log = Log {
         shared,
-        topic_partition: dir
-            .file_name()
-            .and_then(|n| n.to_str())
-            .and_then(parse_partition_dir),
+        topic_partition: partition_of(dir),
         config,
         epochs: recovered.epochs,
-        epochs_on_disk: epochs_on_disk.entries().to_vec(),
+        epochs_on_disk: Some(epochs_on_disk.entries().to_vec()),
         active: Active {
             id: last.id,
             base: last.base,
@@ -405,7 +474,7 @@ fn assemble(
         },
         log_start,
         log_end,
-        flush: FlushState::new(log_end, start.recovery_point),
+        flush: FlushState::new(log_end, start.recovery_point, noted),
         producers: restored.states,
         snapshots: restored.snapshots,
     };

@@ -174,14 +174,14 @@ impl Log {
             let points = context.recovery_points.lower(partition, end);
             points
                 .and_then(|()| context.cleaner_offsets.lower(partition, end))
-                .map_err(|source| TruncateError::Io {
-                    dir: self.dir().to_owned(),
-                    source,
-                })?;
+                .map_err(|source| TruncateError::from(self.close_error(source)))?;
         }
         let before = self.epochs.clone();
         self.epochs.truncate_from(end);
-        let reaches_past = self.epochs_on_disk.iter().any(|entry| entry.start >= end);
+        let reaches_past = self
+            .epochs_on_disk
+            .as_ref()
+            .is_none_or(|entries| entries.iter().any(|entry| entry.start >= end));
         if reaches_past && let Err(error) = self.write_epochs() {
             self.epochs = before;
             return Err(error.into());

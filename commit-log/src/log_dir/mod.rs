@@ -6,7 +6,7 @@
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
 //! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
-//! data_dir/logs/*-offset-checkpoint, .kafka_cleanshutdown
+//! data_dir/logs/*-offset-checkpoint, flushed-ends, .kafka_cleanshutdown
 //! ```
 //!
 //! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether
@@ -15,6 +15,7 @@
 mod checkpoint_file;
 mod clean_shutdown;
 mod cleaner_offsets;
+mod flushed_ends;
 mod known_logs;
 mod meta_properties;
 mod partitions;
@@ -32,6 +33,7 @@ use trimaran_types::{
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
 pub use cleaner_offsets::CleanerOffsets;
+pub(crate) use flushed_ends::FlushedEnd;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
 pub use recovery_points::RecoveryPoints;
@@ -252,7 +254,31 @@ impl LogDir {
     pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let points = &self.context.recovery_points;
-        points.write().map_err(at(&self.logs_dir))
+        points
+            .write()
+            .map_err(|error| self.refused(&self.logs_dir, error))
+    }
+
+    /// Whether [`Self::sync_flushed_ends`] has something to do.
+    #[must_use]
+    pub fn flushed_ends_are_dirty(&self) -> bool {
+        let ends = self.context.recovery_points.flushed_ends();
+        ends.is_some_and(|ends| ends.is_dirty())
+    }
+
+    /// Makes the ends up to which the logs were synced durable in turn, all with one sync; about
+    /// once a second. The longer ago it was, the more of a log is taken for a torn tail if it is
+    /// damaged after a power cut.
+    ///
+    /// # Errors
+    /// The directory has failed, perhaps with this sync.
+    pub fn sync_flushed_ends(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let Some(ends) = self.context.recovery_points.flushed_ends() else {
+            return Ok(());
+        };
+        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
+        Ok(ends.sync().map_err(failed)?)
     }
 
     /// Writes the high watermarks of all logs; every few seconds.
@@ -286,7 +312,15 @@ impl LogDir {
         let path = self.logs_dir.join(name);
         let content = checkpoint_file::format(offsets);
         atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
-            .map_err(at(&path))
+            .map_err(|error| self.refused(&path, error))
+    }
+
+    /// What to say of a change that the system refused: a full disk ends nothing.
+    fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
+        match self.context.latch.refused("write", path, &source) {
+            Ok(()) => at(path)(source),
+            Err(failed) => failed.into(),
+        }
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
@@ -301,6 +335,7 @@ impl LogDir {
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
         clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
+            .map_err(|error| self.refused(&self.logs_dir, error))
     }
 }
 
@@ -335,8 +370,26 @@ fn own(
                     data_dir: data_dir_owned(),
                 });
             }
+            sync_names_above(disk, data_dir)?;
             fresh.write(disk, data_dir)?;
             Ok(fresh)
         }
     }
+}
+
+/// Makes the directory's own name durable, and those of the directories above it, which may have
+/// been made with it. What may not be read was not made by this process.
+fn sync_names_above(disk: &dyn Disk, data_dir: &Path) -> Result<(), LogDirError> {
+    for above in data_dir.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        };
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(at(above))?,
+        }
+    }
+    Ok(())
 }

@@ -3,18 +3,24 @@
 //! A log notes its point here when it has reached it, and the file takes all of them up now and
 //! then. A log that is about to be cut below what the file says lowers the file first: a point on
 //! disk must never lie beyond what is promised to be there.
+//!
+//! Beside it stands `flushed-ends`, the denser of two lower bounds: below a recovery point indexes
+//! and epochs are durable too, so recovery starts there; below a flushed end the records are.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trimaran_types::{Offset, TopicPartition};
+use trimaran_types::{Offset, TopicId, TopicPartition};
 
-use super::LogDirError;
 use super::checkpoint_file;
+use super::flushed_ends::{FlushedEnd, FlushedEnds};
+use super::{LogDirError, at};
 use crate::atomic_file;
 use crate::disk::Disk;
+use crate::names::PARTITION_METADATA;
+use crate::partition_metadata;
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
@@ -26,37 +32,50 @@ pub struct RecoveryPoints {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     noted: Mutex<Points>,
-    /// What the file holds. Locked before `noted`, and while the file is written.
-    on_disk: Mutex<Points>,
+    /// What the file holds; `None` after a write that failed half way. Locked before `noted`, and
+    /// while the file is written.
+    on_disk: Mutex<Option<Points>>,
+    /// `None` when the logs have no directory of their own.
+    flushed_ends: Option<Arc<FlushedEnds>>,
 }
 
-fn lock(points: &Mutex<Points>) -> MutexGuard<'_, Points> {
+fn lock<T>(points: &Mutex<T>) -> MutexGuard<'_, T> {
     points.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RecoveryPoints {
-    fn new(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str, points: Points) -> Self {
+    fn new(
+        disk: Arc<dyn Disk>,
+        logs_dir: &Path,
+        name: &str,
+        points: Points,
+        flushed_ends: Option<Arc<FlushedEnds>>,
+    ) -> Self {
         Self {
             disk,
             path: logs_dir.join(name),
             noted: Mutex::new(points.clone()),
-            on_disk: Mutex::new(points),
+            on_disk: Mutex::new(Some(points)),
+            flushed_ends,
         }
     }
 
     /// No points; the file is not looked at.
     pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self::new(disk, logs_dir, RECOVERY_POINTS, Points::new())
+        Self::new(disk, logs_dir, RECOVERY_POINTS, Points::new(), None)
     }
 
     /// The points in the file, and whether it was there and whole; none when it was not.
     pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<(Self, bool), LogDirError> {
-        Self::read_named(disk, logs_dir, RECOVERY_POINTS)
+        let flushed_ends = FlushedEnds::open(disk.as_ref(), logs_dir).map_err(at(logs_dir))?;
+        let (mut points, was_whole) = Self::read_named(disk, logs_dir, RECOVERY_POINTS)?;
+        points.flushed_ends = Some(flushed_ends);
+        Ok((points, was_whole))
     }
 
     /// The same for another file of offsets that are lowered before a log is cut.
     pub(super) fn empty_named(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str) -> Self {
-        Self::new(disk, logs_dir, name, Points::new())
+        Self::new(disk, logs_dir, name, Points::new(), None)
     }
 
     /// The same as [`Self::read`] for another file.
@@ -67,8 +86,33 @@ impl RecoveryPoints {
     ) -> Result<(Self, bool), LogDirError> {
         let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(name))?;
         let was_whole = read.is_some();
-        let points = Self::new(disk, logs_dir, name, read.unwrap_or_default());
+        let points = Self::new(disk, logs_dir, name, read.unwrap_or_default(), None);
         Ok((points, was_whole))
+    }
+
+    /// Up to where a log is known to have been synced, by its slot; `None` when nothing is known.
+    pub(crate) fn flushed_end(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+    ) -> Option<Offset> {
+        self.flushed_ends.as_ref()?.get(topic_id, partition)
+    }
+
+    /// The slot of a log that was opened and is durable up to `end`.
+    pub(crate) fn claim(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+        end: Offset,
+    ) -> io::Result<Option<Arc<FlushedEnd>>> {
+        let claim = |ends: &Arc<FlushedEnds>| ends.claim(topic_id, partition, end);
+        self.flushed_ends.as_ref().map(claim).transpose()
+    }
+
+    /// The file of flushed ends, if there is one.
+    pub(super) const fn flushed_ends(&self) -> Option<&Arc<FlushedEnds>> {
+        self.flushed_ends.as_ref()
     }
 
     /// The point of a log.
@@ -96,8 +140,8 @@ impl RecoveryPoints {
         }
         drop(noted);
         let mut on_disk = lock(&self.on_disk);
-        let is_there = |partition: &TopicPartition| on_disk.contains_key(partition);
-        if partitions.iter().all(is_there) {
+        let has_all = |points: &Points| partitions.iter().all(|p| points.contains_key(p));
+        if on_disk.as_ref().is_some_and(has_all) {
             return Ok(());
         }
         self.write_locked(&mut on_disk)
@@ -105,19 +149,22 @@ impl RecoveryPoints {
 
     /// Writes the file whether it changed or not.
     pub(super) fn write_anew(&self) -> io::Result<()> {
-        let on_disk = lock(&self.on_disk);
-        let content = checkpoint_file::format(&on_disk);
-        atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())
+        *lock(&self.on_disk) = None;
+        self.write()
     }
 
     /// Makes sure that neither memory nor file has a point beyond `end`.
     pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+        if let Some(ends) = &self.flushed_ends {
+            ends.lower(partition, end)?;
+        }
         // In this order, so that a file written in between has the lower point too.
         if let Some(point) = lock(&self.noted).get_mut(partition) {
             *point = (*point).min(end);
         }
         let mut on_disk = lock(&self.on_disk);
-        if on_disk.get(partition).is_some_and(|point| *point > end) {
+        let is_beyond = |points: &Points| points.get(partition).is_some_and(|point| *point > end);
+        if on_disk.as_ref().is_none_or(is_beyond) {
             self.write_locked(&mut on_disk)?;
         }
         Ok(())
@@ -125,16 +172,21 @@ impl RecoveryPoints {
 
     /// Forgets logs that are no more, in the file too.
     pub(super) fn forget(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+        if let Some(ends) = &self.flushed_ends {
+            let logs: Vec<_> = partitions
+                .iter()
+                .map(|partition| (partition, self.topic_id(partition)))
+                .collect();
+            ends.forget(&logs)?;
+        }
         let mut noted = lock(&self.noted);
         partitions.iter().for_each(|partition| {
             noted.remove(partition);
         });
         drop(noted);
         let mut on_disk = lock(&self.on_disk);
-        if partitions
-            .iter()
-            .any(|partition| on_disk.contains_key(partition))
-        {
+        let has_one = |points: &Points| partitions.iter().any(|p| points.contains_key(p));
+        if on_disk.as_ref().is_none_or(has_one) {
             self.write_locked(&mut on_disk)?;
         }
         Ok(())
@@ -145,12 +197,20 @@ impl RecoveryPoints {
         self.write_locked(&mut lock(&self.on_disk))
     }
 
-    fn write_locked(&self, on_disk: &mut Points) -> io::Result<()> {
+    /// The id in a log's directory, for one that this process has not opened.
+    fn topic_id(&self, partition: &TopicPartition) -> Option<TopicId> {
+        let dir = self.path.parent()?.join(partition.to_string());
+        let text = atomic_file::read_text(self.disk.as_ref(), &dir.join(PARTITION_METADATA));
+        partition_metadata::parse(&text.ok()??)
+    }
+
+    fn write_locked(&self, on_disk: &mut Option<Points>) -> io::Result<()> {
         let points = lock(&self.noted).clone();
-        if points != *on_disk {
+        if on_disk.as_ref() != Some(&points) {
             let content = checkpoint_file::format(&points);
+            *on_disk = None;
             atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())?;
-            *on_disk = points;
+            *on_disk = Some(points);
         }
         Ok(())
     }
