@@ -54,7 +54,10 @@ async fn a_repetition_waits_for_the_first_copy_to_be_on_every_disk() {
         .send(vec![sent(7, 0, 2)], RequiredAcks::All, SOON)
         .await
         .unwrap_err();
-    assert_eq!(kafka(&refusal), (Some(KafkaError::RequestTimedOut), Some("unknown")));
+    assert_eq!(
+        kafka(&refusal),
+        (Some(KafkaError::RequestTimedOut), Some("unknown"))
+    );
     assert_eq!(fixture.handle.status().log_end, Offset(2));
 
     // New records and the repetition wait together, and the latter is answered first.
@@ -71,7 +74,9 @@ async fn a_repetition_waits_for_the_first_copy_to_be_on_every_disk() {
     assert_eq!(next.unwrap(), Some(Offset(2)));
     assert_eq!(again.unwrap(), Some(Offset(0)));
     // Below the high watermark there is nothing to wait for.
-    let again = fixture.send(vec![sent(7, 0, 2)], RequiredAcks::All, LONG).await;
+    let again = fixture
+        .send(vec![sent(7, 0, 2)], RequiredAcks::All, LONG)
+        .await;
     assert_eq!(again.unwrap(), Some(Offset(0)));
     assert_eq!(fixture.handle.status().log_end, Offset(3));
     assert_eq!(fixture.read(0, 0).await.unwrap(), ["7:0", "7:1", "8:0"]);
@@ -89,14 +94,19 @@ async fn a_repetition_waits_for_the_first_copys_sync() {
         .send(vec![sent(7, 0, 1)], RequiredAcks::All, SOON)
         .await;
     for refusal in [first.unwrap_err(), again.unwrap_err()] {
-        assert_eq!(kafka(&refusal), (Some(KafkaError::RequestTimedOut), Some("unknown")));
+        assert_eq!(
+            kafka(&refusal),
+            (Some(KafkaError::RequestTimedOut), Some("unknown"))
+        );
     }
     let leader_only = fixture
         .send(vec![sent(7, 0, 1)], RequiredAcks::Leader, LONG)
         .await;
     assert_eq!(leader_only.unwrap(), Some(Offset(0)));
     gate.open();
-    let again = fixture.send(vec![sent(7, 0, 1)], RequiredAcks::All, LONG).await;
+    let again = fixture
+        .send(vec![sent(7, 0, 1)], RequiredAcks::All, LONG)
+        .await;
     assert_eq!(again.unwrap(), Some(Offset(0)));
     assert_eq!(fixture.handle.status().log_end, Offset(1));
 }
@@ -126,5 +136,8 @@ async fn one_producers_refusal_does_not_touch_its_neighbours() {
     // The last of its batches is a repetition; it is the others that it waits for.
     assert_eq!(c.unwrap(), Some(Offset(1)));
     assert_eq!(d.unwrap(), Some(Offset(3)));
-    assert_eq!(fixture.read(0, 0).await.unwrap(), ["1:0", "2:4", "2:5", "1:1"]);
+    assert_eq!(
+        fixture.read(0, 0).await.unwrap(),
+        ["1:0", "2:4", "2:5", "1:1"]
+    );
 }
