@@ -3,6 +3,7 @@
 # verify  the gate: format, lints, documentation, house rules; writes nothing into the tree
 # fix     what a machine can put right: format and simple lints
 # bench   the figures, with ratios against a baseline of the same run; ARGS=--quick for a short one
+# fuzz    every decoder and recovery against a fuzzer, SECONDS=60 each; prints executions per second
 # clean   the build folder and the development cluster's data
 
 # One profile for tests and runs, so RocksDB is compiled once. Outside the clone, so a second clone is quick.
@@ -11,7 +12,7 @@ CARGO_FLAGS := --release --locked
 BIN := $(CARGO_TARGET_DIR)/release
 DEMO_DIR ?= .trimaran-demo
 
-.PHONY: run test verify fix bench clean tools build
+.PHONY: run test verify fix bench fuzz clean tools build
 
 tools:
 	@.ci/build-tools
@@ -39,6 +40,10 @@ fix:
 bench: build
 	TRIMARAN_BIN_DIR=$(BIN) cargo bench --locked --package trimaran-commit-log
 	TRIMARAN_BIN_DIR=$(BIN) cargo run $(CARGO_FLAGS) --package trimaran-tests --bin bench -- $(ARGS)
+
+SECONDS ?= 60
+fuzz: tools
+	@.ci/fuzz $(SECONDS) $(ARGS)
 
 clean:
 	rm -rf "$(DEMO_DIR)" .trimaran-dev

@@ -12,6 +12,14 @@ pub const FORWARDED: &str = "trimaran-forwarded";
 /// On answers of a controller: the active controller as `id@host:port`, where it is known.
 pub const CONTROLLER_LEADER: &str = "trimaran-controller-leader";
 
+/// On calls to controllers: milliseconds within which the caller wants an answer. What could not be
+/// begun by then is refused as not done, and is not done later.
+pub const TIMEOUT_MS: &str = "trimaran-timeout-ms";
+
+/// On a question to the controllers: only a controller that a majority follows while it answers may
+/// answer. Any value.
+pub const LINEARIZABLE: &str = "trimaran-linearizable";
+
 /// On produce requests: `all` (default, also `-1`), `leader` (also `1`) or `none` (also `0`).
 pub const KAFKA_ACKS: &str = "kafka-acks";
 

@@ -20,6 +20,8 @@ pub const ALTER_PARTITIONS: &str = "/v1/partitions/alter";
 pub const TOPICS: &str = "/v1/topics";
 /// Describe: `GET`; delete: `DELETE`.
 pub const TOPIC: &str = "/v1/topics/{topic}";
+/// Change settings: `POST`.
+pub const TOPIC_CONFIGS: &str = "/v1/topics/{topic}/configs";
 /// The metadata log, a long poll: `GET`.
 pub const METADATA_LOG: &str = "/v1/metadata/log";
 /// The image as records: `GET`.

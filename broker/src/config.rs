@@ -11,6 +11,7 @@ use std::time::Duration;
 use trimaran_config::{ConfigError, Settings};
 use trimaran_types::BrokerId;
 
+use crate::log_cleaner::LogCleanerConfig;
 pub use logs::LogsConfig;
 
 /// How a broker runs.
@@ -37,6 +38,8 @@ pub struct BrokerConfig {
     pub network_threads: usize,
     /// What a new topic gets where its creator says nothing.
     pub topics: TopicDefaults,
+    /// How logs are compacted.
+    pub log_cleaner: LogCleanerConfig,
     /// What it logs.
     pub logging: LoggingConfig,
 }
@@ -186,6 +189,7 @@ impl BrokerConfig {
                 partitions: settings.bounded("num.partitions", 1, 1, 10_000)?,
                 replication_factor: settings.optional("default.replication.factor")?,
             },
+            log_cleaner: LogCleanerConfig::from_settings(&settings)?,
             logging: LoggingConfig {
                 level: settings.or("logging.level", "info".to_owned())?,
                 format: settings.or("logging.format", LogFormat::Text)?,

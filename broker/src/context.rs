@@ -10,6 +10,7 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::{BrokerEpoch, BrokerId, ClusterId};
 
 use crate::config::ReplicationConfig;
+use crate::session::Lease;
 
 /// What the parts of a broker share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct BrokerContext {
     pub controllers: Arc<Controllers>,
     /// What the cluster knows, as far as this broker has heard.
     pub image: watch::Receiver<Arc<MetadataImage>>,
+    /// Until when this broker's leaders need not ask whether they still lead.
+    pub lease: watch::Receiver<Option<Lease>>,
     /// How partitions are copied.
     pub replication: ReplicationConfig,
 }

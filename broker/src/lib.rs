@@ -14,6 +14,7 @@ pub mod fetcher;
 pub mod http;
 pub mod isr_changes;
 pub mod lifecycle;
+pub mod log_cleaner;
 pub mod log_upkeep;
 pub mod logging;
 pub mod metadata_follower;

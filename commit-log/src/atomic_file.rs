@@ -5,16 +5,15 @@ use std::io;
 use std::path::Path;
 
 use crate::disk::{Disk, OpenHow};
-use crate::names::TEMPORARY_SUFFIX;
+use crate::names::{TEMPORARY_SUFFIX, suffixed};
 
 /// Largest small file that is read, in bytes; checkpoints of 100,000 partitions fit.
 const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Replaces the file at `path` durably.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(TEMPORARY_SUFFIX);
-    let aside = Path::new(&aside);
+    let aside = suffixed(path, TEMPORARY_SUFFIX);
+    let aside = aside.as_path();
     let file = disk.open(aside, OpenHow::Empty)?;
     file.write_all_at(0, content)?;
     file.sync_data()?;

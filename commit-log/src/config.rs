@@ -27,8 +27,12 @@ pub struct LogConfig {
     pub timestamp_type: TimestampType,
     /// A producer that was not heard of for so long is forgotten (`producer.id.expiration.ms`).
     pub producer_id_expiration_ms: u64,
-    /// Whether compaction may have left gaps between offsets. Must stay true once it was.
+    /// Whether compaction may leave gaps between offsets (`cleanup.policy` names `compact`). A log
+    /// for which it was true once remembers that.
     pub compacted: bool,
+    /// In a compacted log, a segment is closed at this age too (`max.compaction.lag.ms`), since
+    /// what is being written is never cleaned.
+    pub compaction_lag_ms_max: u64,
     /// How much of the log's end stays in memory for readers.
     pub tail_bytes_max: usize,
     /// A segment is closed up to this much earlier than `segment_ms` says, each by its own amount,
@@ -59,6 +63,7 @@ impl Default for LogConfig {
             timestamp_type: TimestampType::CreateTime,
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             compacted: false,
+            compaction_lag_ms_max: u64::MAX,
             tail_bytes_max: 4 * 1024 * 1024,
             segment_jitter_ms: 0,
             deletes: true,
@@ -84,6 +89,16 @@ pub struct InvalidLogConfig {
 }
 
 impl LogConfig {
+    /// The age at which a segment is closed.
+    #[must_use]
+    pub const fn segment_age_ms_max(&self) -> u64 {
+        if self.compacted && self.compaction_lag_ms_max < self.segment_ms {
+            self.compaction_lag_ms_max
+        } else {
+            self.segment_ms
+        }
+    }
+
     /// Checks every setting against its bounds.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::latch::DirLatch;
-use crate::log_dir::{LOG_STARTS, OffsetCheckpoint, RECOVERY_POINTS};
+use crate::log_dir::{CleanerOffsets, LOG_STARTS, RecoveryPoints};
 use crate::open_files::OpenFiles;
 use crate::tail_budget::TailBudget;
 
@@ -27,9 +27,11 @@ pub struct LogContext {
     /// The bound on open files.
     pub files: Arc<OpenFiles>,
     /// Up to where each log is known to be synced, as the next start will read it.
-    pub recovery_points: Arc<OffsetCheckpoint>,
+    pub recovery_points: Arc<RecoveryPoints>,
+    /// Up to where each log has been cleaned.
+    pub cleaner_offsets: Arc<CleanerOffsets>,
     /// Where each log starts, as the next start will read it.
-    pub log_starts: Arc<OffsetCheckpoint>,
+    pub log_starts: Arc<RecoveryPoints>,
 }
 
 impl LogContext {
@@ -37,18 +39,17 @@ impl LogContext {
     /// A [`crate::LogDir`] makes one that knows its checkpoints.
     #[must_use]
     pub fn standalone(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        let empty = |name: &str| {
-            Arc::new(OffsetCheckpoint::empty(
-                Arc::clone(&disk),
-                logs_dir.join(name),
-            ))
-        };
         Self {
             latch: Arc::new(DirLatch::new(logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
-            recovery_points: empty(RECOVERY_POINTS),
-            log_starts: empty(LOG_STARTS),
+            recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
+            cleaner_offsets: Arc::new(CleanerOffsets::empty(Arc::clone(&disk), logs_dir)),
+            log_starts: Arc::new(RecoveryPoints::empty_named(
+                Arc::clone(&disk),
+                logs_dir,
+                LOG_STARTS,
+            )),
             disk,
         }
     }

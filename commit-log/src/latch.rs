@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crate::log::is_exhausted;
+
 /// A log directory is out of service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("log directory {} has failed and is out of service: {cause}", dir.display())]
@@ -63,6 +65,24 @@ impl DirLatch {
             }
         });
         failure.clone()
+    }
+
+    /// Takes note of a change to the directory that was refused. A full disk ends nothing; after
+    /// any other error nobody knows what the disk holds.
+    ///
+    /// # Errors
+    /// The directory is out of service now, or was before.
+    pub(crate) fn refused(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        error: &io::Error,
+    ) -> Result<(), DirFailed> {
+        if is_exhausted(error) {
+            self.check()
+        } else {
+            Err(self.fail(doing, path, error))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The partition log: append, read, truncate, recover.
+//! The partition log: append, read, truncate, recover, compact.
 //!
 //! Synchronous, knows no runtime, and touches the disk only through [`Disk`]. Files are Kafka's,
 //! byte for byte.
@@ -13,6 +13,7 @@
 
 mod aborted;
 mod atomic_file;
+mod cleaner;
 mod compression;
 mod config;
 mod context;
@@ -40,6 +41,10 @@ mod tail;
 mod tail_budget;
 
 pub use aborted::AbortedTransaction;
+pub use cleaner::{
+    CleanControl, CleanError, CleanJob, CleanPlan, CleanReport, CleanedSegment, Cleaner,
+    CleanerSettings, CompactionSettings, RecordsError, filthiest,
+};
 pub use compression::{
     Codec, CompressError, DecompressError, DecompressLimits, PlainRecords, TopicCompression,
     UnknownCompressionType, compress, decompress,
@@ -59,11 +64,12 @@ pub use inspect::{
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
     AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, DeleteError, FlushRequest,
-    FlushToken, Log, OpenAs, OpenError, RecoveryReport, Retained, TailCut, TruncateError,
+    FlushToken, Log, OpenAs, OpenError, RecoveryReport, ReplaceError, Replaced, Retained, TailCut,
+    TruncateError,
 };
 pub use log_dir::{
-    Aside, CleanShutdown, FoundLog, InvalidMetaProperties, LogDir, LogDirError, MetaProperties,
-    OffsetCheckpoint, parse_partition_dir,
+    Aside, CleanShutdown, CleanerOffsets, FoundLog, InvalidMetaProperties, LogDir, LogDirError,
+    MetaProperties, RecoveryPoints, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced};

@@ -13,8 +13,22 @@ pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Ends the name of a file that is on its way out.
 pub(crate) const DELETED_SUFFIX: &str = ".deleted";
 
+/// Ends the name of a file that the cleaner is writing: worth nothing after a stop.
+pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
+/// Ends the name of a cleaned file that is whole and takes the place of older ones.
+pub(crate) const SWAP_SUFFIX: &str = ".swap";
+/// Says that offsets in the log may have gaps.
+pub(crate) const GAPS_ALLOWED: &str = "gaps-allowed";
+
+/// The same file with a suffix behind its name.
+pub(crate) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// The files of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum SegmentFile {
     Log,
     OffsetIndex,

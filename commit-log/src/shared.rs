@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use trimaran_types::Offset;
 
 use crate::aborted::AbortedTransaction;
+use crate::cleaner::CleaningGate;
 use crate::context::LogContext;
 use crate::index::{IndexTail, OffsetEntry, TimeEntry};
 use crate::open_files::SegmentId;
@@ -29,8 +30,10 @@ pub(crate) struct SegmentView {
 /// The part that changes.
 #[derive(Debug)]
 pub(crate) struct ReadState {
-    /// Raised by every truncation, before it touches a file.
+    /// Raised by every truncation, before it touches a file, and with every swap of segments.
     pub generation: u64,
+    /// Raised by truncations alone, before they lower any checkpoint.
+    pub truncations: u64,
     pub log_start: Offset,
     pub log_end: Offset,
     /// Oldest first, never empty; the last one is being written.
@@ -49,7 +52,9 @@ pub(crate) struct ReadState {
 pub(crate) struct Shared {
     pub context: LogContext,
     pub dir: PathBuf,
-    pub compacted: bool,
+    /// Keeps the cleaner and the end of the log apart.
+    pub cleaning: CleaningGate,
+    gaps_allowed: AtomicBool,
     state: RwLock<ReadState>,
     last_append: AtomicU64,
 }
@@ -58,16 +63,27 @@ impl Shared {
     pub(crate) const fn new(
         context: LogContext,
         dir: PathBuf,
-        compacted: bool,
+        gaps_allowed: bool,
         state: ReadState,
     ) -> Self {
         Self {
             context,
             dir,
-            compacted,
+            cleaning: CleaningGate::open(),
+            gaps_allowed: AtomicBool::new(gaps_allowed),
             state: RwLock::new(state),
             last_append: AtomicU64::new(0),
         }
+    }
+
+    /// Whether compaction may have left gaps between offsets. Never goes back to no.
+    pub(crate) fn gaps_allowed(&self) -> bool {
+        self.gaps_allowed.load(Ordering::Acquire)
+    }
+
+    /// From now on there may be gaps; the mark on disk says so already.
+    pub(crate) fn allow_gaps(&self) {
+        self.gaps_allowed.store(true, Ordering::Release);
     }
 
     /// The state, to look at.

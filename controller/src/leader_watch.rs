@@ -2,24 +2,20 @@
 //!
 //! It holds a response open that the leader never ends. When it breaks and the leader's port
 //! refuses connections, the process is gone: waiting for the election timeout would only make the
-//! gap longer. The followers take their turns by id, so that they do not split the vote. Raft's
-//! own rules still decide who may win; a hang or a cut link is left to the election timeout.
+//! gap longer; `succession` says who stands when. Raft's own rules still decide who may win; a hang
+//! or a cut link is left to the election timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use openraft::async_runtime::WatchReceiver as _;
-use openraft::raft::TransferLeaderRequest;
 use tokio_util::sync::CancellationToken;
 
 use crate::knock::is_refused;
 use crate::node::Node;
 use crate::raft_network::PRESENCE;
-use crate::standing::Standing;
+use crate::succession::succeed;
 
-/// A follower's head start over the next one.
-const TURN: Duration = Duration::from_millis(100);
 /// Pause before another try to reach a leader that answers otherwise.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long the leader may take to answer.
@@ -58,7 +54,7 @@ async fn watch(node: &Node) {
         };
         // A leader that was never met here may be a name that raft remembers; others watch it.
         if was_open && is_refused(&address).await {
-            succeed(node, followed, leader).await;
+            succeed(node, leader).await;
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     }
@@ -83,32 +79,4 @@ async fn until_broken(node: &Node, leader: u64, address: &str) -> bool {
     let mut lines = response.bytes_stream();
     while let Some(Ok(_)) = lines.next().await {}
     true
-}
-
-/// Stands for election in its turn, unless somebody leads by then.
-async fn succeed(node: &Node, followed: Standing, leader: u64) {
-    let metrics = node.raft().metrics().borrow_watched().clone();
-    let own = metrics.id;
-    let rank = metrics
-        .membership_config
-        .voter_ids()
-        .filter(|id| *id != leader && *id < own)
-        .count();
-    if !metrics.membership_config.voter_ids().any(|id| id == own) {
-        return;
-    }
-    let turn = TURN.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
-    let mut standing = node.watch_standing();
-    let changed = standing.wait_for(|standing| *standing != followed);
-    if tokio::time::timeout(turn, changed).await.is_ok() || node.standing() != followed {
-        return;
-    }
-    tracing::warn!(
-        leader,
-        "the leader's process is gone; standing for election"
-    );
-    let request = TransferLeaderRequest::new(metrics.vote, own, None);
-    if let Err(error) = node.raft().handle_transfer_leader(request).await {
-        tracing::warn!(%error, "cannot stand for election");
-    }
 }

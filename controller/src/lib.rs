@@ -32,6 +32,7 @@ mod sessions;
 mod standing;
 mod state_machine;
 mod stored_codec;
+mod succession;
 mod type_config;
 mod voter_address;
 

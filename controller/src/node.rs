@@ -25,7 +25,7 @@ use crate::stored_codec::StoredCodec;
 use crate::type_config::{Raft, TypeConfig};
 
 /// How long a voter may take to accept a connection, when somebody asks who is there.
-const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
+pub(crate) const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The parts of a running controller.
 pub(crate) struct NodeParts {
@@ -198,6 +198,26 @@ impl Node {
             Some(acked) => acked.elapsed() > patience,
             None => self.unanswered_for(standing.term) > patience,
         }
+    }
+
+    /// How long ago a majority surely followed this controller as its leader; `None` while it does not
+    /// lead, or nobody has answered yet.
+    #[must_use]
+    pub(crate) fn quorum_age(&self) -> Option<Duration> {
+        if !self.standing().is_leader {
+            return None;
+        }
+        let metrics = self.parts.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        // Alone, it is the majority.
+        if metrics.membership_config.voter_ids().nth(1).is_none() {
+            return Some(Duration::ZERO);
+        }
+        // Raft counts from when the call that the majority answered was sent.
+        metrics
+            .last_quorum_acked
+            .as_ref()
+            .map(|acked| acked.elapsed())
     }
 
     /// How long it has been known that this leader of `term` has no answer of a majority yet.

@@ -36,6 +36,9 @@ use crate::type_config::{Raft, TypeConfig};
 /// How long a stopping leader waits for another to take over.
 const HAND_OVER_WAIT: Duration = Duration::from_secs(1);
 
+/// Pause between two looks at who could take over.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
 /// The raft store of a controller.
 pub(crate) type Store = RaftStore<TypeConfig, StoredCodec>;
 
@@ -301,8 +304,25 @@ async fn hand_over(node: &Node) {
     }
     let mut standing = node.watch_standing();
     let gone = standing.wait_for(|standing| !standing.is_leader && standing.leader.is_some());
-    if tokio::time::timeout(HAND_OVER_WAIT, gone).await.is_err() {
-        tracing::info!(target, "nobody took leadership over in time");
+    tokio::select! {
+        taken = tokio::time::timeout(HAND_OVER_WAIT, gone) => if taken.is_err() {
+            tracing::info!(target, "nobody took leadership over in time");
+        },
+        () = nobody_is_left(node) => {
+            tracing::info!(target, "no other controller is there any more to take leadership over");
+        }
+    }
+}
+
+/// Ends when no other voter takes connections: they are being stopped, too.
+async fn nobody_is_left(node: &Node) {
+    let own = node.identity().controller_id.0;
+    loop {
+        tokio::time::sleep(LOOK_PAUSE).await;
+        let (reachable, _) = node.reachable_voters().await;
+        if reachable.iter().all(|id| *id == own) {
+            return;
+        }
     }
 }
 

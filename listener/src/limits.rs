@@ -13,19 +13,23 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Headers of a request.
     pub headers_max: usize,
+    /// Time that a listener which ends goes on answering, with the word that each answer is the last on
+    /// its connection: a connection that is closed while its client writes leaves the client in doubt.
+    pub farewell: Duration,
     /// Time that open connections get to finish when the listener stops.
     pub drain_timeout: Duration,
 }
 
 impl Default for Limits {
     /// 4,096 connections, 75 s for a head (which is also how long an idle connection is kept),
-    /// 64 KiB and 100 headers, 2 s to drain.
+    /// 64 KiB and 100 headers, no farewell, 2 s to drain.
     fn default() -> Self {
         Self {
             connections_max: 4_096,
             header_timeout: Duration::from_secs(75),
             header_bytes_max: 64 * 1024,
             headers_max: 100,
+            farewell: Duration::ZERO,
             drain_timeout: Duration::from_secs(2),
         }
     }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -23,27 +27,73 @@ retry-after: 1\r\nconnection: close\r\ncontent-length: 91\r\n\r\n\
 /// Pause after the system refused to accept (out of descriptors, say), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` on `listener` until `stop`; then drains, at most [`Limits::drain_timeout`].
+/// Serves `router` on `listener` until `stop`; then says farewell for [`Limits::farewell`] and
+/// drains, at most [`Limits::drain_timeout`].
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits.connections_max));
-    let connections = TaskTracker::new();
+    let stopping = stop.clone();
+    let router = router.layer(middleware::map_response(move |response| {
+        std::future::ready(last_if(stopping.is_cancelled(), response))
+    }));
+    let doors = Doors {
+        places: Arc::new(Semaphore::new(limits.connections_max)),
+        connections: TaskTracker::new(),
+        router,
+        limits,
+        close: CancellationToken::new(),
+    };
+    let length = doors.limits.farewell;
+    let farewell = async move {
+        stop.cancelled().await;
+        tokio::time::sleep(length).await;
+    };
+    tokio::pin!(farewell);
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = &mut farewell => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        match accepted {
+            Ok((stream, _)) => doors.take(stream),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        match Arc::clone(&places).try_acquire_owned() {
+        }
+    }
+    // Those that came before the end are served; whoever comes later is refused by the system.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        doors.take(stream);
+    }
+    drop(listener);
+    doors.end().await;
+}
+
+/// Tells the client that no other request is taken on this connection.
+fn last_if(is_last: bool, mut response: Response) -> Response {
+    if is_last {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// The open connections and what they share.
+struct Doors {
+    places: Arc<Semaphore>,
+    connections: TaskTracker,
+    router: Router,
+    limits: Limits,
+    /// Ends connections after the answer they are at.
+    close: CancellationToken,
+}
+
+impl Doors {
+    fn take(&self, stream: TcpStream) {
+        match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => {
-                let connection = connection(stream, router.clone(), limits.clone(), stop.clone());
-                connections.spawn(async move {
+                let (router, limits) = (self.router.clone(), self.limits.clone());
+                let connection = connection(stream, router, limits, self.close.clone());
+                self.connections.spawn(async move {
                     connection.await;
                     drop(place);
                 });
@@ -51,16 +101,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             Err(_) => refuse(stream),
         }
     }
-    drop(listener);
-    connections.close();
-    if tokio::time::timeout(limits.drain_timeout, connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::debug!(
-            open = connections.len(),
-            "connections did not finish in time"
-        );
+
+    async fn end(self) {
+        self.close.cancel();
+        self.connections.close();
+        let drained = tokio::time::timeout(self.limits.drain_timeout, self.connections.wait());
+        if drained.await.is_err() {
+            tracing::debug!(
+                open = self.connections.len(),
+                "connections did not finish in time"
+            );
+        }
     }
 }
 
@@ -167,6 +218,27 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_farewell_answers_what_comes_and_closes_behind_it() {
+        let limits = Limits {
+            farewell: Duration::from_secs(3_600),
+            ..Limits::default()
+        };
+        let (address, stop) = started(limits).await;
+        let mut open = TcpStream::connect(address).await.unwrap();
+        let before = ask(&mut open).await;
+        assert!(before.starts_with("HTTP/1.1 200"), "{before}");
+        assert!(!before.contains("connection: close"), "{before}");
+        stop.cancel();
+        let mut new = TcpStream::connect(address).await.unwrap();
+        for stream in [&mut open, &mut new] {
+            let last = ask(stream).await;
+            assert!(last.starts_with("HTTP/1.1 200"), "{last}");
+            assert!(last.contains("connection: close"), "{last}");
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        }
     }
 
     #[tokio::test]

@@ -115,6 +115,23 @@ pub struct HeartbeatResponse {
     pub is_fenced: bool,
     /// It may stop now.
     pub should_shut_down: bool,
+    /// How long the broker's leaderships are safe; absent while it has none to rely on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<SessionLease>,
+}
+
+/// What a broker may rely on after a heartbeat: the controllers take it out of no ISR for silence
+/// before `session_ms` have passed since it sent the heartbeat, less `quorum_age_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLease {
+    /// The session timeout in force, in milliseconds.
+    pub session_ms: u64,
+    /// How long ago a majority last followed the answering controller, in milliseconds: another
+    /// one may have been elected since, which began the session anew then and not later.
+    pub quorum_age_ms: u64,
+    /// First metadata record that was not committed; whoever has applied all before knows every
+    /// change that was made before the heartbeat.
+    pub metadata_end: MetadataOffset,
 }
 
 /// Where a broker stands.

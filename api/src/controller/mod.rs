@@ -16,11 +16,12 @@ pub use bootstrap::{BootstrapRequest, BootstrapStatus, BootstrapVoter};
 pub use brokers::{
     BrokerState, BrokerStatus, BrokersResponse, DamageCause, DamagedReplica, HeartbeatRequest,
     HeartbeatResponse, REPLICAS_REPORTED_MAX, RegisterBrokerRequest, RegisterBrokerResponse,
+    SessionLease,
 };
 pub use cluster::ClusterStatus;
 pub use feed::{FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer};
 pub use quorum::{QuorumStatus, VoterRole, VoterStatus};
 pub use topics::{
-    ConfigEntry, CreateTopicRequest, CreateTopicResponse, PartitionStatus, TopicStatus,
-    TopicsResponse,
+    AlterTopicConfigsRequest, ConfigEntry, CreateTopicRequest, CreateTopicResponse,
+    PartitionStatus, TopicStatus, TopicsResponse,
 };

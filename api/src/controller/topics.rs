@@ -84,3 +84,13 @@ pub struct TopicsResponse {
     /// Every topic, by name.
     pub topics: Vec<TopicStatus>,
 }
+
+/// Body of `POST /v1/topics/{topic}/configs`: all of it is done, or nothing (KIP-339).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlterTopicConfigsRequest {
+    /// New values by setting; null goes back to the default. Others stay.
+    pub configs: Vec<ConfigEntry>,
+    /// Check only.
+    #[serde(default)]
+    pub validate_only: bool,
+}

@@ -10,7 +10,9 @@ pub use v2::{
     RecordHeaderV2, ReplicaV2, TopicV2,
 };
 pub use v3::{
-    BrokerData, BrokerList, ClusterData, ClusterList, CreateTopicBody, Link, ListMetadata,
-    Metadata, ProducedData, ProducedRecord, TopicData, TopicList, TruncateBody, TruncationData,
+    AlterConfigEntry, AlterConfigsBody, BrokerData, BrokerList, ClusterData, ClusterList,
+    ConfigOperation, ConfigSource, ConfigSynonym, CreateTopicBody, Link, ListMetadata, Metadata,
+    PartitionData, ProducedData, ProducedRecord, ReplicaData, ResourceList, SetConfigBody,
+    TopicConfigData, TopicData, TopicList, TruncateBody, TruncationData,
 };
 pub use write_outcome::WriteOutcome;

@@ -163,6 +163,156 @@ pub struct TopicList {
     pub data: Vec<TopicData>,
 }
 
+/// A list of resources of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResourceList<T> {
+    /// The kind of the resources, and `List`.
+    pub kind: String,
+    /// Links.
+    pub metadata: ListMetadata,
+    /// The resources, whole.
+    pub data: Vec<T>,
+}
+
+/// A partition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartitionData {
+    /// `KafkaPartition`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its topic.
+    pub topic_name: TopicName,
+    /// Its number.
+    pub partition_id: PartitionIndex,
+    /// The leader's replica; absent while there is no leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Link>,
+    /// Its replicas.
+    pub replicas: Link,
+    /// A move under way.
+    pub reassignment: Link,
+}
+
+/// A replica of a partition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaData {
+    /// `KafkaReplica`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its topic.
+    pub topic_name: TopicName,
+    /// Its partition.
+    pub partition_id: PartitionIndex,
+    /// Its broker.
+    pub broker_id: BrokerId,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// Whether it is in sync.
+    pub is_in_sync: bool,
+    /// Its broker.
+    pub broker: Link,
+}
+
+/// Where a setting's value comes from (Kafka's `ConfigSource`), the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConfigSource {
+    /// Set on the topic.
+    DynamicTopicConfig,
+    /// Set for the whole cluster.
+    DynamicDefaultBrokerConfig,
+    /// Built in.
+    DefaultConfig,
+}
+
+/// One value that a setting has, or would have if a nearer one were not set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfigSynonym {
+    /// The setting's name there.
+    pub name: String,
+    /// Its value.
+    pub value: Option<String>,
+    /// Where it is set.
+    pub source: ConfigSource,
+}
+
+/// A setting of a topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicConfigData {
+    /// `KafkaTopicConfig`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its topic.
+    pub topic_name: TopicName,
+    /// Kafka's name of the setting.
+    pub name: String,
+    /// The value in force; null where there is no bound.
+    pub value: Option<String>,
+    /// Whether nothing is set.
+    pub is_default: bool,
+    /// Whether it cannot be changed.
+    pub is_read_only: bool,
+    /// Whether its value is a secret.
+    pub is_sensitive: bool,
+    /// Where the value in force comes from.
+    pub source: ConfigSource,
+    /// All values, the one in force first.
+    pub synonyms: Vec<ConfigSynonym>,
+}
+
+/// Body of `PUT /v3/clusters/{cluster}/topics/{topic}/configs/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetConfigBody {
+    /// The new value.
+    pub value: String,
+}
+
+/// Body of `POST /v3/clusters/{cluster}/topics/{topic}/configs:alter`: all of it, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlterConfigsBody {
+    /// The changes.
+    pub data: Vec<AlterConfigEntry>,
+    /// Check only.
+    #[serde(default)]
+    pub validate_only: bool,
+}
+
+/// One change of a setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlterConfigEntry {
+    /// Kafka's name of the setting.
+    pub name: String,
+    /// The new value; none with `DELETE`.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Default `SET`.
+    #[serde(default)]
+    pub operation: ConfigOperation,
+}
+
+/// What is done to a setting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConfigOperation {
+    /// It gets a value.
+    #[default]
+    Set,
+    /// It goes back to its default.
+    Delete,
+}
+
 /// A broker in service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BrokerData {

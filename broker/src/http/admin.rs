@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use trimaran_api::client::CallError;
 use trimaran_api::rest::WriteOutcome;
-use trimaran_api::{ApiError, body};
+use trimaran_api::{ApiError, body, headers};
 use trimaran_types::KafkaError;
 
 use super::Service;
@@ -18,7 +18,12 @@ use crate::routing::{unknown_outcome, with_outcome};
 
 /// How long a change waits for somebody who can make it.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after every controller was tried.
+const ROUND_PAUSE: Duration = Duration::from_millis(20);
+
+/// Least share of the request's time that a try needs: with less, a controller's word that nothing
+/// was done might come too late, and nobody would know.
+const TRY_SHARE: u32 = 4;
 
 /// Sends a change to the controllers. `request` gets the client and the base URL.
 ///
@@ -31,11 +36,15 @@ pub(super) async fn change<T: DeserializeOwned>(
     let started = Instant::now();
     let patience = PATIENCE.min(service.request_timeout());
     let give_up = started + service.request_timeout();
+    let mut tries = 0_usize;
     loop {
-        let timeout = give_up.saturating_duration_since(Instant::now());
-        let tried = service
-            .controllers()
-            .try_once(|http, base| request(http, base).timeout(timeout));
+        let left = give_up.saturating_duration_since(Instant::now());
+        let told = answer_within(left);
+        let tried = service.controllers().try_once(|http, base| {
+            request(http, base)
+                .timeout(left)
+                .header(headers::TIMEOUT_MS, told)
+        });
         let error = match tried.await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -47,11 +56,23 @@ pub(super) async fn change<T: DeserializeOwned>(
             }
             _ => false,
         };
-        if !may_retry || started.elapsed() + PAUSE >= patience {
+        let left = give_up.saturating_duration_since(Instant::now());
+        let is_too_late = left < service.request_timeout() / TRY_SHARE;
+        if !may_retry || is_too_late || started.elapsed() >= patience {
             return Err(as_refusal(error));
         }
-        tokio::time::sleep(PAUSE).await;
+        tries += 1;
+        if tries.is_multiple_of(service.controllers().addresses().len().max(1)) {
+            tokio::time::sleep(ROUND_PAUSE).await;
+        }
     }
+}
+
+/// What a controller is told to answer within, in milliseconds, when the caller waits for `left`:
+/// less, so that its word arrives.
+fn answer_within(left: Duration) -> u64 {
+    let told = left - left / TRY_SHARE;
+    u64::try_from(told.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a client is told of a call to the controllers that failed.
@@ -83,7 +104,11 @@ fn unknown_change(error: KafkaError, cause: String) -> ApiError {
 pub(super) fn for_clients(mut refusal: ApiError) -> ApiError {
     match refusal.body.kafka_error {
         Some(KafkaError::NotController) => {
-            refusal = refusal.with_code(50302).retriable();
+            // Nobody has decided, so nothing was done.
+            refusal = with_outcome(
+                refusal.with_code(50302).retriable(),
+                WriteOutcome::NothingWritten,
+            );
         }
         // Nothing but a creation makes it better.
         Some(KafkaError::UnknownTopicOrPartition) => refusal.body.retriable = false,
@@ -107,12 +132,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_controller_answers_before_its_caller_gives_up() {
+        assert_eq!(answer_within(Duration::from_millis(1_000)), 750);
+        assert_eq!(answer_within(Duration::ZERO), 0);
+        assert_eq!(answer_within(Duration::from_millis(3)), 2);
+    }
+
+    #[test]
     fn a_quorum_that_is_gone_and_an_unknown_outcome_have_their_codes() {
         let gone =
             ApiError::kafka(KafkaError::NotController, "no active controller").with_code(503);
         let told = as_refusal(CallError::Refused(gone));
         assert_eq!((told.status.as_u16(), told.body.error_code), (503, 50302));
         assert!(told.body.retriable);
+        let outcome = |told: &ApiError| crate::routing::outcome_of(told);
+        assert_eq!(outcome(&told), WriteOutcome::NothingWritten);
         let address = || "127.0.0.1:1".to_owned();
         let told = as_refusal(CallError::Unreachable {
             address: address(),

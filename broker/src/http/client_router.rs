@@ -65,14 +65,33 @@ fn v3_routes() -> Router<Arc<App>> {
             "/clusters/{cluster}/topics/{topic}",
             get(v3::topic).delete(v3::delete),
         )
+        .merge(v3_topic_routes("/clusters/{cluster}/topics/{topic}"))
+}
+
+/// What lies below one topic.
+fn v3_topic_routes(topic: &str) -> Router<Arc<App>> {
+    let below = |path: &str| format!("{topic}{path}");
+    Router::new()
+        .route(&below("/partitions"), get(v3::partitions))
         .route(
-            "/clusters/{cluster}/topics/{topic}/partitions/{partition}",
-            post(v3::truncate),
+            &below("/partitions/{partition}"),
+            get(v3::partition).post(v3::truncate),
         )
         .route(
-            "/clusters/{cluster}/topics/{topic}/records",
-            post(v3::produce::open),
+            &below("/partitions/{partition}/replicas"),
+            get(v3::replicas),
         )
+        .route(
+            &below("/partitions/{partition}/replicas/{broker}"),
+            get(v3::replica),
+        )
+        .route(&below("/configs"), get(v3::configs))
+        .route(
+            &below("/configs/{name}"),
+            get(v3::config).put(v3::set).delete(v3::reset),
+        )
+        .route(&below("/configs:alter"), post(v3::alter))
+        .route(&below("/records"), post(v3::produce::open))
 }
 
 /// The controllers' views, to be read only.

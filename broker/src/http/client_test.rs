@@ -291,6 +291,115 @@ async fn admin_requests_are_checked_here_and_need_the_controllers() {
 }
 
 #[tokio::test]
+async fn what_a_v3_topic_links_to_is_there() {
+    let broker = TestBroker::serving();
+    let base = format!("/v3/clusters/{}/topics/t", cluster_id());
+    let url = |path: &str| format!("http://127.0.0.1:8082{base}{path}");
+    let partitions = broker.get(&format!("{base}/partitions")).await.json();
+    assert_eq!(partitions["kind"], "KafkaPartitionList");
+    assert_eq!(
+        partitions["metadata"],
+        json!({"self": url("/partitions"), "next": null})
+    );
+    assert_eq!(partitions["data"].as_array().unwrap().len(), 3);
+    let partition = broker.get(&format!("{base}/partitions/1")).await.json();
+    assert_eq!(partitions["data"][1], partition);
+    let crn = format!("crn:///kafka={}/topic=t/partition=1", cluster_id());
+    assert_eq!(
+        partition,
+        json!({"kind": "KafkaPartition",
+            "metadata": {"self": url("/partitions/1"), "resource_name": crn},
+            "cluster_id": cluster_id(), "topic_name": "t", "partition_id": 1,
+            "leader": {"related": url("/partitions/1/replicas/1")},
+            "replicas": {"related": url("/partitions/1/replicas")},
+            "reassignment": {"related": url("/partitions/1/reassignment")}})
+    );
+    let leaderless = broker.get(&format!("{base}/partitions/2")).await.json();
+    assert_eq!(leaderless.get("leader"), None);
+    let replicas = broker.get(&format!("{base}/partitions/1/replicas")).await;
+    assert_eq!(replicas.json()["kind"], "KafkaReplicaList");
+    let replica = broker
+        .get(&format!("{base}/partitions/1/replicas/1"))
+        .await
+        .json();
+    assert_eq!(replicas.json()["data"][0], replica);
+    assert_eq!(
+        (&replica["is_leader"], &replica["is_in_sync"]),
+        (&json!(true), &json!(true))
+    );
+    let config = broker
+        .get(&format!("{base}/configs/retention.ms"))
+        .await
+        .json();
+    let crn = format!("crn:///kafka={}/topic=t/config=retention.ms", cluster_id());
+    assert_eq!(
+        config,
+        json!({"kind": "KafkaTopicConfig",
+            "metadata": {"self": url("/configs/retention.ms"), "resource_name": crn},
+            "cluster_id": cluster_id(), "topic_name": "t", "name": "retention.ms",
+            "value": "604800000", "is_default": true, "is_read_only": false,
+            "is_sensitive": false, "source": "DEFAULT_CONFIG",
+            "synonyms": [{"name": "log.retention.ms", "value": "604800000",
+                "source": "DEFAULT_CONFIG"}]})
+    );
+    let configs = broker.get(&format!("{base}/configs")).await.json();
+    assert_eq!(configs["kind"], "KafkaTopicConfigList");
+    assert!(
+        configs["data"].as_array().unwrap().contains(&config),
+        "{configs}"
+    );
+}
+
+#[tokio::test]
+async fn what_lies_below_a_v3_topic_is_checked_like_everything_else() {
+    let broker = TestBroker::serving();
+    let cluster = cluster_id();
+    for (path, code) in [
+        ("topics/nowhere/partitions", 40403),
+        ("topics/t/partitions/7", 40402),
+        ("topics/t/partitions/x", 404),
+        ("topics/t/partitions/0/replicas/99", 404),
+        ("topics/t/configs/no.such", 404),
+        ("topics/nowhere/configs", 40403),
+    ] {
+        let answer = broker.get(&format!("/v3/clusters/{cluster}/{path}")).await;
+        assert_eq!(answer.error_code(), code, "{path}: {answer:?}");
+    }
+    assert_eq!(
+        broker
+            .get("/v3/clusters/x/topics/t/configs")
+            .await
+            .error_code(),
+        404
+    );
+    let base = format!("/v3/clusters/{cluster}/topics/t/configs");
+    for (path, body, code) in [
+        (":alter", "{", 400),
+        (":alter", r#"{"data":[{"name":"retention.ms"}]}"#, 40002),
+        (
+            ":alter",
+            r#"{"data":[{"name":"x","operation":"ADD"}]}"#,
+            400,
+        ),
+        (":alter", r#"{"data":[],"more":1}"#, 422),
+        (
+            ":alter",
+            r#"{"data":[{"name":"retention.ms","operation":"DELETE"}]}"#,
+            50302,
+        ),
+    ] {
+        let answer = broker
+            .post(&format!("{base}{path}"), "application/json", body)
+            .await;
+        assert_eq!(answer.error_code(), code, "{body}: {answer:?}");
+    }
+    let set = Request::put(format!("{base}/retention.ms")).body(Body::from(r#"{"value":"1"}"#));
+    let answer = broker.ask(set.unwrap()).await;
+    assert_eq!(answer.error_code(), 50302);
+    assert_eq!(answer.json()["details"]["outcome"], "nothing-written");
+}
+
+#[tokio::test]
 async fn bodies_over_the_bound_are_refused_declared_or_not() {
     let broker = TestBroker::serving();
     let declared = Request::post("/topics/t")

@@ -17,6 +17,7 @@ use crate::config::BrokerConfig;
 use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
+use crate::log_cleaner::LogCleaner;
 use crate::log_upkeep::LogUpkeep;
 use crate::readiness::{OutOfService, Phase, Readiness};
 use crate::replicas::{DataDirs, Replicas};
@@ -27,6 +28,7 @@ use crate::session::{DamageReport, SessionState};
 pub(super) struct DataPlane {
     pub(super) replicas: Arc<Replicas>,
     pub(super) fetchers: Arc<Fetchers>,
+    pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) controllers: Arc<Controllers>,
     pub(super) http: reqwest::Client,
     /// Ends the tasks that change replicas.
@@ -50,6 +52,7 @@ pub(super) async fn open(
         http: member.http.clone(),
         controllers: Arc::new(controllers),
         image: member.image.clone(),
+        lease: member.lease.clone(),
         replication: config.replication.clone(),
     };
     let Taken { dirs, unusable } = member.taken;
@@ -102,9 +105,20 @@ pub(super) async fn open(
         Arc::clone(readiness),
     );
     tasks.run_forever("failed directories", &stop, told);
+    let log_cleaner = LogCleaner::start(Arc::clone(&replicas), config.log_cleaner.clone());
+    let log_cleaner = log_cleaner.map_err(|cause| Fatal::System {
+        what: "threads for the log cleaner",
+        cause,
+    })?;
+    tasks.run_forever(
+        "flushed ends",
+        &stop,
+        Arc::clone(&replicas).sync_flushed_ends(),
+    );
     Ok(DataPlane {
         replicas,
         fetchers,
+        log_cleaner,
         controllers: context.controllers,
         http: context.http,
         stop,

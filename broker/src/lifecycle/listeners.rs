@@ -1,6 +1,7 @@
 //! The two listeners: opened first, since their ports go into the registration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,9 @@ use super::Fatal;
 use super::tasks::Tasks;
 use crate::config::ListenersConfig;
 use crate::http::{App, client_router, inter_node_router};
+
+/// How long a listener that ends still answers, telling its clients to go.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Where this broker is reached.
 #[derive(Debug, Clone)]
@@ -38,6 +42,7 @@ pub(super) async fn open(
     );
     let limits = Limits {
         connections_max: config.connections_max,
+        farewell: FAREWELL,
         ..Limits::default()
     };
     for (task, listener, router) in [

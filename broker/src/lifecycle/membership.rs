@@ -20,7 +20,8 @@ use crate::controller_link::ControllerLink;
 use crate::metadata_follower::{Checkpoint, FeedStatus, FollowerStart, MetadataFollower};
 use crate::readiness::{Phase, Readiness};
 use crate::session::{
-    BrokerIdentity, DamageReport, Session, SessionStart, SessionState, SessionWants, register,
+    BrokerIdentity, DamageReport, Lease, Session, SessionStart, SessionState, SessionWants,
+    register,
 };
 
 /// For connections between nodes: on a network that works, they open at once.
@@ -36,6 +37,7 @@ pub(super) struct Member {
     pub(super) feed: watch::Receiver<FeedStatus>,
     pub(super) state: watch::Receiver<SessionState>,
     pub(super) wants: watch::Sender<SessionWants>,
+    pub(super) lease: watch::Receiver<Option<Lease>>,
     pub(super) offline_directories: watch::Sender<Vec<DirectoryId>>,
     /// What the heartbeats say of single replicas.
     pub(super) damage: watch::Sender<Arc<DamageReport>>,
@@ -94,9 +96,10 @@ pub(super) async fn join(
         offline_directories: reported,
         damage: damage_reported,
         config: config.session.clone(),
+        lag_time_max: config.replication.lag_time_max,
         stop: stop.clone(),
     });
-    let (state, wants) = (session.state(), session.wants());
+    let (state, wants, lease) = (session.state(), session.wants(), session.lease());
     tasks.run("session", stop, session.run());
     Ok(Member {
         cluster_id,
@@ -106,6 +109,7 @@ pub(super) async fn join(
         feed,
         state,
         wants,
+        lease,
         offline_directories,
         damage,
     })

@@ -7,6 +7,7 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::BrokerId;
 
 use crate::http::BodyBudget;
+use crate::log_cleaner::LogCleaner;
 use crate::metadata_follower::FeedStatus;
 use crate::metrics::{DirObservation, Observation};
 use crate::partition::PartitionRole;
@@ -21,6 +22,7 @@ pub(super) struct Observed {
     pub(super) feed: watch::Receiver<FeedStatus>,
     pub(super) state: watch::Receiver<SessionState>,
     pub(super) replicas: Arc<Replicas>,
+    pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) body_budget: Arc<BodyBudget>,
 }
 
@@ -98,6 +100,8 @@ impl Observed {
         ];
         values.extend(self.partitions(&image));
         values.extend(self.damage());
+        let cleaner = &self.log_cleaner;
+        values.extend(cleaner.stats().observations(cleaner.uncleanable()));
         values
     }
 

@@ -1,6 +1,7 @@
 //! [`run`]: a broker from its start to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::metrics::Metrics;
 use crate::readiness::{Phase, Readiness};
 use crate::routing::{PartitionRouter, Remote};
 use crate::session::{SessionState, SessionWants};
+
+/// How long appends that were taken may take to be answered before the leaderships move.
+const RESIGN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A broker that has asked for service.
 struct Running {
@@ -99,6 +103,7 @@ async fn start(
         feed,
         state: state.clone(),
         replicas: Arc::clone(&data_plane.replicas),
+        log_cleaner: Arc::clone(&data_plane.log_cleaner),
         body_budget: Arc::clone(&app.body_budget),
     };
     let replicas = Arc::clone(&data_plane.replicas);
@@ -159,6 +164,12 @@ async fn stop(
     tasks: &Tasks,
 ) {
     readiness.reached(Phase::Stopping);
+    if !running.data_plane.replicas.resign(RESIGN_PATIENCE).await {
+        tracing::warn!(
+            waited = ?RESIGN_PATIENCE,
+            "appends still wait for their acknowledgement; their callers may be left in doubt"
+        );
+    }
     controlled_shutdown::hand_over(
         &running.wants,
         &running.state,
@@ -170,11 +181,15 @@ async fn stop(
     let DataPlane {
         replicas,
         fetchers,
+        log_cleaner,
         stop: stop_data_plane,
         ..
     } = running.data_plane;
     stop_data_plane.cancel();
     fetchers.stop();
+    if let Err(error) = tokio::task::spawn_blocking(move || log_cleaner.stop()).await {
+        tracing::error!(%error, "stopping the log cleaner broke off");
+    }
     let was_clean = replicas.shutdown().await;
     stop_membership.cancel();
     tasks.ended().await;

@@ -57,11 +57,7 @@ impl Owner {
     }
 
     fn write(&mut self, requests: Vec<AppendRequest>, epoch: LeaderEpoch) {
-        let log_end = self.log.log_end();
-        if self.log.latest_epoch() != Some(epoch)
-            && let Err(error) = self.log.assign_epoch(epoch, log_end)
-        {
-            tracing::error!(partition = %self.name, %error, "cannot begin the leader epoch");
+        if !self.begin_epoch(epoch) {
             self.refuse_all(
                 requests,
                 KafkaError::KafkaStorageError,
@@ -136,6 +132,19 @@ impl Owner {
         self.publish();
         self.seats.wake_all();
         self.flush_if_due();
+    }
+
+    /// Whether the log is in the leader's epoch now.
+    fn begin_epoch(&mut self, epoch: LeaderEpoch) -> bool {
+        if self.log.latest_epoch() == Some(epoch) {
+            return true;
+        }
+        let log_end = self.log.log_end();
+        let begun = self.log.assign_epoch(epoch, log_end);
+        if let Err(error) = &begun {
+            tracing::error!(partition = %self.name, %error, "cannot begin the leader epoch");
+        }
+        begun.is_ok()
     }
 
     /// Refuses the requests whose producers may not write them, each by itself, and tells the rest.

@@ -1,7 +1,7 @@
 //! The metadata has changed: lead, follow, or wait.
 
 use trimaran_replication::follower::Follower;
-use trimaran_replication::leader::{Leader, LeaderSettings, LeaderStart};
+use trimaran_replication::leader::{Action, Leader, LeaderSettings, LeaderStart};
 use trimaran_types::KafkaError;
 
 use super::owner::Owner;
@@ -40,24 +40,15 @@ impl Owner {
             (_, _) if is_old => return,
             (AssignedRole::Follower { .. }, Role::Follower(_)) if same_epoch => {}
             (AssignedRole::Leader, _) => {
-                self.end_role(KafkaError::NotLeaderOrFollower);
-                let epoch = state.leader_epoch;
                 let start = LeaderStart {
                     own: self.own,
                     committed: state.clone(),
                     settings: leader_settings,
                     peers,
                     positions: self.positions(),
-                    high_watermark: self.high_watermark,
+                    high_watermark: self.known_high_watermark(),
                 };
-                let (leader, first) = Leader::start(now, start);
-                tracing::info!(
-                    partition = %self.name, leader_epoch = %epoch, isr = ?leader.isr(),
-                    log_end = %self.log.log_end(), high_watermark = %leader.high_watermark(),
-                    "leading"
-                );
-                self.role = Role::Leader(Box::new(leader));
-                actions = first;
+                actions = self.begin_to_lead(start);
             }
             (AssignedRole::Follower { leader }, _) => {
                 self.end_role(KafkaError::NotLeaderOrFollower);
@@ -76,6 +67,23 @@ impl Owner {
         // Followers that wait may be answered differently now, or join.
         self.seats.wake_all();
         self.flush_if_due();
+    }
+
+    /// Leads; where this replica led before, the appends that wait go on waiting.
+    fn begin_to_lead(&mut self, start: LeaderStart) -> Vec<Action> {
+        let now = self.now();
+        let (leader, first) = match self.lay_role_down() {
+            Some(before) => before.renew(now, start),
+            None => Leader::start(now, start),
+        };
+        tracing::info!(
+            partition = %self.name, leader_epoch = %leader.leader_epoch(), isr = ?leader.isr(),
+            log_end = %self.log.log_end(), high_watermark = %leader.high_watermark(),
+            waiting = leader.waiting(),
+            "leading"
+        );
+        self.role = Role::Leader(Box::new(leader));
+        first
     }
 
     fn begin_to_follow(
@@ -99,6 +107,12 @@ impl Owner {
 
     fn apply_settings(&mut self, settings: super::TopicSettings) {
         if settings == self.settings {
+            return;
+        }
+        if settings.log.compacted
+            && let Err(error) = self.log.allow_gaps()
+        {
+            tracing::error!(partition = %self.name, %error, "the log cannot be compacted");
             return;
         }
         if let Err(error) = self.log.set_config(settings.log.clone()) {

@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, FetchPartitionResult};
-use trimaran_commit_log::{DeletedSegments, Retained};
+use trimaran_commit_log::{
+    CleanedSegment, DeletedSegments, ProducerEnd, ReplaceError, Replaced, Retained,
+};
 use trimaran_replication::follower::FetchPosition;
 use trimaran_replication::leader::{FetchAnswer, FollowerFetch, IsrAnswer};
 use trimaran_types::record_batch::RecordBatch;
@@ -41,6 +43,13 @@ pub(crate) enum Event {
     Retain(oneshot::Sender<Option<Retained>>),
     /// The log start is on the disk up to here: the segments below may go.
     DeleteSegments(Offset, oneshot::Sender<Option<DeletedSegments>>),
+    /// The cleaner wants to know where producers stand, and the first unstable offset.
+    CleaningState(oneshot::Sender<(Vec<ProducerEnd>, Option<Offset>)>),
+    /// The cleaner has a segment to be swapped in.
+    ReplaceSegments(
+        Box<CleanedSegment>,
+        oneshot::Sender<Result<Replaced, ReplaceError>>,
+    ),
     /// The log directory has failed.
     DirFailed,
     /// End.

@@ -15,6 +15,7 @@ use trimaran_types::{
 };
 
 use super::event::{AppendRequest, Event};
+use super::keys::check_keys;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
 use super::role::Role;
@@ -95,6 +96,7 @@ impl PartitionHandle {
             log_end: start.log.log_end(),
             epoch_start: None,
             batch_bytes_max: start.settings.batch_bytes_max(),
+            needs_keys: start.settings.log.compacted,
         });
         let handle = Self(Arc::new(Inner {
             id: start.id,
@@ -173,6 +175,9 @@ impl PartitionHandle {
         if batches.is_empty() {
             let message = format!("{}: no record batch to append", self.0.name);
             return Err(ApiError::kafka(KafkaError::InvalidRequest, message));
+        }
+        if self.status().needs_keys {
+            check_keys(&self.0.name, &batches)?;
         }
         let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
         let [broker, partition] = &self.0.budgets;
@@ -265,6 +270,10 @@ impl PartitionHandle {
 
     pub(crate) async fn send(&self, event: Event) -> bool {
         self.0.mailbox.send(event).await.is_ok()
+    }
+
+    pub(super) fn send_blocking(&self, event: Event) -> bool {
+        self.0.mailbox.blocking_send(event).is_ok()
     }
 
     pub(crate) fn seats(&self) -> &Seats {

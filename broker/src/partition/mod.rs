@@ -17,11 +17,13 @@ mod fetch;
 mod flush;
 mod follow;
 mod handle;
+mod keys;
 mod leader_actions;
 mod leader_history;
 mod owner;
 mod read;
 mod refusal;
+mod replace_segments;
 mod retain;
 mod role;
 mod seats;
@@ -39,7 +41,7 @@ pub use status::{PartitionRole, PartitionStatus};
 pub use topic_settings::TopicSettings;
 
 pub(crate) use event::{Event, FetchReply, Fetched, FollowerRequest, IsrAnswered};
-pub(crate) use refusal::no_such_partition;
+pub(crate) use refusal::{no_such_partition, not_serving};
 pub(crate) use seats::FetchWaiter;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use trimaran_api::ApiError;
 use trimaran_api::replica::AppendResponse;
 use trimaran_commit_log::{Flusher, Log};
 use trimaran_replication::LogPositions;
-use trimaran_replication::leader::{Outcome, WaiterId};
+use trimaran_replication::leader::{Leader, Outcome, WaiterId};
 use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
@@ -147,6 +147,8 @@ impl Owner {
                 Event::Trim(request) => self.trim(*request),
                 Event::Retain(reply) => self.retain(reply),
                 Event::DeleteSegments(start, reply) => self.delete_segments(start, reply),
+                Event::CleaningState(reply) => self.tell_cleaning_state(reply),
+                Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
                 Event::DirFailed => self.fail("the log directory has failed"),
                 Event::Close(how, reply) => closing = Some((how, reply)),
             }
@@ -219,6 +221,7 @@ impl Owner {
             log_end: self.log.log_end(),
             epoch_start,
             batch_bytes_max: self.settings.batch_bytes_max(),
+            needs_keys: self.settings.log.compacted,
         };
         self.status.send_if_modified(|shown| {
             let differs = *shown != now;
@@ -229,9 +232,7 @@ impl Owner {
 
     /// Ends what the role has promised: every append that waits is refused with `error`.
     pub(super) fn end_role(&mut self, error: KafkaError) {
-        self.high_watermark = self.known_high_watermark();
-        if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Idle) {
-            self.isr_changes.withdraw(self.id);
+        if let Some(leader) = self.lay_role_down() {
             self.carry_out(leader.end_with(error));
         }
         // None is left unless the core has lost it; nobody may wait for ever.
@@ -239,11 +240,25 @@ impl Owner {
             let refusal = append_refused(&self.name, error, Outcome::Unknown);
             let _ = waiting.reply.send(Err(refusal));
         }
+    }
+
+    /// Lays the role down with its followers and fetchers; the core of a leader may be renewed, and
+    /// the appends that wait with it.
+    pub(super) fn lay_role_down(&mut self) -> Option<Box<Leader>> {
+        self.high_watermark = self.known_high_watermark();
         for (_, reply, _) in self.synced_replies.drain(..) {
             let _ = reply.send(FollowerNext::NOTHING);
         }
-        self.refuse_trims(error);
+        // Whether the next leader follows is found out by asking again.
+        self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
+        match std::mem::replace(&mut self.role, Role::Idle) {
+            Role::Leader(leader) => {
+                self.isr_changes.withdraw(self.id);
+                Some(leader)
+            }
+            Role::Idle | Role::Follower(_) | Role::Failed => None,
+        }
     }
 
     /// Takes the replica out of service for the rest of this process.
@@ -285,7 +300,7 @@ async fn close(log: Log, closing: Closing) -> Result<(), String> {
     let ended = tokio::task::spawn_blocking(move || match closing {
         Closing::Clean => log.close().map(drop).map_err(|error| error.to_string()),
         Closing::Discard => {
-            drop(log);
+            log.discard();
             Ok(())
         }
     });

@@ -51,7 +51,7 @@ pub(super) fn overloaded(partition: &str, used_bytes: usize) -> ApiError {
 }
 
 /// The replica is not one that serves clients.
-pub(super) fn not_serving(partition: &str, error: KafkaError) -> ApiError {
+pub(crate) fn not_serving(partition: &str, error: KafkaError) -> ApiError {
     append_refused(partition, error, Outcome::NothingWritten)
 }
 

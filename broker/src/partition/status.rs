@@ -37,4 +37,6 @@ pub struct PartitionStatus {
     pub epoch_start: Option<Offset>,
     /// Largest batch that the topic takes.
     pub batch_bytes_max: usize,
+    /// The topic is compacted, so every record must have a key.
+    pub needs_keys: bool,
 }

@@ -46,6 +46,8 @@ impl TopicSettings {
                 .unwrap_or(defaults.retention_bytes),
             file_delete_delay_ms: number(image, topic, "file.delete.delay.ms")
                 .unwrap_or(defaults.file_delete_delay_ms),
+            compaction_lag_ms_max: number(image, topic, "max.compaction.lag.ms")
+                .unwrap_or(defaults.compaction_lag_ms_max),
             ..defaults
         };
         let log = if log.check().is_ok() {

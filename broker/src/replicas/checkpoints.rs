@@ -1,4 +1,5 @@
-//! The directories' checkpoints: high watermarks every 5 s, recovery points every minute.
+//! The directories' checkpoints: flushed ends every second, high watermarks every 5 s, recovery
+//! points every minute.
 //!
 //! They make a restart cheap; nothing that was promised rests on them.
 
@@ -13,6 +14,9 @@ use trimaran_types::{Offset, TopicPartition};
 
 use super::{DataDir, Replicas};
 use crate::partition::{Event, PartitionHandle, PartitionRole};
+
+/// How old the noted end of what was synced may be after a power cut (ADR 0011).
+const FLUSHED_ENDS_EVERY: Duration = Duration::from_secs(1);
 
 /// `replica.high.watermark.checkpoint.interval.ms`.
 const HIGH_WATERMARKS_EVERY: Duration = Duration::from_secs(5);
@@ -53,6 +57,30 @@ impl Replicas {
             });
             if let Err(error) = written.await {
                 tracing::error!(%error, "writing checkpoints broke off");
+            }
+        }
+    }
+
+    /// Syncs the flushed ends until it is dropped; no work while nothing is flushed.
+    pub async fn sync_flushed_ends(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(FLUSHED_ENDS_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let is_due = |dir: &DataDir| !dir.has_failed() && dir.dir.flushed_ends_are_dirty();
+            if !self.dirs.iter().any(is_due) {
+                continue;
+            }
+            let replicas = Arc::clone(&self);
+            let synced = tokio::task::spawn_blocking(move || {
+                for dir in replicas.dirs.iter().filter(|dir| is_due(dir)) {
+                    if let Err(error) = dir.dir.sync_flushed_ends() {
+                        tracing::error!(%error, "cannot sync the flushed ends");
+                    }
+                }
+            });
+            if let Err(error) = synced.await {
+                tracing::error!(%error, "syncing the flushed ends broke off");
             }
         }
     }

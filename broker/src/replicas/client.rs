@@ -16,7 +16,7 @@ impl Replicas {
     /// Appends to a partition that this broker leads; see [`PartitionHandle::append`].
     ///
     /// # Errors
-    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica, or resigns.
     pub async fn append(
         &self,
         partition: TopicIdPartition,
@@ -24,7 +24,9 @@ impl Replicas {
         acks: RequiredAcks,
         timeout: Duration,
     ) -> Result<AppendResponse, ApiError> {
-        self.hosted(partition)?.append(batches, acks, timeout).await
+        let handle = self.hosted(partition)?;
+        let _counted = self.count_in(handle.topic())?;
+        handle.append(batches, acks, timeout).await
     }
 
     /// Reads from a partition that this broker leads; see [`PartitionHandle::read`].
@@ -46,9 +48,8 @@ impl Replicas {
                     && query.offset > status.log_start =>
             {
                 let epoch = status.leader_epoch;
-                Err(self
-                    .unless_deposed(&handle, partition, epoch, refusal)
-                    .await)
+                self.confirm_leading(&handle, partition, epoch).await?;
+                Err(refusal)
             }
             Err(refusal) if refusal.body.kafka_error == Some(KafkaError::KafkaStorageError) => {
                 self.check_again(&handle, query.offset, handle.status().high_watermark);
@@ -69,10 +70,21 @@ impl Replicas {
 
     /// The bounds of a partition that this broker leads; see [`PartitionHandle::offsets`].
     ///
+    /// The end never lies behind what another reader was shown before the question: without a lease
+    /// the controllers are asked who leads.
+    ///
     /// # Errors
-    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica.
-    pub fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
-        self.hosted(partition)?.offsets()
+    /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica or does not lead any
+    /// more; `OFFSET_NOT_AVAILABLE` while no controller can say.
+    pub async fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+        let handle = self.hosted(partition)?;
+        let offsets = handle.offsets()?;
+        if self.leads_by_lease(partition, offsets.leader_epoch) {
+            return Ok(offsets);
+        }
+        let epoch = Some(offsets.leader_epoch);
+        self.confirm_leading(&handle, partition, epoch).await?;
+        Ok(offsets)
     }
 
     /// Deletes the oldest records of a partition that this broker leads; see

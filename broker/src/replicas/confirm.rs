@@ -1,14 +1,17 @@
-//! Whether this broker still leads, asked before an answer that only the true leader may give.
+//! Whether this broker still leads, known or asked before an answer that only the true leader may
+//! give.
 //!
 //! A broker that was paused leads on in its own eyes until it hears otherwise. A reader that has
-//! seen more than such a log holds must not be told that its offset does not exist: it would start
-//! over. So the controllers are asked first (promise P-VISIBLE).
+//! seen more than such a log holds must not be told that its offset does not exist, nor that the log
+//! ends earlier: it would start over. Where the lease does not rule that out, the controllers are
+//! asked first (promise P-VISIBLE).
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use trimaran_api::client::CallError;
 use trimaran_api::controller::TopicStatus;
-use trimaran_api::{ApiError, paths};
+use trimaran_api::{ApiError, headers, paths};
 use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, TopicIdPartition};
 
 use super::Replicas;
@@ -18,47 +21,56 @@ use crate::partition::PartitionHandle;
 const CONFIRM_TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Replicas {
-    /// `refusal`, if the controllers say that this broker leads under `epoch`; else one that sends
-    /// the reader to the true leader, or lets it ask again.
-    pub(super) async fn unless_deposed(
+    /// Whether no later leader can have shown more than this broker, which leads in `epoch` in its own
+    /// eyes, had before this call.
+    pub(super) fn leads_by_lease(&self, partition: TopicIdPartition, epoch: LeaderEpoch) -> bool {
+        let Some(lease) = *self.context.lease.borrow() else {
+            return false;
+        };
+        let image = self.context.current_image();
+        let leads = image.partition(partition).is_some_and(|state| {
+            state.leader == Some(self.context.broker_id) && state.leader_epoch == epoch
+        });
+        leads && lease.holds(Instant::now(), image.position.next_offset)
+    }
+
+    /// Asks the controllers whether this broker leads under `epoch`.
+    ///
+    /// # Errors
+    /// It does not: the reader is sent to the true leader. Nobody can say: it may ask again.
+    pub(super) async fn confirm_leading(
         &self,
         handle: &PartitionHandle,
         partition: TopicIdPartition,
         epoch: Option<LeaderEpoch>,
-        refusal: ApiError,
-    ) -> ApiError {
+    ) -> Result<(), ApiError> {
         let topic = &handle.topic().topic;
         let path = paths::fill(paths::TOPIC, &[topic]);
+        let told = u64::try_from(CONFIRM_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         let answer: Result<TopicStatus, CallError> = self
             .context
             .controllers
             .call(CONFIRM_TIMEOUT, |http, base| {
-                http.get(format!("{base}{path}")).timeout(CONFIRM_TIMEOUT)
+                http.get(format!("{base}{path}"))
+                    .timeout(CONFIRM_TIMEOUT)
+                    .header(headers::TIMEOUT_MS, told)
+                    .header(headers::LINEARIZABLE, "1")
             })
             .await;
         let answer = answer.ok();
-        judge(
-            answer.as_ref(),
-            partition,
-            (self.context.broker_id, epoch),
-            refusal,
-        )
+        judge(answer.as_ref(), partition, (self.context.broker_id, epoch))
     }
 }
 
-/// What the controllers' answer makes of the refusal.
+/// What the controllers' answer says of the leadership.
 fn judge(
     answer: Option<&TopicStatus>,
     partition: TopicIdPartition,
     (own, epoch): (BrokerId, Option<LeaderEpoch>),
-    refusal: ApiError,
-) -> ApiError {
+) -> Result<(), ApiError> {
     let Some(topic) = answer else {
-        let message = format!(
-            "{}; but no controller confirms that this broker still leads, ask again",
-            refusal.body.message
-        );
-        return ApiError::kafka(KafkaError::OffsetNotAvailable, message);
+        let message = "no controller confirms that this broker still leads, ask again";
+        return Err(ApiError::kafka(KafkaError::OffsetNotAvailable, message));
     };
     let leads = topic.topic_id == partition.topic_id
         && topic.partitions.iter().any(|state| {
@@ -67,10 +79,10 @@ fn judge(
                 && Some(state.leader_epoch) == epoch
         });
     if leads {
-        return refusal;
+        return Ok(());
     }
     let message = format!("this broker does not lead {partition} any more");
-    ApiError::kafka(KafkaError::NotLeaderOrFollower, message)
+    Err(ApiError::kafka(KafkaError::NotLeaderOrFollower, message))
 }
 
 #[cfg(test)]
@@ -112,28 +124,30 @@ mod tests {
     }
 
     #[test]
-    fn only_the_leader_of_this_epoch_may_say_that_an_offset_does_not_exist() {
+    fn only_the_leader_of_this_epoch_may_say_where_the_log_ends() {
         let mut recreated = topic(Some(OWN), EPOCH);
         recreated.topic_id = "AAAAAAAAAAAAAAAAAAAAAg".parse().unwrap();
         let table = [
-            (Some(topic(Some(OWN), EPOCH)), KafkaError::OffsetOutOfRange),
+            (Some(topic(Some(OWN), EPOCH)), None),
             (
                 Some(topic(Some(OWN), EPOCH.next())),
-                KafkaError::NotLeaderOrFollower,
+                Some(KafkaError::NotLeaderOrFollower),
             ),
             (
                 Some(topic(Some(BrokerId(2)), EPOCH)),
-                KafkaError::NotLeaderOrFollower,
+                Some(KafkaError::NotLeaderOrFollower),
             ),
-            (Some(topic(None, EPOCH)), KafkaError::NotLeaderOrFollower),
-            (Some(recreated), KafkaError::NotLeaderOrFollower),
-            (None, KafkaError::OffsetNotAvailable),
+            (
+                Some(topic(None, EPOCH)),
+                Some(KafkaError::NotLeaderOrFollower),
+            ),
+            (Some(recreated), Some(KafkaError::NotLeaderOrFollower)),
+            (None, Some(KafkaError::OffsetNotAvailable)),
         ];
         for (answer, expected) in table {
-            let refusal = ApiError::kafka(KafkaError::OffsetOutOfRange, "no offset 9");
-            let own = (OWN, Some(EPOCH));
-            let judged = judge(answer.as_ref(), partition(), own, refusal);
-            assert_eq!(judged.body.kafka_error, Some(expected), "{answer:?}");
+            let judged = judge(answer.as_ref(), partition(), (OWN, Some(EPOCH)));
+            let error = judged.err().and_then(|refusal| refusal.body.kafka_error);
+            assert_eq!(error, expected, "{answer:?}");
         }
     }
 }

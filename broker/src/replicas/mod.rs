@@ -24,12 +24,14 @@ mod out_of_service;
 mod progress;
 mod quarantine;
 mod report;
+mod resign;
 mod shutdown;
 mod table;
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 use trimaran_types::DirectoryId;
 
 use crate::context::BrokerContext;
@@ -52,6 +54,8 @@ pub struct Replicas {
     pub(super) isr_changes: IsrChanges,
     pub(super) budget: Arc<AppendBudget>,
     pub(super) clock: Clock,
+    /// One token for each append that is not answered yet; closed when this broker resigns.
+    pub(super) appends: TaskTracker,
     failed_dirs: watch::Sender<Vec<DirectoryId>>,
     progress: watch::Sender<OpenProgress>,
     /// Logs of one directory that are opened at once.
@@ -75,6 +79,7 @@ impl Replicas {
             isr_changes: IsrChanges::new(),
             budget,
             clock: Clock::start(),
+            appends: TaskTracker::new(),
             failed_dirs: watch::Sender::new(Vec::new()),
             progress: watch::Sender::new(OpenProgress::default()),
             opened_at_once: opened_at_once.max(1),

@@ -236,15 +236,19 @@ impl LocalPartitions for FakePartitions {
         std::future::ready(self.read_now(partition, &query)).boxed()
     }
 
-    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+    fn offsets(
+        &self,
+        partition: TopicIdPartition,
+    ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let log_end = logs.get(&partition).map_or(Offset::ZERO, |log| end(log));
-        Ok(PartitionOffsets {
+        let offsets = PartitionOffsets {
             log_start: Offset::ZERO,
             high_watermark: log_end,
             log_end,
             leader_epoch: LeaderEpoch(0),
-        })
+        };
+        std::future::ready(Ok(offsets)).boxed()
     }
 
     fn trim(

@@ -35,7 +35,10 @@ pub trait LocalPartitions: Send + Sync + std::fmt::Debug + 'static {
     ) -> BoxFuture<'_, Result<Records, ApiError>>;
 
     /// The bounds of the log.
-    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError>;
+    fn offsets(
+        &self,
+        partition: TopicIdPartition,
+    ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>>;
 
     /// Deletes the records before an offset; answers when no in-sync replica keeps them, at most
     /// after `timeout`, with the first offset that is left.

@@ -43,8 +43,11 @@ impl LocalPartitions for Replicas {
         .boxed()
     }
 
-    fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
-        Self::offsets(self, partition)
+    fn offsets(
+        &self,
+        partition: TopicIdPartition,
+    ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
+        Self::offsets(self, partition).boxed()
     }
 
     fn trim(

@@ -126,7 +126,11 @@ impl PartitionRouter {
         let deadline = Instant::now() + READ_PATIENCE;
         until_deadline(&self.image, self.me, partition, deadline, |place| async {
             match callee(place, partition) {
-                None => self.local.offsets(partition).map_err(refused_question),
+                None => self
+                    .local
+                    .offsets(partition)
+                    .await
+                    .map_err(refused_question),
                 Some(callee) => {
                     let timeout = deadline.saturating_duration_since(Instant::now());
                     let asked = self.remote.offsets(&callee, timeout);

@@ -13,7 +13,8 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::{ClusterId, DirectoryId, KafkaError};
 
 use super::{
-    BrokerIdentity, DamageReport, SessionError, SessionState, SessionWants, connection, register,
+    BrokerIdentity, DamageReport, Lease, SessionError, SessionState, SessionWants, connection,
+    register,
 };
 use crate::config::SessionConfig;
 use crate::controller_link::ControllerLink;
@@ -42,6 +43,8 @@ pub struct SessionStart {
     pub damage: watch::Receiver<Arc<DamageReport>>,
     /// Intervals and patience.
     pub config: SessionConfig,
+    /// How long a leader keeps a member in its ISR that does not fetch.
+    pub lag_time_max: Duration,
     /// Ends the session.
     pub stop: CancellationToken,
 }
@@ -52,6 +55,7 @@ pub struct Session {
     start: SessionStart,
     wants: watch::Sender<SessionWants>,
     state: watch::Sender<SessionState>,
+    lease: watch::Sender<Option<Lease>>,
 }
 
 impl Session {
@@ -63,6 +67,7 @@ impl Session {
             start,
             wants: watch::Sender::new(SessionWants::STARTING),
             state,
+            lease: watch::Sender::new(None),
         }
     }
 
@@ -76,6 +81,12 @@ impl Session {
     #[must_use]
     pub fn state(&self) -> watch::Receiver<SessionState> {
         self.state.subscribe()
+    }
+
+    /// What the broker's leaders may rely on.
+    #[must_use]
+    pub fn lease(&self) -> watch::Receiver<Option<Lease>> {
+        self.lease.subscribe()
     }
 
     /// Sends heartbeats until it is stopped.
@@ -102,8 +113,14 @@ impl Session {
         loop {
             let sent = Instant::now();
             let told = *wants.borrow_and_update();
+            if told != SessionWants::SERVING || !self.start.offline_directories.borrow().is_empty()
+            {
+                // Upon this word the broker leaves ISRs while it lives: not behind a lease.
+                self.lease.send_replace(None);
+            }
             let pause = match self.heartbeat(told).await {
                 Ok(response) => {
+                    self.lease.send_replace(self.leased(sent, told, &response));
                     self.answered(response);
                     self.interval(told)
                 }
@@ -143,6 +160,19 @@ impl Session {
                 .timeout(timeout)
         });
         call.await
+    }
+
+    /// What may be relied on after `told` was answered.
+    fn leased(
+        &self,
+        sent: Instant,
+        told: SessionWants,
+        response: &HeartbeatResponse,
+    ) -> Option<Lease> {
+        let is_whole = self.start.offline_directories.borrow().is_empty();
+        let may_rely = told == SessionWants::SERVING && is_whole;
+        let given = response.lease.filter(|_| may_rely)?;
+        Some(Lease::new(sent, given, self.start.lag_time_max))
     }
 
     fn answered(&self, response: HeartbeatResponse) {

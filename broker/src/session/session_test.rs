@@ -60,6 +60,7 @@ async fn heartbeat(
         is_caught_up: true,
         is_fenced: request.want_fence,
         should_shut_down: request.want_shutdown,
+        lease: None,
     };
     controller.heard.lock().unwrap().push(request);
     Json(response).into_response()
@@ -133,6 +134,7 @@ async fn started(controller: &Arc<Controller>) -> Started {
             registration_timeout: PATIENCE,
             shutdown_timeout: PATIENCE,
         },
+        lag_time_max: PATIENCE,
         stop: CancellationToken::new(),
     });
     Started {

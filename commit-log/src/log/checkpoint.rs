@@ -60,6 +60,7 @@ impl Log {
     /// # Errors
     /// Something is not durable; the directory must not be marked as cleanly shut down.
     pub fn close(mut self) -> Result<Offset, CloseError> {
+        self.shared.cleaning.close_and_wait();
         self.context().latch.check()?;
         let untouched = self.active.file.is_none()
             && self.flush.flushed_end == self.log_end
@@ -93,6 +94,11 @@ impl Log {
         Ok(self.log_end)
     }
 
+    /// Ends a log whose directory is about to go: no cleaning of it runs on.
+    pub fn discard(self) {
+        self.shared.cleaning.close_and_wait();
+    }
+
     /// Puts the recovery point where the directory's next checkpoint finds it.
     pub(super) fn note_recovery_point(&self) {
         if let Some(partition) = &self.topic_partition {
@@ -115,7 +121,7 @@ impl Log {
     }
 
     pub(super) fn epochs_are_new(&self) -> bool {
-        self.epochs.entries() != self.epochs_on_disk
+        self.epochs_on_disk.as_deref() != Some(self.epochs.entries())
     }
 
     /// Writes `leader-epoch-checkpoint` durably if it has changed.
@@ -125,8 +131,9 @@ impl Log {
         }
         let path = self.dir().join(LEADER_EPOCH_CHECKPOINT);
         let content = epoch_file::format(self.epochs.entries());
+        self.epochs_on_disk = None;
         self.replace_file(&path, content.as_bytes())?;
-        self.epochs_on_disk = self.epochs.entries().to_vec();
+        self.epochs_on_disk = Some(self.epochs.entries().to_vec());
         Ok(())
     }
 
@@ -140,7 +147,7 @@ impl Log {
     }
 
     /// A full disk ends nothing; any other refusal ends the directory.
-    fn close_error(&self, source: io::Error) -> CloseError {
+    pub(super) fn close_error(&self, source: io::Error) -> CloseError {
         if is_exhausted(&source) {
             CloseError::Io {
                 dir: self.dir().to_owned(),

@@ -12,6 +12,7 @@ use trimaran_types::Offset;
 
 use super::Log;
 use crate::disk::{Disk, DiskFile};
+use crate::log_dir::FlushedEnd;
 
 /// What must be synced to make a log durable up to an offset.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(super) struct FlushState {
     sealed: Vec<Sealed>,
     names: u64,
     names_synced: u64,
+    /// Where the flushed end is noted for the next start; `None` without a directory of logs.
+    noted: Option<Arc<FlushedEnd>>,
 }
 
 /// A finished segment that may not be synced yet.
@@ -69,7 +72,11 @@ struct Sealed {
 
 impl FlushState {
     /// Of a log that is durable up to its end.
-    pub(super) fn new(log_end: Offset, recovery_point: Offset) -> Self {
+    pub(super) fn new(
+        log_end: Offset,
+        recovery_point: Offset,
+        noted: Option<Arc<FlushedEnd>>,
+    ) -> Self {
         Self {
             flushed_end: log_end,
             checkpointed_end: recovery_point.min(log_end),
@@ -77,6 +84,7 @@ impl FlushState {
             sealed: Vec::new(),
             names: 0,
             names_synced: 0,
+            noted,
         }
     }
 
@@ -85,7 +93,7 @@ impl FlushState {
         self.sealed.push(Sealed { end, files });
     }
 
-    /// A name was added to the directory.
+    /// A name was added to the directory, or taken away.
     pub(super) const fn name_added(&mut self) {
         self.names += 1;
     }
@@ -188,9 +196,15 @@ impl Log {
         state.names_synced = state.names_synced.max(token.names);
         let flushed_end = state.flushed_end;
         state.sealed.retain(|sealed| sealed.end > flushed_end);
+        let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
         if token.is_checkpoint && end > state.checkpointed_end {
             state.checkpointed_end = end;
             self.note_recovery_point();
+        }
+        if let Some(Err(error)) = noted {
+            // What is durable stays durable. A full disk ends nothing; the next note may succeed.
+            let latch = &self.context().latch;
+            let _ = latch.refused("note a flushed end in", self.dir(), &error);
         }
     }
 }

@@ -8,10 +8,13 @@ mod append;
 mod checkpoint;
 mod delete_segments;
 mod files;
+mod finish_swap;
 mod flush;
+mod gaps;
 mod open;
 mod producer_state;
 mod recover;
+mod replace_segments;
 mod replay;
 mod restore_producers;
 mod retain;
@@ -30,6 +33,7 @@ pub use delete_segments::DeleteError;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
+pub use replace_segments::{ReplaceError, Replaced};
 pub use retain::Retained;
 pub(crate) use run::is_exhausted;
 pub use truncate::TruncateError;
@@ -69,8 +73,8 @@ pub struct Log {
     topic_partition: Option<TopicPartition>,
     config: LogConfig,
     epochs: EpochCache,
-    /// What `leader-epoch-checkpoint` holds.
-    epochs_on_disk: Vec<EpochStart>,
+    /// What `leader-epoch-checkpoint` holds; `None` after a write that failed half way.
+    epochs_on_disk: Option<Vec<EpochStart>>,
     active: Active,
     log_start: Offset,
     log_end: Offset,
@@ -152,7 +156,8 @@ impl Log {
         &self.config
     }
 
-    /// Puts other settings in force. Whether offsets may have gaps stays as it was at opening.
+    /// Puts other settings in force. Whether offsets may have gaps stays as it is; see
+    /// [`Log::allow_gaps`].
     ///
     /// # Errors
     /// A setting out of bounds; the old ones stay.

@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trimaran_types::{Offset, TopicId};
+use trimaran_types::{Offset, TopicId, TopicPartition};
 
+use super::finish_swap::finish_swap;
 use super::flush::FlushState;
+use super::gaps::mark_gaps;
 use super::recover::{Recovered, Recovery, RecoveryReport};
 use super::restore_producers::{ProducerFiles, Restored};
 use super::{Active, Log};
@@ -18,9 +20,10 @@ use crate::disk::OpenHow;
 use crate::epochs::EpochCache;
 use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
-use crate::log_dir::parse_partition_dir;
+use crate::log_dir::{FlushedEnd, parse_partition_dir};
 use crate::names::{
-    DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile, TEMPORARY_SUFFIX,
+    DELETED_SUFFIX, GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile,
+    TEMPORARY_SUFFIX,
 };
 use crate::reader::ReadError;
 use crate::shared::{ReadState, SegmentView, Shared};
@@ -128,6 +131,18 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { path, source }
 }
 
+/// Names the path in an error of the system about a change to the directory, and ends the
+/// directory unless it is merely full.
+fn unchanged<'a>(
+    context: &'a LogContext,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> OpenError + 'a {
+    move |error| match context.latch.refused("open a log in", path, &error) {
+        Ok(()) => at(path)(error),
+        Err(failed) => failed.into(),
+    }
+}
+
 /// What is in a log's directory.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -156,40 +171,58 @@ impl Log {
     ) -> Result<(Self, RecoveryReport), OpenError> {
         context.latch.check()?;
         config.check()?;
+        let mut config = config;
+        let synced = SyncedEnd::of(context, dir, &start);
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(at(dir)(error)),
         };
         let mut listing = match listing {
-            Some(entries) => tidy(context, dir, entries)?,
-            None if start.recovery_point > Offset::ZERO => {
-                let recovery_point = start.recovery_point;
+            Some(entries) => {
+                let entries = finish_swap(context, dir, entries)?;
+                config.compacted |= entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
+                tidy(context, dir, entries)?
+            }
+            None if synced.at_least > Offset::ZERO => {
                 return Err(OpenError::Missing {
                     dir: dir.to_owned(),
-                    recovery_point,
+                    recovery_point: synced.at_least,
                 });
             }
             None => {
-                make_dir(context, dir).map_err(at(dir))?;
+                make_dir(context, dir).map_err(unchanged(context, dir))?;
                 Listing::default()
             }
         };
         check_topic(context, dir, &start, &listing)?;
         let producer_files = ProducerFiles::take_from(&mut listing);
+        if config.compacted {
+            mark_gaps(context, dir).map_err(at(dir))?;
+        }
 
         let (epochs, recovered) = if listing.segments.is_empty() {
-            (EpochCache::default(), start_empty(context, dir, &start)?)
+            (
+                EpochCache::default(),
+                start_empty(context, dir, &start, synced)?,
+            )
         } else {
             let epochs = load_epochs(context, dir)?;
             let known = epochs.clone().unwrap_or_default();
             (
                 known,
-                Recovery::new(context, dir, &config, &start, listing, epochs).run()?,
+                Recovery::new(context, dir, &config, &start, synced, listing, epochs).run()?,
             )
         };
         let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
-        let (log, report) = assemble(context, dir, config, &start, epochs, recovered, restored);
+        let noted = note_end(context, dir, &start, recovered.log_end)?;
+        let found = Found {
+            epochs_on_disk: epochs,
+            recovered,
+            restored,
+            noted,
+        };
+        let (log, report) = assemble(context, dir, config, &start, found);
         log.settle_log_start().map_err(at(dir))?;
         Ok((log, report))
     }
@@ -206,6 +239,51 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// What is known about the end of what was synced, before the log is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SyncedEnd {
+    /// Every record below it was synced.
+    pub at_least: Offset,
+    /// It is so close to the real end that a good batch behind damage beyond it proves nothing
+    /// (ADR 0011).
+    pub is_close: bool,
+}
+
+impl SyncedEnd {
+    fn of(context: &LogContext, dir: &Path, start: &OpenAs) -> Self {
+        let noted = partition_of(dir).and_then(|partition| {
+            context
+                .recovery_points
+                .flushed_end(start.topic_id, &partition)
+        });
+        Self {
+            at_least: start.recovery_point.max(noted.unwrap_or(Offset::ZERO)),
+            is_close: noted.is_some(),
+        }
+    }
+}
+
+/// The partition that the directory is named after, if it is.
+fn partition_of(dir: &Path) -> Option<TopicPartition> {
+    parse_partition_dir(dir.file_name()?.to_str()?)
+}
+
+/// Notes that the log is durable up to `end`, as it is after recovery.
+fn note_end(
+    context: &LogContext,
+    dir: &Path,
+    start: &OpenAs,
+    end: Offset,
+) -> Result<Option<Arc<FlushedEnd>>, OpenError> {
+    let Some(partition) = partition_of(dir) else {
+        return Ok(None);
+    };
+    let claimed = context
+        .recovery_points
+        .claim(start.topic_id, &partition, end);
+    claimed.map_err(unchanged(context, dir))
 }
 
 fn make_dir(context: &LogContext, dir: &Path) -> io::Result<()> {
@@ -256,7 +334,10 @@ fn tidy(
         });
     }
     for path in doomed {
-        context.disk.remove_file(&path).map_err(at(&path))?;
+        context
+            .disk
+            .remove_file(&path)
+            .map_err(unchanged(context, &path))?;
     }
     Ok(listing)
 }
@@ -286,7 +367,7 @@ fn check_topic(
         _ => {
             let content = partition_metadata::format(start.topic_id);
             atomic_file::replace(context.disk.as_ref(), &path, content.as_bytes())
-                .map_err(at(&path))
+                .map_err(unchanged(context, &path))
         }
     }
 }
@@ -302,16 +383,21 @@ fn load_epochs(context: &LogContext, dir: &Path) -> Result<Option<EpochCache>, O
 }
 
 /// Makes the first segment of a log that has none.
-fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recovered, OpenError> {
+fn start_empty(
+    context: &LogContext,
+    dir: &Path,
+    start: &OpenAs,
+    synced: SyncedEnd,
+) -> Result<Recovered, OpenError> {
     let base = start.log_start.unwrap_or(Offset::ZERO);
-    if start.recovery_point > base {
+    if synced.at_least > base {
         return Err(OpenError::Corrupt {
             file: dir.to_owned(),
             position: 0,
             offset: base,
             cause: Damage::EndsTooEarly {
                 end: base,
-                synced_end: start.recovery_point,
+                synced_end: synced.at_least,
             },
         });
     }
@@ -319,8 +405,8 @@ fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recov
     context
         .disk
         .open(&path, OpenHow::OrCreate)
-        .map_err(at(&path))?;
-    context.disk.sync_dir(dir).map_err(at(dir))?;
+        .and_then(|_| context.disk.sync_dir(dir))
+        .map_err(unchanged(context, dir))?;
     Ok(Recovered {
         segments: vec![(base, 0)],
         epochs: EpochCache::default(),
@@ -334,15 +420,27 @@ fn start_empty(context: &LogContext, dir: &Path, start: &OpenAs) -> Result<Recov
     })
 }
 
+/// What the directory gave.
+struct Found {
+    epochs_on_disk: EpochCache,
+    recovered: Recovered,
+    restored: Restored,
+    noted: Option<Arc<FlushedEnd>>,
+}
+
 fn assemble(
     context: &LogContext,
     dir: &Path,
     config: LogConfig,
     start: &OpenAs,
-    epochs_on_disk: EpochCache,
-    recovered: Recovered,
-    restored: Restored,
+    found: Found,
 ) -> (Log, RecoveryReport) {
+    let Found {
+        epochs_on_disk,
+        recovered,
+        restored,
+        noted,
+    } = found;
     let segments: Vec<SegmentView> = recovered
         .segments
         .iter()
@@ -358,6 +456,7 @@ fn assemble(
     let log_start = start.log_start.unwrap_or(first).clamp(first, log_end);
     let state = ReadState {
         generation: 0,
+        truncations: 0,
         log_start,
         log_end,
         segments,
@@ -378,13 +477,10 @@ fn assemble(
     epochs.raise_start(log_start);
     let log = Log {
         shared,
-        topic_partition: dir
-            .file_name()
-            .and_then(|n| n.to_str())
-            .and_then(parse_partition_dir),
+        topic_partition: partition_of(dir),
         config,
         epochs,
-        epochs_on_disk: epochs_on_disk.entries().to_vec(),
+        epochs_on_disk: Some(epochs_on_disk.entries().to_vec()),
         active: Active {
             id: last.id,
             base: last.base,
@@ -396,7 +492,7 @@ fn assemble(
         },
         log_start,
         log_end,
-        flush: FlushState::new(log_end, start.recovery_point),
+        flush: FlushState::new(log_end, start.recovery_point, noted),
         oldest_age: None,
         producers: restored.states,
         snapshots: restored.snapshots,

@@ -102,7 +102,7 @@ impl Restoring<'_> {
 
     /// Doubts everything from the first segment on whose index cannot be what was written.
     fn doubt_damaged(&mut self) -> Result<(), OpenError> {
-        let cut = |bytes: u64| bytes % AbortedTransaction::BYTES as u64 != 0;
+        let cut = |bytes: u64| !bytes.is_multiple_of(AbortedTransaction::BYTES as u64);
         let torn = self.aborted.iter().find(|(_, bytes)| cut(**bytes));
         let torn = torn.map(|(base, _)| *base);
         self.doubted_from = self.doubted_from.into_iter().chain(torn).min();

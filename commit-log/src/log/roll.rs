@@ -44,7 +44,7 @@ impl Log {
             0 => 0,
             jitter_ms => hasher.finish() % jitter_ms,
         };
-        self.config.segment_ms.saturating_sub(jitter_ms)
+        self.config.segment_age_ms_max().saturating_sub(jitter_ms)
     }
 
     /// Finishes the active segment and begins an empty one at the log's end.

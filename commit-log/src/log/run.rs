@@ -188,6 +188,10 @@ impl Log {
             Some(file) => file.truncate(bytes_before),
             None => Ok(()),
         };
+        if !made.is_empty() {
+            // Until the directory is synced, a power cut may bring the removed names back.
+            self.flush.name_added();
+        }
         match removed.and(cut) {
             Ok(()) => AppendError::NoRoom {
                 dir,

@@ -13,6 +13,7 @@ use trimaran_types::{Offset, Timestamp};
 use super::checkpoint::CloseError;
 use super::{Active, Log};
 use crate::disk::OpenHow;
+use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{IndexEntry, IndexTail, Indexer, OffsetEntry, TimeEntry};
 use crate::latch::DirFailed;
 use crate::names::SegmentFile;
@@ -126,32 +127,64 @@ impl Log {
                 - 1;
             state.segments[at]
         };
-        match find_batch(&self.shared, offset)? {
-            Some((found, placed)) if found.id == view.id => {
-                Ok((found, placed.position, placed.header.base_offset))
-            }
+        let position = match find_batch(&self.shared, offset)? {
+            Some((found, placed)) if found.id == view.id => placed.position,
             // Nothing but a gap between `offset` and the next segment.
-            _ => Ok((view, view.bytes, offset)),
+            _ => view.bytes,
+        };
+        let end = self.end_before(&view, position)?;
+        Ok((view, position, end))
+    }
+
+    /// Where the batches before `position` end. In a log with gaps that may be before the batch at
+    /// `position` begins: a start finds no more than what the bytes say.
+    fn end_before(&self, view: &SegmentView, position: u64) -> Result<Offset, TruncateError> {
+        let path = self.shared.path(SegmentFile::Log, view.base);
+        let failed = |source| ReadError::Io {
+            path: path.clone(),
+            source,
+        };
+        let file = self
+            .shared
+            .file(view, SegmentFile::Log, OpenHow::Existing)
+            .map_err(failed)?;
+        let mut end = view.base;
+        for placed in HeaderHop::new(file.as_ref(), 0, position) {
+            end = match placed {
+                Ok(placed) => placed.header.next_offset(),
+                Err(HopError::Io(source)) => return Err(failed(source).into()),
+                Err(HopError::Batch { position, cause }) => {
+                    return Err(TruncateError::Read(ReadError::Corrupt {
+                        file: path,
+                        position,
+                        offset: end,
+                        cause: cause.into(),
+                    }));
+                }
+            };
         }
+        Ok(end)
     }
 
     /// Lowers what the disk promises about the log to `end`, and where it says that the log starts
     /// to `log_start`.
     fn forget_beyond(&mut self, end: Offset, log_start: Offset) -> Result<(), TruncateError> {
+        // First, so that no cleaning that looked at what goes can note its end any more.
+        self.shared.write().truncations += 1;
         if let Some(partition) = &self.topic_partition {
             let context = self.context();
-            let lowered = context
-                .recovery_points
-                .lower(partition, end)
-                .and_then(|()| context.log_starts.lower(partition, log_start));
-            lowered.map_err(|source| TruncateError::Io {
-                dir: self.dir().to_owned(),
-                source,
-            })?;
+            let points = context.recovery_points.lower(partition, end);
+            points
+                .and_then(|()| context.cleaner_offsets.lower(partition, end))
+                .and_then(|()| context.log_starts.lower(partition, log_start))
+                .map_err(|source| TruncateError::from(self.close_error(source)))?;
         }
         let before = self.epochs.clone();
         self.epochs.truncate_from(end);
-        let reaches_past = self.epochs_on_disk.iter().any(|entry| entry.start >= end);
+        let reaches_past = self
+            .epochs_on_disk
+            .as_ref()
+            .is_none_or(|entries| entries.iter().any(|entry| entry.start >= end));
         if reaches_past && let Err(error) = self.write_epochs() {
             self.epochs = before;
             return Err(error.into());
@@ -264,7 +297,7 @@ impl Log {
 
         // The batches behind the last entry tell the largest timestamp since then.
         let start_position = last.map_or(0, |entry| u64::from(entry.position));
-        let mut first = crate::header_hop::HeaderHop::new(file, start_position, position);
+        let mut first = HeaderHop::new(file, start_position, position);
         let expected = match first.next() {
             Some(Ok(placed)) => placed.header.base_offset,
             _ => segment.base,

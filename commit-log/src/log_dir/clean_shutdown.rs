@@ -49,13 +49,9 @@ pub(super) fn take(disk: &dyn Disk, logs_dir: &Path) -> Result<Option<CleanShutd
 }
 
 /// Writes the mark durably.
-pub(super) fn write(
-    disk: &dyn Disk,
-    logs_dir: &Path,
-    mark: CleanShutdown,
-) -> Result<(), LogDirError> {
+pub(super) fn write(disk: &dyn Disk, logs_dir: &Path, mark: CleanShutdown) -> io::Result<()> {
     let path = logs_dir.join(CLEAN_SHUTDOWN);
-    atomic_file::replace(disk, &path, format(mark).as_bytes()).map_err(at(&path))
+    atomic_file::replace(disk, &path, format(mark).as_bytes())
 }
 
 #[cfg(test)]

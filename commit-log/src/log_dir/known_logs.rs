@@ -22,7 +22,8 @@ impl LogDir {
     pub fn note_logs(&self, partitions: &[TopicPartition]) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let points = &self.context.recovery_points;
-        points.note(partitions).map_err(at(&self.logs_dir))
+        let refused = |error| self.refused(&self.logs_dir, error);
+        points.note(partitions).map_err(refused)
     }
 
     /// Every log that is noted as begun, whether it is there or not.

@@ -6,7 +6,7 @@
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
 //! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
-//! data_dir/logs/*-offset-checkpoint, .kafka_cleanshutdown
+//! data_dir/logs/*-offset-checkpoint, flushed-ends, .kafka_cleanshutdown
 //! ```
 //!
 //! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether
@@ -14,10 +14,12 @@
 
 mod checkpoint_file;
 mod clean_shutdown;
+mod cleaner_offsets;
+mod flushed_ends;
 mod known_logs;
 mod meta_properties;
-mod offset_checkpoint;
 mod partitions;
+mod recovery_points;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,15 +32,17 @@ use trimaran_types::{
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
+pub use cleaner_offsets::CleanerOffsets;
+pub(crate) use flushed_ends::FlushedEnd;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
-pub use offset_checkpoint::OffsetCheckpoint;
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
+pub use recovery_points::RecoveryPoints;
 
 use crate::atomic_file;
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 use crate::disk::Disk;
 use crate::latch::{DirFailed, DirLatch};
-use crate::log::{OpenAs, is_exhausted};
+use crate::log::OpenAs;
 use crate::open_files::OpenFiles;
 use crate::tail_budget::TailBudget;
 
@@ -46,7 +50,6 @@ const LOCK: &str = "LOCK";
 const LOGS: &str = "logs";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
-pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -164,18 +167,19 @@ impl LogDir {
         let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
         let high_watermarks =
             checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
-        let read = |name: &str| OffsetCheckpoint::read(Arc::clone(&disk), logs_dir.join(name));
-        let ((recovery_points, was_whole), (log_starts, _)) =
-            (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        let (log_starts, _) = RecoveryPoints::read_named(Arc::clone(&disk), &logs_dir, LOG_STARTS)?;
+        let (recovery_points, was_whole) = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
         if is_new {
             // From now on its absence says that notes were lost.
             recovery_points.write_anew().map_err(at(&logs_dir))?;
         }
+        let cleaner_offsets = CleanerOffsets::read(Arc::clone(&disk), &logs_dir)?;
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(recovery_points),
+            cleaner_offsets: Arc::new(cleaner_offsets),
             log_starts: Arc::new(log_starts),
             disk,
         };
@@ -262,7 +266,31 @@ impl LogDir {
     pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let points = &self.context.recovery_points;
-        self.written(points.write(), RECOVERY_POINTS)
+        points
+            .write()
+            .map_err(|error| self.refused(&self.logs_dir, error))
+    }
+
+    /// Whether [`Self::sync_flushed_ends`] has something to do.
+    #[must_use]
+    pub fn flushed_ends_are_dirty(&self) -> bool {
+        let ends = self.context.recovery_points.flushed_ends();
+        ends.is_some_and(|ends| ends.is_dirty())
+    }
+
+    /// Makes the ends up to which the logs were synced durable in turn, all with one sync; about
+    /// once a second. The longer ago it was, the more of a log is taken for a torn tail if it is
+    /// damaged after a power cut.
+    ///
+    /// # Errors
+    /// The directory has failed, perhaps with this sync.
+    pub fn sync_flushed_ends(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let Some(ends) = self.context.recovery_points.flushed_ends() else {
+            return Ok(());
+        };
+        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
+        Ok(ends.sync().map_err(failed)?)
     }
 
     /// Writes the high watermarks of all logs; every few seconds.
@@ -284,7 +312,8 @@ impl LogDir {
     pub fn write_log_starts(&self) -> Result<(), LogDirError> {
         self.context.latch.check()?;
         let starts = &self.context.log_starts;
-        self.written(starts.write(), LOG_STARTS)
+        let path = self.logs_dir.join(LOG_STARTS);
+        starts.write().map_err(|error| self.refused(&path, error))
     }
 
     /// Makes the names in a log's directory durable; blocks.
@@ -307,18 +336,15 @@ impl LogDir {
         self.context.latch.check()?;
         let path = self.logs_dir.join(name);
         let content = checkpoint_file::format(offsets);
-        let replaced = atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes());
-        self.written(replaced, name)
+        atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
+            .map_err(|error| self.refused(&path, error))
     }
 
-    /// A full disk ends nothing. But a directory in which a small file cannot be written, because
-    /// its disk is gone for one, has failed, also when nobody appends to its logs just now.
-    fn written(&self, result: io::Result<()>, name: &str) -> Result<(), LogDirError> {
-        let path = self.logs_dir.join(name);
-        match result {
-            Err(error) if is_exhausted(&error) => Err(at(&path)(error)),
-            Err(error) => Err(self.context.latch.fail("write", &path, &error).into()),
-            Ok(()) => Ok(()),
+    /// What to say of a change that the system refused: a full disk ends nothing.
+    fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
+        match self.context.latch.refused("write", path, &source) {
+            Ok(()) => at(path)(source),
+            Err(failed) => failed.into(),
         }
     }
 
@@ -334,6 +360,7 @@ impl LogDir {
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
         clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
+            .map_err(|error| self.refused(&self.logs_dir, error))
     }
 }
 
@@ -368,8 +395,26 @@ fn own(
                     data_dir: data_dir_owned(),
                 });
             }
+            sync_names_above(disk, data_dir)?;
             fresh.write(disk, data_dir)?;
             Ok(fresh)
         }
     }
+}
+
+/// Makes the directory's own name durable, and those of the directories above it, which may have
+/// been made with it. What may not be read was not made by this process.
+fn sync_names_above(disk: &dyn Disk, data_dir: &Path) -> Result<(), LogDirError> {
+    for above in data_dir.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        };
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(at(above))?,
+        }
+    }
+    Ok(())
 }

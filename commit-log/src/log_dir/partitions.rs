@@ -118,10 +118,19 @@ impl LogDir {
     ) -> Result<Vec<PathBuf>, LogDirError> {
         self.context.latch.check()?;
         let disk = self.context.disk.as_ref();
-        // First, so that a log made anew under the name is not measured by the old one's offsets.
-        for checkpoint in [&self.context.recovery_points, &self.context.log_starts] {
-            checkpoint.forget(partitions).map_err(at(&self.logs_dir))?;
-        }
+        // First, so that a log made anew under the name is not measured by the old one's point.
+        self.context
+            .recovery_points
+            .forget(partitions)
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
+        self.context
+            .cleaner_offsets
+            .forget(partitions)
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
+        self.context
+            .log_starts
+            .forget(partitions)
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
         let entries = disk.list(&self.logs_dir).map_err(at(&self.logs_dir))?;
         let mut names: std::collections::BTreeSet<String> =
             entries.into_iter().map(|entry| entry.name).collect();

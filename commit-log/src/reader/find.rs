@@ -81,7 +81,7 @@ pub(crate) fn find_batch(
         };
         match plan.next_base {
             // Compaction leaves gaps at the end of segments too.
-            Some(next) if shared.compacted => from = next,
+            Some(next) if shared.gaps_allowed() => from = next,
             Some(found) => {
                 return Err(missing(Damage::SegmentOutOfPlace {
                     expected: from,
@@ -121,7 +121,7 @@ fn find_in_segment(
         file: file.as_ref(),
         path: &path,
         segment,
-        compacted: shared.compacted,
+        compacted: shared.gaps_allowed(),
     };
     let entry = match &plan.hint {
         Hint::Entry(entry) => Some(*entry),

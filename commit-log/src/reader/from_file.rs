@@ -34,10 +34,11 @@ pub(super) fn read(
             source,
         })?;
 
+    let gaps_allowed = shared.gaps_allowed();
     let mut good = 0;
     let mut expected = first.header.base_offset;
     while good < buffer.len() {
-        match verify(&buffer[good..], expected, shared.compacted) {
+        match verify(&buffer[good..], expected, gaps_allowed) {
             Ok(header) if header.next_offset() <= end => {
                 good += header.total_bytes();
                 expected = header.next_offset();
@@ -62,10 +63,10 @@ pub(super) fn read(
     Ok(Bytes::from(buffer))
 }
 
-fn verify(bytes: &[u8], expected: Offset, compacted: bool) -> Result<BatchHeader, Damage> {
+fn verify(bytes: &[u8], expected: Offset, gaps_allowed: bool) -> Result<BatchHeader, Damage> {
     let header = RecordBatch::verify_front(bytes)?;
     let found = header.base_offset;
-    if found < expected || (found > expected && !compacted) {
+    if found < expected || (found > expected && !gaps_allowed) {
         return Err(Damage::OffsetOutOfOrder { expected, found });
     }
     Ok(header)

@@ -79,7 +79,7 @@ pub enum ReadError {
 /// Reads one log. Cheap to clone; any number of readers may read at once.
 #[derive(Debug, Clone)]
 pub struct LogReader {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl LogReader {

@@ -59,8 +59,8 @@ fn every_record_is_read() {
             assert_eq!(header.max_timestamp.0, 1_700_000_000_099);
             if writer == "java" {
                 let producer = BatchProducer {
-                    id: 4711,
-                    epoch: 3,
+                    id: trimaran_types::ProducerId(4711),
+                    epoch: trimaran_types::ProducerEpoch(3),
                     base_sequence: 42,
                 };
                 assert_eq!(header.base_offset, Offset(1000));

@@ -100,13 +100,13 @@ fn the_header_must_be_a_producer_s() {
         );
         let unnumbered = with_header(&batch, |header| {
             header.producer = Some(BatchProducer {
-                id: 5,
-                epoch: 0,
+                id: trimaran_types::ProducerId(5),
+                epoch: trimaran_types::ProducerEpoch(0),
                 base_sequence: -1,
             });
         });
         let expected = ProducedError::NoSequence {
-            producer_id: 5,
+            producer_id: trimaran_types::ProducerId(5),
             base_sequence: -1,
         };
         assert_eq!(refusal(unnumbered), (expected, KafkaError::InvalidRecord));

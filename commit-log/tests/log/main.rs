@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clean_crash;
+mod clean_model;
+mod clean_rig;
+mod clean_rules;
+mod cleaner;
 mod crash;
 mod damage;
 mod dir;

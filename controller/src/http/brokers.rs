@@ -1,19 +1,20 @@
 //! `/v1/brokers`: registration, heartbeats, and the list with reasons.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use trimaran_api::ApiError;
 use trimaran_api::controller::{
     BrokerState, BrokerStatus, BrokersResponse, HeartbeatRequest, RegisterBrokerRequest,
+    SessionLease,
 };
 use trimaran_metadata::{BrokerRegistration, MetadataImage};
 use trimaran_types::KafkaError;
 
-use super::answer::{answer, message};
-use super::forward::{ADMIN_WAIT, HEARTBEAT_WAIT, on_leader};
+use super::answer::answer;
+use super::forward::{ADMIN_WAIT, HEARTBEAT_WAIT, on_leader, on_leader_or_here};
 use super::{App, Refusal};
 use crate::decide::FollowUp;
 use crate::decide::brokers::{self, HeartbeatContext, RegisterContext};
@@ -25,37 +26,29 @@ pub(super) async fn register(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    on_leader(
-        &app,
-        request,
-        ADMIN_WAIT,
-        |node, headers, body| async move {
-            let request: RegisterBrokerRequest = message(&headers, &body)?;
-            let broker = request.broker_id;
-            let request = Arc::new(request);
-            loop {
-                let (node_, request) = (Arc::clone(&node), Arc::clone(&request));
-                let decided = node.proposer().propose(Confirm::Quorum, move |view| {
-                    let context = RegisterContext {
-                        cluster_id: node_.identity().cluster_id,
-                        session_is_valid: node_
-                            .sessions()
-                            .lock()
-                            .is_held(broker, node_.clock().now()),
-                    };
-                    brokers::register(view, &request, context)
-                });
-                let outcome = decided.await?;
-                if let (Some(response), FollowUp::Nothing) = (outcome.response, outcome.follow_up) {
-                    node.sessions()
-                        .lock()
-                        .registered(broker, node.clock().now());
-                    tracing::info!(%broker, epoch = %response.broker_epoch, "a broker registered");
-                    return answer(&headers, &response);
-                }
+    on_leader(&app, request, ADMIN_WAIT, |call| async move {
+        let request: RegisterBrokerRequest = call.message()?;
+        let broker = request.broker_id;
+        let request = Arc::new(request);
+        loop {
+            let (node, request) = (Arc::clone(&call.node), Arc::clone(&request));
+            let decided = call.propose(Confirm::Quorum, move |view| {
+                let now = node.clock().now();
+                let context = RegisterContext {
+                    cluster_id: node.identity().cluster_id,
+                    session_is_valid: node.sessions().lock().is_held(broker, now),
+                };
+                brokers::register(view, &request, context)
+            });
+            let outcome = decided.await?;
+            if let (Some(response), FollowUp::Nothing) = (outcome.response, outcome.follow_up) {
+                let now = call.node.clock().now();
+                call.node.sessions().lock().registered(broker, now);
+                tracing::info!(%broker, epoch = %response.broker_epoch, "a broker registered");
+                return call.answer(&response);
             }
-        },
-    )
+        }
+    })
     .await
 }
 
@@ -69,38 +62,36 @@ pub(super) async fn heartbeat(
         let message = "no majority of the controllers answers this one";
         return Err(ApiError::kafka(KafkaError::NotController, message).into());
     }
-    on_leader(
-        &app,
-        request,
-        HEARTBEAT_WAIT,
-        |node, headers, body| async move {
-            let request: HeartbeatRequest = message(&headers, &body)?;
-            note(&node, &request);
-            let request = Arc::new(request);
-            let beat = Arc::clone(&request);
-            loop {
-                let (sessions, request) = (node.sessions().clone(), Arc::clone(&request));
-                let decided = node.proposer().propose(Confirm::Nothing, move |view| {
-                    let lowest = sessions.lock().lowest_active_metadata_end(view);
-                    let context = HeartbeatContext {
-                        lowest_active_metadata_end: lowest,
-                    };
-                    brokers::heartbeat(view, &request, context)
-                });
-                let outcome = decided.await?;
-                match outcome.follow_up {
-                    FollowUp::DecideAgain => {
-                        tell_damage(&beat);
-                        continue;
-                    }
-                    // Not here: this call ends with the broker's patience.
-                    FollowUp::ElectLeaderless => node.sessions().owe_sweep(),
-                    FollowUp::Nothing => {}
+    on_leader(&app, request, HEARTBEAT_WAIT, |call| async move {
+        let request: HeartbeatRequest = call.message()?;
+        note(&call.node, &request);
+        let request = Arc::new(request);
+        let beat = Arc::clone(&request);
+        loop {
+            let (sessions, request) = (call.node.sessions().clone(), Arc::clone(&request));
+            let decided = call.propose(Confirm::Nothing, move |view| {
+                let lowest = sessions.lock().lowest_active_metadata_end(view);
+                let context = HeartbeatContext {
+                    lowest_active_metadata_end: lowest,
+                };
+                brokers::heartbeat(view, &request, context)
+            });
+            let outcome = decided.await?;
+            match outcome.follow_up {
+                FollowUp::DecideAgain => {
+                    tell_damage(&beat);
+                    continue;
                 }
-                return answer(&headers, &outcome.response);
+                // Not here: this call ends with the broker's patience.
+                FollowUp::ElectLeaderless => call.node.sessions().owe_sweep(),
+                FollowUp::Nothing => {}
             }
-        },
-    )
+            let mut response = outcome.response;
+            let may_rely = !response.is_fenced && !response.should_shut_down;
+            response.lease = may_rely.then(|| lease(&call.node)).flatten();
+            return call.answer(&response);
+        }
+    })
     .await
 }
 
@@ -113,6 +104,21 @@ fn tell_damage(request: &HeartbeatRequest) {
             "a broker reports damaged replicas; they leave the ISR"
         );
     }
+}
+
+/// What the broker may rely on. The image is looked at after the heartbeat was noted and decided, so
+/// a change that it does not show yet was decided later, with the heartbeat known.
+fn lease(node: &Node) -> Option<SessionLease> {
+    let quorum_age = node.quorum_age()?;
+    Some(SessionLease {
+        session_ms: milliseconds(node.config().broker_session_timeout),
+        quorum_age_ms: milliseconds(quorum_age),
+        metadata_end: node.published().image().position.next_offset,
+    })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The broker lives, whatever becomes of the heartbeat. Only its current registration counts.
@@ -133,20 +139,12 @@ fn note(node: &Node, request: &HeartbeatRequest) {
 /// Every registered broker, as the active controller sees it where there is one.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let node = app.node()?;
-    if node.leader().is_some() {
-        let passed = on_leader(&app, request, ADMIN_WAIT, |node, headers, _| async move {
-            answer(&headers, &brokers_of(&node))
-        });
-        match passed.await {
-            Err(refusal) if refusal.0.body.kafka_error == Some(KafkaError::NotController) => {}
-            passed => return passed,
-        }
-    }
-    answer(&headers, &brokers_of(&node))
+    on_leader_or_here(&app, request, |node, headers| {
+        answer(headers, &brokers_of(node))
+    })
+    .await
 }
 
 fn brokers_of(node: &Node) -> BrokersResponse {

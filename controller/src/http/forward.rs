@@ -4,21 +4,19 @@
 //! What was sent and broke off is not sent again: nobody knows whether it was done.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use tokio::time::Instant;
 use trimaran_api::{ApiError, ErrorBody, headers};
 use trimaran_types::KafkaError;
 
 use super::answer::read_body;
-use super::{App, Refusal};
-use crate::node::Node;
+use super::{App, LeaderCall, Refusal};
+use crate::node::{KNOCK_TIMEOUT, Node};
 
 /// How long an admin call waits for an active controller.
 pub(super) const ADMIN_WAIT: Duration = Duration::from_secs(2);
@@ -29,9 +27,13 @@ pub(super) const HEARTBEAT_WAIT: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Added to the time that the active controller itself may take.
 const FORWARD_MARGIN: Duration = Duration::from_secs(1);
+/// What the way to the active controller and back may take of the caller's time.
+const FORWARD_SLACK: Duration = Duration::from_millis(20);
 
 /// Serves `request` by `handle` on the active controller. `handle` may run again after it was
 /// refused with `NOT_CONTROLLER`, which says that nothing was done.
+///
+/// A caller that says how long it waits gets an answer by then; what was not begun is not done.
 pub(super) async fn on_leader<H, F>(
     app: &App,
     request: Request,
@@ -39,24 +41,30 @@ pub(super) async fn on_leader<H, F>(
     handle: H,
 ) -> Result<Response, Refusal>
 where
-    H: Fn(Arc<Node>, HeaderMap, Bytes) -> F,
+    H: Fn(LeaderCall) -> F,
     F: Future<Output = Result<Response, Refusal>>,
 {
     let node = app.node()?;
     let (parts, body) = request.into_parts();
-    let body = read_body(body).await?;
     let is_forwarded = parts.headers.contains_key(headers::FORWARDED);
-    let deadline = Instant::now() + wait;
+    let longest = node.config().request_timeout + wait + FORWARD_MARGIN;
+    let patience = told_patience(&parts.headers).map_or(longest, |told| told.min(longest));
+    let give_up = Instant::now() + patience;
+    // The knocks for the refusal take their part of the time.
+    let look_until = Instant::now() + wait.min(patience.saturating_sub(KNOCK_TIMEOUT));
+    let body = read_body(body).await?;
     loop {
+        let left = give_up.saturating_duration_since(Instant::now());
         let outcome = if node.is_leader() && !node.leads_in_vain() {
-            handle(Arc::clone(&node), parts.headers.clone(), body.clone()).await
+            let call = LeaderCall::new(&node, &parts.headers, &body, left);
+            handle(call).await
         } else if let Some((_, address)) = node.leader().filter(|_| !is_forwarded) {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             let request = node
                 .http()
                 .request(parts.method.clone(), format!("http://{address}{path}"))
-                .headers(passed_on(&parts.headers))
-                .timeout(node.config().request_timeout + wait + FORWARD_MARGIN)
+                .headers(passed_on(&parts.headers, left))
+                .timeout(left)
                 .body(body.clone());
             forward(request, &address).await
         } else {
@@ -70,11 +78,41 @@ where
             }
             outcome => return outcome,
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= look_until {
             return Err(no_leader(&node).await.into());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// The same for a question: the active controller has every committed change; without one, this
+/// controller tells what it has applied itself.
+pub(super) async fn on_leader_or_here<H>(
+    app: &App,
+    request: Request,
+    handle: H,
+) -> Result<Response, Refusal>
+where
+    H: Fn(&Node, &HeaderMap) -> Result<Response, Refusal>,
+{
+    let node = app.node()?;
+    let headers = request.headers().clone();
+    if node.leader().is_some() {
+        let passed = on_leader(app, request, ADMIN_WAIT, |call| {
+            std::future::ready(handle(&call.node, &call.headers))
+        });
+        match passed.await {
+            Err(refusal) if is_not_controller(&refusal.0.body) => {}
+            passed => return passed,
+        }
+    }
+    handle(&node, &headers)
+}
+
+/// How long the caller says that it waits.
+fn told_patience(received: &HeaderMap) -> Option<Duration> {
+    let told = received.get(headers::TIMEOUT_MS)?.to_str().ok()?;
+    told.parse().ok().map(Duration::from_millis)
 }
 
 fn is_not_controller(body: &ErrorBody) -> bool {
@@ -82,7 +120,7 @@ fn is_not_controller(body: &ErrorBody) -> bool {
 }
 
 /// The headers that matter to the active controller, with the mark against a second hop.
-fn passed_on(received: &HeaderMap) -> HeaderMap {
+fn passed_on(received: &HeaderMap, left: Duration) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(4);
     for name in [header::CONTENT_TYPE, header::ACCEPT] {
         if let Some(value) = received.get(&name) {
@@ -90,6 +128,9 @@ fn passed_on(received: &HeaderMap) -> HeaderMap {
         }
     }
     passed.insert(headers::FORWARDED, HeaderValue::from_static("1"));
+    let told = left.saturating_sub(FORWARD_SLACK).as_millis();
+    let told = HeaderValue::from(u64::try_from(told).unwrap_or(u64::MAX));
+    passed.insert(headers::TIMEOUT_MS, told);
     passed
 }
 

@@ -7,6 +7,7 @@ mod brokers;
 mod cluster;
 mod forward;
 mod health;
+mod leader_call;
 mod metadata;
 mod metrics;
 mod partitions;
@@ -17,4 +18,5 @@ mod topics;
 
 pub(crate) use answer::{Refusal, msgpack_answer};
 pub(crate) use app::App;
+use leader_call::LeaderCall;
 pub(crate) use router::router;

@@ -6,7 +6,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use trimaran_api::controller::AlterPartitionsRequest;
 
-use super::answer::{answer, message};
 use super::forward::{ADMIN_WAIT, on_leader};
 use super::{App, Refusal};
 use crate::decide::partitions::alter_partitions;
@@ -17,17 +16,12 @@ pub(super) async fn alter(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    on_leader(
-        &app,
-        request,
-        ADMIN_WAIT,
-        |node, headers, body| async move {
-            let request: AlterPartitionsRequest = message(&headers, &body)?;
-            let decided = node.proposer().propose(Confirm::Quorum, move |view| {
-                alter_partitions(view, &request)
-            });
-            answer(&headers, &decided.await?)
-        },
-    )
+    on_leader(&app, request, ADMIN_WAIT, |call| async move {
+        let request: AlterPartitionsRequest = call.message()?;
+        let decided = call.propose(Confirm::Quorum, move |view| {
+            alter_partitions(view, &request)
+        });
+        call.answer(&decided.await?)
+    })
     .await
 }

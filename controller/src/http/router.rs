@@ -31,6 +31,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(paths::ALTER_PARTITIONS, post(partitions::alter))
         .route(paths::TOPICS, get(topics::list).post(topics::create))
         .route(paths::TOPIC, get(topics::describe).delete(topics::delete))
+        .route(paths::TOPIC_CONFIGS, post(topics::alter_configs))
         .route(paths::METADATA_LOG, get(metadata::log))
         .route(paths::METADATA_SNAPSHOT, get(metadata::snapshot))
         .route(paths::METADATA_TREE, get(metadata::tree))

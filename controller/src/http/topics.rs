@@ -1,41 +1,38 @@
-//! `/v1/topics`: create, list, describe, delete.
+//! `/v1/topics`: create, list, describe, change settings, delete.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
-use trimaran_api::ApiError;
-use trimaran_api::controller::{CreateTopicRequest, TopicsResponse};
+use trimaran_api::controller::{
+    AlterTopicConfigsRequest, CreateTopicRequest, TopicStatus, TopicsResponse,
+};
+use trimaran_api::{ApiError, headers};
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{KafkaError, TopicId, TopicName};
 use uuid::Uuid;
 
-use super::answer::{answer, message};
-use super::forward::{ADMIN_WAIT, on_leader};
+use super::answer::answer;
+use super::forward::{ADMIN_WAIT, on_leader, on_leader_or_here};
 use super::{App, Refusal};
-use crate::decide::topics::{create_topic, delete_topic, topic_status};
-use crate::proposer::Confirm;
+use crate::decide::topics::{alter_topic_configs, create_topic, delete_topic, topic_status};
+use crate::decide::{self, Decision};
+use crate::proposer::{Confirm, ProposeError};
 
 /// Creates a topic; answered when it is committed.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    on_leader(
-        &app,
-        request,
-        ADMIN_WAIT,
-        |node, headers, body| async move {
-            let request: CreateTopicRequest = message(&headers, &body)?;
-            let topic_id = TopicId::from_uuid(Uuid::new_v4());
-            let seed: u64 = rand::random();
-            let decided = node.proposer().propose(Confirm::Quorum, move |view| {
-                create_topic(view, &request, topic_id, seed)
-            });
-            answer(&headers, &decided.await?)
-        },
-    )
+    on_leader(&app, request, ADMIN_WAIT, |call| async move {
+        let request: CreateTopicRequest = call.message()?;
+        let topic_id = TopicId::from_uuid(Uuid::new_v4());
+        let seed: u64 = rand::random();
+        let decided = call.propose(Confirm::Quorum, move |view| {
+            create_topic(view, &request, topic_id, seed)
+        });
+        call.answer(&decided.await?)
+    })
     .await
 }
 
@@ -46,14 +43,32 @@ pub(super) async fn delete(
     request: Request,
 ) -> Result<Response, Refusal> {
     let name = topic_name(&topic)?;
-    on_leader(&app, request, ADMIN_WAIT, |node, headers, _| {
+    on_leader(&app, request, ADMIN_WAIT, |call| {
         let name = name.clone();
         async move {
-            let decided = node
-                .proposer()
-                .propose(Confirm::Quorum, move |view| delete_topic(view, &name));
+            let decided = call.propose(Confirm::Quorum, move |view| delete_topic(view, &name));
             let topic_id = decided.await?;
-            answer(&headers, &serde_json::json!({"topic_id": topic_id}))
+            call.answer(&serde_json::json!({"topic_id": topic_id}))
+        }
+    })
+    .await
+}
+
+/// Changes settings of a topic; answered when that is committed.
+pub(super) async fn alter_configs(
+    State(app): State<Arc<App>>,
+    Path(topic): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let name = topic_name(&topic)?;
+    on_leader(&app, request, ADMIN_WAIT, |call| {
+        let name = name.clone();
+        async move {
+            let request: AlterTopicConfigsRequest = call.message()?;
+            let decided = call.propose(Confirm::Quorum, move |view| {
+                alter_topic_configs(view, &name, &request)
+            });
+            call.answer(&decided.await?)
         }
     })
     .await
@@ -62,57 +77,55 @@ pub(super) async fn delete(
 /// Every topic, as the active controller sees it where there is one.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Refusal> {
-    read(&app, headers, request, |image| {
+    on_leader_or_here(&app, request, |node, headers| {
+        let image = node.published().image();
         let topics = image
             .topics
             .iter()
-            .map(|topic| topic_status(image, topic))
+            .map(|topic| topic_status(&image, topic))
             .collect();
-        Ok(TopicsResponse { topics })
+        answer(headers, &TopicsResponse { topics })
     })
     .await
 }
 
-/// One topic.
+/// One topic; as of now, where the caller asks for that.
 pub(super) async fn describe(
     State(app): State<Arc<App>>,
     Path(topic): Path<String>,
-    headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Refusal> {
     let name = topic_name(&topic)?;
-    read(&app, headers, request, move |image| {
-        let topic = image.topics.by_name(&name).ok_or_else(|| {
-            let message = format!("topic '{name}' does not exist");
-            ApiError::kafka(KafkaError::UnknownTopicOrPartition, message)
-        })?;
-        Ok(topic_status(image, topic))
+    if request.headers().contains_key(headers::LINEARIZABLE) {
+        return on_leader(&app, request, ADMIN_WAIT, |call| {
+            let name = name.clone();
+            async move {
+                let decided = call.propose(Confirm::Quorum, move |view| {
+                    Ok(Decision {
+                        records: Vec::new(),
+                        response: described(view, &name)?,
+                    })
+                });
+                call.answer(&decided.await?)
+            }
+        })
+        .await;
+    }
+    on_leader_or_here(&app, request, move |node, headers| {
+        let topic = described(&node.published().image(), &name).map_err(ProposeError::Refused)?;
+        answer(headers, &topic)
     })
     .await
 }
 
-/// Reads from the active controller, which has every committed change; without one, from here.
-async fn read<T: serde::Serialize>(
-    app: &App,
-    headers: HeaderMap,
-    request: Request,
-    query: impl Fn(&MetadataImage) -> Result<T, ApiError> + Clone,
-) -> Result<Response, Refusal> {
-    let node = app.node()?;
-    if node.leader().is_some() {
-        let passed = on_leader(app, request, ADMIN_WAIT, |node, headers, _| {
-            let query = query.clone();
-            async move { answer(&headers, &query(&node.published().image())?) }
-        });
-        match passed.await {
-            Err(refusal) if refusal.0.body.kafka_error == Some(KafkaError::NotController) => {}
-            passed => return passed,
-        }
-    }
-    answer(&headers, &query(&node.published().image())?)
+fn described(image: &MetadataImage, name: &TopicName) -> Result<TopicStatus, decide::Refusal> {
+    let topic = image.topics.by_name(name).ok_or_else(|| {
+        let message = format!("topic '{name}' does not exist");
+        decide::Refusal::new(KafkaError::UnknownTopicOrPartition, message)
+    })?;
+    Ok(topic_status(image, topic))
 }
 
 fn topic_name(text: &str) -> Result<TopicName, ApiError> {

@@ -1,11 +1,13 @@
 //! [`Proposer`]: the handle of the proposer's task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use trimaran_metadata::{MetadataImage, MetadataRecord};
 
 use super::ProposeError;
+use super::caller::Caller;
 use crate::decide::{Decision, Refusal};
 
 /// Changes that may wait for the task.
@@ -55,6 +57,15 @@ impl Proposer {
         }
     }
 
+    /// The same, with at most `patience` for each change.
+    #[must_use]
+    pub(crate) fn within(&self, patience: Duration) -> Self {
+        Self {
+            timeout: self.timeout.min(patience),
+            ..self.clone()
+        }
+    }
+
     /// Decides by `decide` on the image and what is pending, and waits until the decision, and all
     /// it was decided on, is committed and applied here. `decide` runs at most once.
     ///
@@ -62,7 +73,8 @@ impl Proposer {
     /// when its turn comes is not decided.
     ///
     /// # Errors
-    /// `Unknown` alone leaves open whether the change took effect.
+    /// `Unknown` alone leaves open whether the change took effect. What has not been decided when
+    /// time is up is `NotController`, and will not be.
     pub(crate) async fn propose<R: Send + 'static>(
         &self,
         confirm: Confirm,
@@ -70,17 +82,11 @@ impl Proposer {
     ) -> Result<R, ProposeError> {
         let (sender, receiver) = oneshot::channel::<Result<R, ProposeError>>();
         // Whoever answers takes it: the decision's waiter, or the refusal to decide at all.
-        let sender = std::sync::Arc::new(std::sync::Mutex::new(Some(sender)));
-        let take = move |sender: &std::sync::Mutex<Option<_>>| {
-            sender
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take()
-        };
-        let for_decision = std::sync::Arc::clone(&sender);
+        let caller = Arc::new(Caller::new(sender));
+        let (for_decision, for_refusal) = (Arc::clone(&caller), Arc::clone(&caller));
         let job = Job {
             decide: Box::new(move |image| {
-                if is_abandoned(&for_decision) {
+                if !for_decision.begin() {
                     let nobody: Waiter = Box::new(|_| {});
                     return (Vec::new(), nobody);
                 }
@@ -88,19 +94,13 @@ impl Proposer {
                     Ok(decision) => (decision.records, Ok(decision.response)),
                     Err(refusal) => (Vec::new(), Err(ProposeError::Refused(refusal))),
                 };
-                let waiter: Waiter = Box::new(move |outcome| {
-                    if let Some(sender) = take(&for_decision) {
-                        // A caller that went away needs no answer.
-                        drop(sender.send(outcome.and(result)));
-                    }
-                });
+                let waiter: Waiter =
+                    Box::new(move |outcome| for_decision.answer(outcome.and(result)));
                 (records, waiter)
             }),
             answer: Box::new(move |outcome| {
-                if let Some(sender) = take(&sender)
-                    && let Err(error) = outcome
-                {
-                    drop(sender.send(Err(error)));
+                if let Err(error) = outcome {
+                    for_refusal.answer(Err(error));
                 }
             }),
             confirm,
@@ -111,6 +111,7 @@ impl Proposer {
         })?;
         match tokio::time::timeout(self.timeout, receiver).await {
             Ok(Ok(answer)) => answer,
+            Err(_) if caller.give_up() => Err(ProposeError::NotController),
             Ok(Err(_)) | Err(_) => Err(ProposeError::Unknown),
         }
     }
@@ -127,13 +128,4 @@ impl Proposer {
     pub(crate) fn watch_active_term(&self) -> watch::Receiver<Option<u64>> {
         self.active_term.clone()
     }
-}
-
-/// Whether the caller of a change went away before it was decided.
-fn is_abandoned<T>(sender: &std::sync::Mutex<Option<oneshot::Sender<T>>>) -> bool {
-    sender
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .as_ref()
-        .is_none_or(oneshot::Sender::is_closed)
 }

@@ -10,6 +10,7 @@
 //! Safety does not rest on this task: an entry carries the term and the position it was decided
 //! on, and replay refuses it anywhere else (the guard).
 
+mod caller;
 mod error;
 #[cfg(test)]
 mod guard_test;

@@ -33,12 +33,16 @@ pub(crate) enum ConfigResource {
 fn cluster_key(topic_key: &str) -> &str {
     match topic_key {
         "cleanup.policy" => "log.cleanup.policy",
+        "delete.retention.ms" => "log.cleaner.delete.retention.ms",
         "file.delete.delay.ms" => "log.segment.delete.delay.ms",
         "flush.messages" => "log.flush.interval.messages",
         "flush.ms" => "log.flush.interval.ms",
         "index.interval.bytes" => "log.index.interval.bytes",
+        "max.compaction.lag.ms" => "log.cleaner.max.compaction.lag.ms",
         "max.message.bytes" => "message.max.bytes",
         "message.timestamp.type" => "log.message.timestamp.type",
+        "min.cleanable.dirty.ratio" => "log.cleaner.min.cleanable.ratio",
+        "min.compaction.lag.ms" => "log.cleaner.min.compaction.lag.ms",
         "retention.bytes" => "log.retention.bytes",
         "retention.ms" => "log.retention.ms",
         "segment.bytes" => "log.segment.bytes",
@@ -69,6 +73,11 @@ impl ConfigsImage {
         let own = self.topics.get(topic).and_then(|values| values.get(key));
         own.or_else(|| self.cluster.get(cluster_key(key)))
             .map(String::as_str)
+    }
+
+    pub(super) fn cluster_default<'a>(&'a self, topic_key: &'a str) -> (&'a str, Option<&'a str>) {
+        let key = cluster_key(topic_key);
+        (key, self.cluster.get(key).map(String::as_str))
     }
 
     pub(crate) const fn topics_map(&self) -> &OrdMap<TopicName, Values> {

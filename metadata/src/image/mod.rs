@@ -77,6 +77,13 @@ impl MetadataImage {
         self.configs.effective(topic, key)
     }
 
+    /// The default of a topic's setting for the whole cluster: its name there, and its value where it
+    /// is set.
+    #[must_use]
+    pub fn cluster_default<'a>(&'a self, key: &'a str) -> (&'a str, Option<&'a str>) {
+        self.configs.cluster_default(key)
+    }
+
     /// How many replicas must be in sync before `acks=all` is answered and the high watermark moves.
     ///
     /// `min.insync.replicas`, default [`MIN_INSYNC_REPLICAS_DEFAULT`], limited by the replicas that

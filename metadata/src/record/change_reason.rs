@@ -40,6 +40,8 @@ pub enum ChangeReason {
     ElectedUncleanly,
     /// Replicas are being moved, or were.
     Reassigned,
+    /// The minimum ISR was lowered, so replicas outside the ISR are not eligible any more.
+    MinIsrLowered,
 }
 
 impl ChangeReason {
@@ -64,6 +66,7 @@ impl ChangeReason {
             Self::ElectedLastKnown => "elected-last-known",
             Self::ElectedUncleanly => "elected-uncleanly",
             Self::Reassigned => "reassigned",
+            Self::MinIsrLowered => "min-isr-lowered",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! [`Leader`]: one leadership of one partition.
 //!
 //! Decides what may be acknowledged, how far consumers may read, and who is in sync. Another leader
-//! epoch is another value: the owner deposes this one first.
+//! epoch is another value: the owner deposes this one first, or renews it where the same replica
+//! leads on.
 //!
 //! Invariants, checked after each event in debug builds:
 //! - the high watermark never goes back, never passes the log's end, and rises only while the
@@ -26,6 +27,7 @@ mod isr_proposal;
 mod isr_state;
 mod log_start;
 mod progress;
+mod renew;
 mod settings;
 mod tick;
 mod validate;
@@ -91,6 +93,10 @@ impl Leader {
     /// Actions may follow at once: a replica that is alone in sync has nobody to wait for.
     #[must_use]
     pub fn start(now: MonotonicTime, start: LeaderStart) -> (Self, Vec<Action>) {
+        Self::begin(now, start, Waiters::default())
+    }
+
+    fn begin(now: MonotonicTime, start: LeaderStart, waiters: Waiters) -> (Self, Vec<Action>) {
         let LeaderStart {
             own,
             committed,
@@ -123,7 +129,7 @@ impl Leader {
             epoch_start: positions.log_end,
             synced_above: high_watermark,
             followers,
-            waiters: Waiters::default(),
+            waiters,
             proposals_resume_at: now,
         };
         let mut actions = Vec::new();

@@ -244,9 +244,15 @@ impl Cluster {
             }
         } else {
             let high_watermark = node.high_watermark();
-            if let Role::Leader(leader) = std::mem::replace(&mut node.role, Role::None) {
-                drop(leader.depose());
-            }
+            let leads_on = self.quorum.leader == Some(id);
+            let before = match std::mem::replace(&mut node.role, Role::None) {
+                Role::Leader(leader) if leads_on => Some(leader),
+                Role::Leader(leader) => {
+                    actions = leader.depose();
+                    None
+                }
+                Role::None | Role::Follower(..) => None,
+            };
             // What Kafka did before KIP-101, on becoming a follower.
             if self.mutant == Mutant::TruncateToHighWatermark && self.quorum.leader != Some(id) {
                 node.cut(high_watermark);
@@ -259,17 +265,18 @@ impl Cluster {
                 }
                 Some(leader) if leader == id => {
                     node.assign_epoch(epoch, positions.log_end);
-                    let (leader, first) = Leader::start(
-                        now,
-                        LeaderStart {
-                            own: id,
-                            committed: state,
-                            settings: SETTINGS,
-                            peers: self.quorum.peers.clone(),
-                            positions,
-                            high_watermark,
-                        },
-                    );
+                    let start = LeaderStart {
+                        own: id,
+                        committed: state,
+                        settings: SETTINGS,
+                        peers: self.quorum.peers.clone(),
+                        positions,
+                        high_watermark,
+                    };
+                    let (leader, first) = match before {
+                        Some(before) => before.renew(now, start),
+                        None => Leader::start(now, start),
+                    };
                     actions = first;
                     Role::Leader(Box::new(leader))
                 }

@@ -130,6 +130,30 @@ fn without_a_quorum_changes_are_refused_and_records_still_flow() {
     );
 }
 
+/// The controllers wait for each other no longer than the caller waits for them, so that a short time
+/// limit does not turn "nobody can decide" into "nobody knows".
+#[test]
+fn without_a_quorum_a_short_time_limit_leaves_no_doubt() {
+    let spec = ClusterSpec::new(3, 1).broker_setting("request.timeout.ms", 1_000);
+    scenario(&spec, async |cluster: &mut Cluster| {
+        let rest = Rest::new(cluster.http().clone(), cluster.broker_addresses(), 1)?;
+        let admin = Admin::new(rest.clone());
+        let cluster_id = admin.cluster_id().await?;
+        let active = admin.active_controller().await?;
+        cluster.kill(NodeName::Controller(active))?;
+        let next = admin.active_controller_other_than(active, PATIENCE).await?;
+        cluster.kill(NodeName::Controller(next))?;
+        let path = format!("/v3/clusters/{cluster_id}/topics");
+        for name in ["one", "two", "three"] {
+            let body = format!(r#"{{"topic_name":"{name}"}}"#);
+            let create = Request::post(&path, "application/json", &body);
+            let refused = Case::refused_write("no quorum", create, UNAVAILABLE, "controller");
+            refused.run(rest.any_broker()).await.context(name)?;
+        }
+        Ok(())
+    });
+}
+
 fn admin_at(cluster: &Cluster, broker: u32) -> Result<Admin> {
     let address = cluster.node(NodeName::Broker(broker))?.address().to_owned();
     Ok(Admin::new(Rest::new(

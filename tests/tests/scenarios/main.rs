@@ -4,7 +4,9 @@
 mod active_controller_killed;
 mod broker_disk_wiped;
 mod broker_stopped;
+mod compacted_topic;
 mod compressed_topics;
+mod controller_behind;
 mod controller_disk_replaced;
 mod controller_missed_entries;
 mod damaged_replica;
@@ -17,4 +19,6 @@ mod old_records_go;
 mod partition_leader_killed;
 mod pause_then_kill;
 mod rolling_restart;
+mod stale_leader;
+mod topic_settings;
 mod two_clusters;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use trimaran_tests::cluster::{Cluster, ClusterSpec, NodeName, scenario};
 use trimaran_tests::workload::{Workload, WorkloadPlan};
 
@@ -11,6 +11,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[test]
 fn a_rolling_restart_of_every_node_loses_nothing_and_every_node_ends_with_success() {
     scenario(&ClusterSpec::three_and_three(), run);
+}
+
+#[test]
+fn a_rolling_restart_of_the_brokers_leaves_no_append_in_doubt() {
+    scenario(&ClusterSpec::three_and_three(), without_a_doubt);
+}
+
+async fn without_a_doubt(cluster: &mut Cluster) -> Result<()> {
+    let mut workload = Workload::start(cluster, WorkloadPlan::new("doubt")).await?;
+    let admin = workload.admin();
+    for round in 0..2 {
+        for name in [1, 2, 3].map(NodeName::Broker) {
+            let status = cluster.node_mut(name)?.terminate(PATIENCE).await?;
+            ensure!(status.success(), "{name} ended with {status} on SIGTERM");
+            workload.wait_for_progress(10).await?;
+            cluster.restart(name).await?;
+            admin
+                .wait_for_full_isr(workload.topic(), PATIENCE)
+                .await
+                .with_context(|| format!("round {round}"))?;
+        }
+    }
+    let (verdict, _) = workload.finish().await?;
+    ensure!(verdict.unknown == 0, "appends of unknown fate: {verdict}");
+    cluster.stop_all().await
 }
 
 async fn run(cluster: &mut Cluster) -> Result<()> {

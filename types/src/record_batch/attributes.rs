@@ -155,4 +155,15 @@ impl Attributes {
     pub const fn has_delete_horizon(self) -> bool {
         self.0 & Self::DELETE_HORIZON != 0
     }
+
+    /// The same, with or without a delete horizon in place of the base timestamp.
+    #[must_use]
+    pub const fn with_delete_horizon(self, has_horizon: bool) -> Self {
+        let others = self.0 & !Self::DELETE_HORIZON;
+        Self(if has_horizon {
+            others | Self::DELETE_HORIZON
+        } else {
+            others
+        })
+    }
 }

@@ -200,15 +200,15 @@ impl BatchBuilder {
 }
 
 /// A length below the batch limit, as records write it.
-fn length(bytes: usize) -> i32 {
+pub(super) fn length(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-fn prefix_bytes(part: Option<&[u8]>) -> usize {
+pub(super) fn prefix_bytes(part: Option<&[u8]>) -> usize {
     part.map_or(1, |part| varint_bytes(length(part.len())))
 }
 
-fn put_nullable(buffer: &mut Vec<u8>, part: Option<&[u8]>) {
+pub(super) fn put_nullable(buffer: &mut Vec<u8>, part: Option<&[u8]>) {
     match part {
         None => put_varint(buffer, -1),
         Some(part) => {

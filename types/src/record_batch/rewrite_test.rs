@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::limits::BATCH_BYTES_MAX;
-use crate::{LeaderEpoch, Offset, Timestamp};
+use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 fn batch() -> RecordBatch {
     let producer = BatchProducer {
-        id: 9,
-        epoch: 1,
+        id: ProducerId(9),
+        epoch: ProducerEpoch(1),
         base_sequence: 4,
     };
     let mut builder = BatchBuilder::new(TimestampType::CreateTime).producer(producer);

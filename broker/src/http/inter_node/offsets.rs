@@ -15,7 +15,7 @@ pub(super) async fn offsets(
     ForBrokers(service): ForBrokers,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    let offsets = service.router().local().offsets(partition(&path)?)?;
+    let offsets = service.router().local().offsets(partition(&path)?).await?;
     let kind = [(CONTENT_TYPE, headers::MSGPACK)];
     Ok((kind, msgpack_bytes(&offsets)?).into_response())
 }

@@ -1,11 +1,13 @@
 //! `GET /topics/{topic}/partitions/{partition}/records`: a stateless read, by long poll.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::ReadQuery;
 use trimaran_types::limits::{LONG_POLL_MS_MAX, READ_BYTES_MAX};
@@ -24,6 +26,8 @@ use crate::http::{Refusal, Service};
 const TIMEOUT_MS_DEFAULT: u64 = 1_000;
 /// What is read at most where the query does not say.
 const BYTES_DEFAULT: u64 = 1024 * 1024;
+/// What is read at least after batches that had nothing to show.
+const SKIPPED_BYTES: usize = 64 * 1024;
 
 /// The records from an offset on; waits for the first one.
 pub(in crate::http) async fn records(
@@ -45,41 +49,56 @@ pub(in crate::http) async fn records(
     let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
     let id = found.partition(partition)?;
     let offset = from.resolve(&service, id).await?;
-    let read = ReadQuery {
-        offset,
-        bytes_max,
-        bytes_min: 1,
-        wait_ms: timeout_ms.min(LONG_POLL_MS_MAX),
-    };
-    let records = service.router().read(id, read).await?;
-    let compressed = compressed_bytes(&records.bytes);
-    let fetched_bytes = records.bytes.len();
-    let write = move || {
-        let ask = Ask {
-            topic: &name,
-            partition,
+    let wait = Duration::from_millis(timeout_ms.min(LONG_POLL_MS_MAX));
+    let deadline = Instant::now() + wait;
+    let (mut offset, mut read_bytes_max) = (offset, bytes_max);
+    loop {
+        let wait_ms = deadline
+            .saturating_duration_since(Instant::now())
+            .as_millis();
+        let read = ReadQuery {
             offset,
-            bytes_max,
-            format,
+            bytes_max: read_bytes_max,
+            bytes_min: 1,
+            wait_ms: u64::try_from(wait_ms).unwrap_or(LONG_POLL_MS_MAX),
         };
-        let mut body = Vec::with_capacity(64 + fetched_bytes + fetched_bytes / 2);
-        write_records(&mut body, &ask, &records).map(|count| (body, count))
-    };
-    let (body, count) = service.codecs.run(compressed, write).await??;
-    app.metrics.fetched(count, fetched_bytes);
-    Ok(([(CONTENT_TYPE, format.content_type())], body).into_response())
+        let records = service.router().read(id, read).await?;
+        let fetched_bytes = records.bytes.len();
+        let (compressed, end) = survey(&records.bytes);
+        let name = name.clone();
+        let write = move || {
+            let ask = Ask {
+                topic: &name,
+                partition,
+                offset,
+                bytes_max,
+                format,
+            };
+            let mut body = Vec::with_capacity(64 + fetched_bytes + fetched_bytes / 2);
+            write_records(&mut body, &ask, &records).map(|count| (body, count))
+        };
+        let (body, count) = service.codecs.run(compressed, write).await??;
+        app.metrics.fetched(count, fetched_bytes);
+        match end.filter(|end| count == 0 && *end > offset) {
+            // Markers, and what compaction leaves of batches, have nothing to show. Who were told so
+            // would ask for the same place for ever.
+            Some(end) => (offset, read_bytes_max) = (end, bytes_max.max(SKIPPED_BYTES)),
+            None => return Ok(([(CONTENT_TYPE, format.content_type())], body).into_response()),
+        }
+    }
 }
 
-/// How many bytes of batches have to be decompressed.
-fn compressed_bytes(batches: &[u8]) -> usize {
-    let (mut rest, mut compressed) = (batches, 0);
+/// How many bytes of batches have to be decompressed, and where the last batch ends.
+fn survey(batches: &[u8]) -> (usize, Option<Offset>) {
+    let (mut rest, mut compressed, mut end) = (batches, 0, None);
     while let Ok(header) = BatchHeader::parse(rest) {
         if header.attributes.compression() != Compression::None {
             compressed += header.total_bytes();
         }
+        end = Some(header.next_offset());
         rest = rest.get(header.total_bytes()..).unwrap_or_default();
     }
-    compressed
+    (compressed, end)
 }
 
 /// Where the caller wants to begin.

@@ -7,7 +7,7 @@ use trimaran_types::TopicName;
 use trimaran_types::limits::BATCH_BYTES_MAX;
 
 /// Every setting that is known, with the value in force; null where there is no bound.
-pub(super) fn effective(
+pub(in crate::http) fn effective(
     image: &MetadataImage,
     topic: &TopicName,
 ) -> BTreeMap<String, Option<String>> {
@@ -25,7 +25,7 @@ pub(super) fn effective(
 }
 
 /// What holds where nothing is set.
-fn built_in() -> [(&'static str, Option<String>); 15] {
+pub(in crate::http) fn built_in() -> [(&'static str, Option<String>); 19] {
     let text = |value: &str| Some(value.to_owned());
     let week_ms = || Some((7_u64 * 24 * 60 * 60 * 1_000).to_string());
     [
@@ -33,11 +33,15 @@ fn built_in() -> [(&'static str, Option<String>); 15] {
         ("compression.gzip.level", text("-1")),
         ("compression.type", text("producer")),
         ("compression.zstd.level", text("3")),
+        ("delete.retention.ms", text("86400000")),
         ("flush.messages", text("1")),
         ("flush.ms", None),
         ("index.interval.bytes", text("4096")),
+        ("max.compaction.lag.ms", Some(i64::MAX.to_string())),
         ("max.message.bytes", Some(BATCH_BYTES_MAX.to_string())),
         ("message.timestamp.type", text("CreateTime")),
+        ("min.cleanable.dirty.ratio", text("0.5")),
+        ("min.compaction.lag.ms", text("0")),
         (
             "min.insync.replicas",
             Some(MIN_INSYNC_REPLICAS_DEFAULT.to_string()),

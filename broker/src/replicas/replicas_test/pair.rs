@@ -214,6 +214,7 @@ impl Pair {
             controllers: Arc::new(Controllers::new(http.clone(), addresses)),
             http,
             image: self.quorum.image.subscribe(),
+            lease: watch::channel(None).1,
             replication: ReplicationConfig {
                 lag_time_max: self.lag_time_max,
                 fetch_wait_max: Duration::from_millis(500),

@@ -52,7 +52,7 @@ impl LocalPartitions for Served {
         unreachable!("followers only fetch")
     }
 
-    fn offsets(&self, _: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+    fn offsets(&self, _: TopicIdPartition) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         unreachable!("followers only fetch")
     }
 

@@ -1,11 +1,12 @@
 //! [`Recovery`]: what a log holds after a stop, clean or not.
 //!
-//! The rule for bad bytes. Below the synced end (the recovery point, or everything after a clean
-//! stop) they are corruption. Beyond it they are a torn tail, which is cut, **if no good batch
-//! follows anywhere behind them**; a good batch behind bad bytes means damage in the middle, which
-//! is corruption too, since the recovery point is only a lower bound of what was synced and
-//! acknowledged. A batch that is whole but out of order is corruption as well. Corruption cuts
-//! nothing: the log is not opened, and the replica is fetched again.
+//! The rule for bad bytes (ADR 0011). Below the synced end (the recovery point or the noted flushed
+//! end, whichever is further; or everything after a clean stop) they are corruption. Beyond a noted
+//! flushed end they are a torn tail, which is cut: a power cut may have kept a later page of what
+//! was never synced and lost an earlier one, so a good batch behind them proves nothing. Where only
+//! a recovery point is known, which may be a minute old, they are a torn tail **if no good batch
+//! follows anywhere behind them**, and a batch that is whole but out of order is corruption as well.
+//! Corruption cuts nothing: the log is not opened, and the replica is fetched again.
 //!
 //! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use trimaran_types::Offset;
 
-use super::open::{Listing, OpenAs, OpenError, at as at_path};
+use super::open::{Listing, OpenAs, OpenError, SyncedEnd, at as at_path};
 use crate::config::LogConfig;
 use crate::context::LogContext;
 use crate::damage::Damage;
@@ -55,6 +56,9 @@ pub struct TailCut {
     pub bytes: u64,
     /// What was wrong with them.
     pub cause: Damage,
+    /// Whole batches lie behind the damage. After a power cut that is no surprise; after anything
+    /// else the disk deserves a look.
+    pub good_batches_follow: bool,
 }
 
 /// What recovery found, ready to become a log.
@@ -98,7 +102,9 @@ pub(super) struct Recovery<'a> {
     dir: &'a Path,
     config: &'a LogConfig,
     clean: bool,
-    synced_end: Offset,
+    /// Indexes and epochs below it are durable too: the walk starts there.
+    recovery_point: Offset,
+    synced: SyncedEnd,
     /// What lies below was deleted: its files may be gone already, in any order.
     log_start: Offset,
     segments: Vec<(Offset, u64)>,
@@ -117,6 +123,7 @@ impl<'a> Recovery<'a> {
         dir: &'a Path,
         config: &'a LogConfig,
         start: &OpenAs,
+        synced: SyncedEnd,
         listing: Listing,
         epochs: Option<EpochCache>,
     ) -> Self {
@@ -125,7 +132,8 @@ impl<'a> Recovery<'a> {
             dir,
             config,
             clean: start.clean_shutdown,
-            synced_end: start.recovery_point,
+            recovery_point: start.recovery_point,
+            synced,
             log_start: start.log_start.unwrap_or(Offset::ZERO),
             segments: listing
                 .segments
@@ -145,7 +153,7 @@ impl<'a> Recovery<'a> {
         let target = match (self.from_the_start, self.clean) {
             (true, _) => Offset::ZERO,
             (false, true) => Offset(i64::MAX),
-            (false, false) => self.synced_end,
+            (false, false) => self.recovery_point,
         };
         let segment_of = |offset: Offset| {
             self.segments
@@ -180,7 +188,7 @@ impl<'a> Recovery<'a> {
             }
             self.cut_if_torn(at, file.as_ref(), &path, &scanned)?;
             let is_last = at + 1 == self.segments.len();
-            if !self.clean && (scanned.end > self.synced_end || self.report.cut.is_some()) {
+            if !self.clean && (scanned.end > self.recovery_point || self.report.cut.is_some()) {
                 file.sync_data().map_err(|e| self.failed(&path, &e))?;
             }
             let (offsets, times) = self.write_indexes(base, &kept, &scanned, is_last)?;
@@ -216,7 +224,7 @@ impl<'a> Recovery<'a> {
         times: IndexTail<TimeEntry>,
     ) -> Result<Recovered, OpenError> {
         let end = scanned.end;
-        if end < self.synced_end {
+        if end < self.synced.at_least {
             let (base, position) = self.segments[self.segments.len() - 1];
             return Err(OpenError::Corrupt {
                 file: SegmentFile::Log.path(self.dir, base),
@@ -224,7 +232,7 @@ impl<'a> Recovery<'a> {
                 offset: end,
                 cause: Damage::EndsTooEarly {
                     end,
-                    synced_end: self.synced_end,
+                    synced_end: self.synced.at_least,
                 },
             });
         }

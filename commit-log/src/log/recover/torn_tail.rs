@@ -40,17 +40,46 @@ impl Recovery<'_> {
             offset: expected,
             cause: cause.clone(),
         };
-        // A whole batch in the wrong place was never half written.
+        if self.clean || expected < self.synced.at_least {
+            return Err(corrupt());
+        }
+        // A whole batch in the wrong place was never half written, unless the first bytes of a
+        // batch lay in a page that was lost.
         let misplaced = matches!(
             cause,
             Damage::OffsetOutOfOrder { .. } | Damage::EpochOutOfOrder { .. }
         );
-        if self.clean || misplaced || expected < self.synced_end {
+        let good_batches_follow = misplaced || self.good_batch_after(at_segment, file, scanned)?;
+        if good_batches_follow && !self.synced.is_close {
             return Err(corrupt());
         }
-        let mut lost_bytes = bytes - position;
-        if has_good_batch_after(file, position + 1, bytes, expected).map_err(at_path(path))? {
-            return Err(corrupt());
+        let later = &self.segments[at_segment + 1..];
+        let lost_bytes = bytes - position + later.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        self.cut(at_segment, file, path, position)?;
+        tracing::warn!(file = %path.display(), position, offset = expected.0, bytes = lost_bytes, good_batches_follow, %cause, "torn tail cut");
+        self.report.cut = Some(TailCut {
+            file: path.to_owned(),
+            position,
+            offset: expected,
+            bytes: lost_bytes,
+            cause,
+            good_batches_follow,
+        });
+        Ok(())
+    }
+
+    /// Whether a whole batch lies behind the damage, in this segment or in a later one.
+    fn good_batch_after(
+        &self,
+        at_segment: usize,
+        file: &dyn DiskFile,
+        scanned: &Scanned,
+    ) -> Result<bool, OpenError> {
+        let (base, bytes) = self.segments[at_segment];
+        let path = SegmentFile::Log.path(self.dir, base);
+        let (position, end) = (scanned.position + 1, scanned.end);
+        if has_good_batch_after(file, position, bytes, end).map_err(at_path(&path))? {
+            return Ok(true);
         }
         for &(base, bytes) in &self.segments[at_segment + 1..] {
             let path = SegmentFile::Log.path(self.dir, base);
@@ -58,20 +87,10 @@ impl Recovery<'_> {
             if has_good_batch_after(later.as_ref(), 0, bytes, Offset::ZERO)
                 .map_err(at_path(&path))?
             {
-                return Err(corrupt());
+                return Ok(true);
             }
-            lost_bytes += bytes;
         }
-        self.cut(at_segment, file, path, position)?;
-        tracing::warn!(file = %path.display(), position, offset = expected.0, bytes = lost_bytes, %cause, "torn tail cut");
-        self.report.cut = Some(TailCut {
-            file: path.to_owned(),
-            position,
-            offset: expected,
-            bytes: lost_bytes,
-            cause,
-        });
-        Ok(())
+        Ok(false)
     }
 
     fn cut(

@@ -59,6 +59,7 @@ pub(super) fn heartbeat_within(
             is_caught_up,
             is_fenced: state.is_fenced(),
             should_shut_down: state == ControlState::ShutdownNow,
+            lease: None,
         };
         Decision {
             records,

@@ -9,9 +9,11 @@ mod change_builder;
 mod damage;
 mod election;
 mod fallout;
+mod min_isr;
 mod sweep;
 
 pub use alter::alter_partitions;
 pub(super) use damage::changes_of_reports;
 pub(super) use fallout::{Loss, changes_of_departure, changes_of_return};
+pub(super) use min_isr::changes_of_min_isr;
 pub use sweep::elect_leaderless;

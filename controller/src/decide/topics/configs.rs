@@ -13,7 +13,12 @@ const SHOWN_CHARACTERS_MAX: usize = 64;
 
 /// What values a setting takes.
 enum Kind {
-    Integer { low: i64, high: i64 },
+    Integer {
+        low: i64,
+        high: i64,
+    },
+    /// A number from 0 to 1.
+    Ratio,
     OneOf(&'static [&'static str]),
 }
 
@@ -38,6 +43,13 @@ const KNOWN: &[(&str, Kind)] = &[
         Kind::Integer {
             low: -131_072,
             high: 22,
+        },
+    ),
+    (
+        "delete.retention.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
         },
     ),
     (
@@ -69,6 +81,13 @@ const KNOWN: &[(&str, Kind)] = &[
         },
     ),
     (
+        "max.compaction.lag.ms",
+        Kind::Integer {
+            low: 1,
+            high: i64::MAX,
+        },
+    ),
+    (
         "max.message.bytes",
         Kind::Integer {
             low: 0,
@@ -78,6 +97,14 @@ const KNOWN: &[(&str, Kind)] = &[
     (
         "message.timestamp.type",
         Kind::OneOf(&["CreateTime", "LogAppendTime"]),
+    ),
+    ("min.cleanable.dirty.ratio", Kind::Ratio),
+    (
+        "min.compaction.lag.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
+        },
     ),
     (
         "min.insync.replicas",
@@ -151,6 +178,10 @@ pub(super) fn check(entries: &[ConfigEntry]) -> Result<Vec<(&str, &str)>, Refusa
 fn check_value(name: &str, kind: &Kind, value: &str) -> Result<(), Refusal> {
     let shown = shorten(value);
     match kind {
+        Kind::Ratio => match value.parse::<f64>() {
+            Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(()),
+            _ => Err(invalid(format!("{name} is '{shown}', expected 0 to 1"))),
+        },
         Kind::Integer { low, high } => match value.parse::<i64>() {
             Ok(number) if (*low..=*high).contains(&number) => Ok(()),
             Ok(_) => Err(invalid(format!(
@@ -209,11 +240,15 @@ mod tests {
             ("compression.gzip.level", "9"),
             ("compression.type", "zstd"),
             ("compression.zstd.level", "-131072"),
+            ("delete.retention.ms", "86400000"),
             ("flush.messages", "1"),
             ("flush.ms", "0"),
             ("index.interval.bytes", "4096"),
+            ("max.compaction.lag.ms", "9223372036854775807"),
             ("max.message.bytes", "1048588"),
             ("message.timestamp.type", "LogAppendTime"),
+            ("min.cleanable.dirty.ratio", "0.5"),
+            ("min.compaction.lag.ms", "0"),
             ("min.insync.replicas", "2"),
             ("retention.bytes", "-1"),
             ("retention.ms", "-1"),
@@ -241,6 +276,12 @@ mod tests {
             one("flush.messages", "0"),
             "flush.messages is 0, expected 1 to 9223372036854775807"
         );
+        for value in ["1.01", "-0.1", "NaN", "half"] {
+            assert_eq!(
+                one("min.cleanable.dirty.ratio", value),
+                format!("min.cleanable.dirty.ratio is '{value}', expected 0 to 1")
+            );
+        }
         assert_eq!(
             one("compression.type", "brotli"),
             "compression.type is 'brotli', expected 'producer' or 'uncompressed' or 'gzip' or \

@@ -122,8 +122,8 @@ fn new_partition(
     })
 }
 
-/// A topic is created whole or not at all, so it must fit into one entry (Kafka: POLICY_VIOLATION).
-fn check_size(name: &TopicName, records: &[MetadataRecord]) -> Result<(), Refusal> {
+/// A topic is created, or changed, whole or not at all, so it must fit into one entry (Kafka: POLICY_VIOLATION).
+pub(super) fn check_size(name: &TopicName, records: &[MetadataRecord]) -> Result<(), Refusal> {
     let mut budget = RecordBudget::of_an_entry();
     if records.iter().all(|record| budget.take(record)) {
         return Ok(());

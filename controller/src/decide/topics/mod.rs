@@ -1,5 +1,6 @@
 //! Decisions about topics: create, delete, and how a topic reads to people.
 
+mod alter_configs;
 mod assignment;
 mod configs;
 mod create;
@@ -9,6 +10,7 @@ mod placement;
 mod random;
 mod status;
 
+pub use alter_configs::alter_topic_configs;
 pub use create::create_topic;
 pub use delete::delete_topic;
 pub use status::topic_status;

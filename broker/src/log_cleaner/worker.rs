@@ -1,0 +1,195 @@
+//! One thread of the cleaner.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use trimaran_commit_log::{
+    CleanControl, CleanError, CleanJob, CleanPlan, CleanReport, CleanedSegment, Cleaner,
+    CompactionSettings, LogConfig, ReplaceError, Replaced, filthiest,
+};
+
+use super::Shared;
+use super::topic::compaction_settings;
+use crate::partition::{Clock, PartitionHandle, TopicSettings};
+
+/// A log that is due.
+struct Due {
+    handle: PartitionHandle,
+    settings: CompactionSettings,
+    config: LogConfig,
+}
+
+/// A thread's hold on a log; let go of when it is dropped.
+struct Busy<'a> {
+    shared: &'a Shared,
+    handle: &'a PartitionHandle,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().busy.remove(&self.handle.id());
+    }
+}
+
+impl Shared {
+    /// Cleans what is due until it is told to stop.
+    pub(super) fn work(&self) {
+        let mut cleaner = Cleaner::new(self.config.of_one_thread());
+        loop {
+            let go_on_at_once = match self.take() {
+                Some((due, plan)) => self.clean(&mut cleaner, &due, plan),
+                None => {
+                    cleaner.release_memory();
+                    false
+                }
+            };
+            if self.lock().is_stopping || (!go_on_at_once && !self.wait(self.config.backoff)) {
+                return;
+            }
+        }
+    }
+
+    /// The filthiest log that is due and that no other thread is at.
+    fn take(&self) -> Option<(Due, CleanPlan)> {
+        let image = self.replicas.context().current_image();
+        let now = Clock::wall();
+        let handles = self.replicas.table().all();
+        let hosted: HashSet<_> = handles.iter().map(PartitionHandle::id).collect();
+        self.lock().retain(&hosted);
+        let mut ratio_max = 0.0_f64;
+        let due = handles.into_iter().filter_map(|handle| {
+            let topic = &handle.topic().topic;
+            if !handle.status().needs_keys
+                || !handle.is_in_service()
+                || !self.lock().is_free(handle.id())
+            {
+                return None;
+            }
+            let settings = compaction_settings(&image, topic);
+            let status = handle.status();
+            // Nothing that is not committed, and nothing that is not on this disk.
+            let limit = status.high_watermark.min(status.flushed_end);
+            let plan = handle.reader().plan_cleaning(limit, &settings, now)?;
+            ratio_max = ratio_max.max(plan.dirty_ratio());
+            if !plan.is_due(&settings) {
+                return None;
+            }
+            let state = image.partition(handle.id())?;
+            let config = TopicSettings::of(&image, topic, state).log;
+            let due = Due {
+                handle,
+                settings,
+                config,
+            };
+            Some((due, plan))
+        });
+        let due: Vec<_> = due.collect();
+        self.stats.dirtiest(ratio_max);
+        let (due, plan) = filthiest(due)?;
+        // Another thread may have been faster; then this one looks again after a while.
+        self.lock()
+            .busy
+            .insert(due.handle.id())
+            .then_some((due, plan))
+    }
+
+    /// Cleans one log. Tells whether it is worth looking for the next one at once.
+    fn clean(&self, cleaner: &mut Cleaner, due: &Due, plan: CleanPlan) -> bool {
+        let busy = Busy {
+            shared: self,
+            handle: &due.handle,
+        };
+        let start = Instant::now();
+        let partition = due.handle.topic();
+        let cleaned = catch_unwind(AssertUnwindSafe(|| self.pass(cleaner, due, plan)));
+        let reason = match cleaned {
+            Ok(Ok(report)) => {
+                self.stats.cleaned(&report);
+                let elapsed = start.elapsed();
+                tracing::info!(%partition, ?report, ?elapsed, "log cleaned");
+                if report.records_without_key > 0 {
+                    let records = report.records_without_key;
+                    tracing::warn!(%partition, records, "records without a key were removed");
+                }
+                return true;
+            }
+            Ok(Err(CleanError::Stopped | CleanError::Changed)) => return false,
+            Ok(Err(error)) if !error.is_lasting() => {
+                self.stats.failed();
+                tracing::warn!(%partition, %error, "log not cleaned; trying again later");
+                return false;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the pass panicked".to_owned(),
+        };
+        self.stats.failed();
+        tracing::error!(%partition, reason, "log cannot be cleaned; it is left alone");
+        self.lock().uncleanable.insert(due.handle.id(), reason);
+        drop(busy);
+        true
+    }
+
+    fn pass(
+        &self,
+        cleaner: &mut Cleaner,
+        due: &Due,
+        plan: CleanPlan,
+    ) -> Result<CleanReport, CleanError> {
+        let (producer_ends, first_unstable) = due
+            .handle
+            .cleaning_state_blocking()
+            .ok_or(CleanError::Stopped)?;
+        // Transactions that are open, or whose end is not committed, hold the cleaner back.
+        let plan = match first_unstable.filter(|at| *at < plan.before) {
+            Some(limit) => due
+                .handle
+                .reader()
+                .plan_cleaning(limit, &due.settings, Clock::wall())
+                .ok_or(CleanError::Changed)?,
+            None => plan,
+        };
+        let job = CleanJob {
+            log: due.handle.reader(),
+            config: &due.config,
+            plan,
+            settings: &due.settings,
+            producer_ends: &producer_ends,
+            now: Clock::wall(),
+        };
+        let mut control = OwnerControl {
+            shared: self,
+            handle: &due.handle,
+        };
+        cleaner.clean(&job, &mut control)
+    }
+}
+
+/// Paces a pass and reaches the log's owner.
+struct OwnerControl<'a> {
+    shared: &'a Shared,
+    handle: &'a PartitionHandle,
+}
+
+impl CleanControl for OwnerControl<'_> {
+    fn go_on_after(&mut self, bytes: u64) -> bool {
+        self.shared.stats.moved(bytes);
+        let pause = {
+            let pace = self.shared.pace.lock();
+            let mut pace = pace.unwrap_or_else(PoisonError::into_inner);
+            pace.pause_after(bytes, Instant::now())
+        };
+        if !self.handle.is_in_service() {
+            return false;
+        }
+        if pause.is_zero() {
+            return !self.shared.lock().is_stopping;
+        }
+        self.shared.wait(pause)
+    }
+
+    fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {
+        self.handle.replace_segments_blocking(cleaned)
+    }
+}

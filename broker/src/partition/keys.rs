@@ -1,0 +1,69 @@
+//! Keys in a compacted topic: a record without one could never be superseded, so it is refused.
+
+use serde_json::json;
+use trimaran_api::ApiError;
+use trimaran_api::rest::WriteOutcome;
+use trimaran_commit_log::{DecompressLimits, decompress};
+use trimaran_types::KafkaError;
+use trimaran_types::record_batch::RecordBatch;
+
+/// Passes if every record has a key.
+///
+/// # Errors
+/// `INVALID_RECORD` with the first record's place in `details`; nothing was written.
+pub(super) fn check_keys(partition: &str, batches: &[RecordBatch]) -> Result<(), ApiError> {
+    let mut place = 0_usize;
+    for batch in batches {
+        let plain = decompress(batch, &DecompressLimits::default()).map_err(|cause| {
+            let message = format!("{partition}: {cause}; nothing was written");
+            refused(message, place)
+        })?;
+        for record in plain.views() {
+            if record.is_ok_and(|record| record.key.is_none()) {
+                let message = format!(
+                    "{partition}: record {place} has no key, which a topic with \
+                     cleanup.policy=compact needs; nothing was written"
+                );
+                return Err(refused(message, place));
+            }
+            place += 1;
+        }
+    }
+    Ok(())
+}
+
+fn refused(message: String, place: usize) -> ApiError {
+    let details = json!({ "outcome": WriteOutcome::NothingWritten, "record": place });
+    ApiError::kafka(KafkaError::InvalidRecord, message).with_details(details)
+}
+
+#[cfg(test)]
+mod tests {
+    use trimaran_commit_log::{Codec, compress};
+    use trimaran_types::Timestamp;
+    use trimaran_types::record_batch::{BatchBuilder, TimestampType};
+
+    use super::*;
+
+    fn batch(keys: &[Option<&[u8]>]) -> RecordBatch {
+        let mut builder = BatchBuilder::new(TimestampType::CreateTime);
+        for key in keys {
+            builder.push(Timestamp(1), *key, Some(b"v"), &[]).unwrap();
+        }
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn the_first_record_without_a_key_is_named() {
+        let good = batch(&[Some(b"a"), Some(b"")]);
+        let bad = batch(&[Some(b"a"), None]);
+        let packed = compress(&bad, Codec::Lz4, &DecompressLimits::default()).unwrap();
+        assert!(check_keys("t-0", &[good.clone(), good.clone()]).is_ok());
+        for bad in [bad, packed] {
+            let refusal = check_keys("t-0", &[good.clone(), bad]).unwrap_err();
+            assert_eq!(refusal.body.kafka_error, Some(KafkaError::InvalidRecord));
+            assert!(refusal.body.message.contains("record 3 has no key"));
+            assert_eq!(refusal.body.details.unwrap()["record"], 3);
+        }
+    }
+}

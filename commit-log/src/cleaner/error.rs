@@ -1,0 +1,130 @@
+//! [`CleanError`]: why a pass ended early. What it had swapped in stays; the rest is as it was.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use trimaran_types::Offset;
+use trimaran_types::record_batch::BatchError;
+
+use crate::compression::DecompressError;
+use crate::damage::Damage;
+use crate::latch::{DirFailed, DirLatch};
+use crate::log::{ReplaceError, is_exhausted};
+use crate::reader::ReadError;
+
+/// Why a pass ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// It was asked to, or the log has ended, or another pass is at it.
+    #[error("cleaning was stopped")]
+    Stopped,
+    /// The log was cut, or lost segments, since it was planned: plan again.
+    #[error("the log has changed since it was planned")]
+    Changed,
+    /// The directory is out of service, perhaps since this pass.
+    #[error(transparent)]
+    DirFailed(#[from] DirFailed),
+    /// No room is left on the disk; a later pass may succeed.
+    #[error("no room is left to write {}: {cause}", path.display())]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: String,
+    },
+    /// A segment cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A segment is damaged.
+    #[error("{} is corrupt at position {position}, offset {offset}: {cause}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file.
+        position: u64,
+        /// The offset that was expected there.
+        offset: Offset,
+        /// What is wrong.
+        cause: Damage,
+    },
+    /// The records of a batch cannot be read.
+    #[error("the batch at offset {offset} of {} cannot be read: {cause}", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Its base offset.
+        offset: Offset,
+        /// What is wrong.
+        cause: RecordsError,
+    },
+}
+
+/// Why the records of a batch cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordsError {
+    /// A record makes no sense.
+    #[error(transparent)]
+    Malformed(#[from] BatchError),
+    /// They cannot be decompressed.
+    #[error(transparent)]
+    Compressed(#[from] DecompressError),
+}
+
+impl CleanError {
+    /// Whether another try would end the same way, until someone looks at the log.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. } | Self::Corrupt { .. } | Self::Records { .. }
+        )
+    }
+
+    /// A write or sync that failed: a full disk ends the pass, anything else the directory.
+    pub(super) fn of_write(latch: &DirLatch, path: &Path, error: &io::Error) -> Self {
+        if is_exhausted(error) {
+            Self::NoRoom {
+                path: path.to_owned(),
+                cause: error.to_string(),
+            }
+        } else {
+            latch.fail("write", path, error).into()
+        }
+    }
+}
+
+impl From<ReadError> for CleanError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { path, source } => Self::Read { path, source },
+            ReadError::Corrupt {
+                file,
+                position,
+                offset,
+                cause,
+            } => Self::Corrupt {
+                path: file,
+                position,
+                offset,
+                cause,
+            },
+            ReadError::OutOfRange { .. } | ReadError::Records { .. } | ReadError::Truncating => {
+                Self::Changed
+            }
+        }
+    }
+}
+
+impl From<ReplaceError> for CleanError {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::DirFailed(failed) => Self::DirFailed(failed),
+            ReplaceError::Changed => Self::Changed,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The real thing: a child process whose system calls fail, and disks that are full.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, mpsc};
+
+use trimaran_commit_log::{
+    AppendError, Flusher, Log, LogConfig, LogDir, RealDisk, parse_partition_dir,
+};
+use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset};
+use uuid::Uuid;
+
+use crate::promises::{read_all, topic_id};
+
+const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
+const ROUNDS: usize = 8;
+
+fn open(root: &Path) -> Result<(LogDir, Log), String> {
+    let dir = LogDir::open(
+        Arc::new(RealDisk),
+        root,
+        ClusterId::from_uuid(Uuid::from_u128(1)),
+        BrokerId(1),
+        DirectoryId::from_uuid(Uuid::from_u128(2)),
+    )
+    .map_err(|error| error.to_string())?;
+    let partition = parse_partition_dir("t-0").unwrap();
+    let start = dir.open_as(&partition, topic_id(0));
+    let config = LogConfig {
+        segment_bytes: 1 << 20,
+        tail_bytes_max: 0,
+        ..crate::promises::config()
+    };
+    let path = dir.partition_dir(&partition);
+    let (log, _) =
+        Log::open(dir.context(), &path, config, start).map_err(|error| error.to_string())?;
+    Ok((dir, log))
+}
+
+fn value(offset: i64) -> Arc<[u8]> {
+    let mut value = offset.to_be_bytes().to_vec();
+    value.resize(3000, 5);
+    value.into()
+}
+
+/// Appends and flushes, and says what is durable; goes on after a refusal.
+fn work(dir: &LogDir, log: &mut Log, rounds: usize) {
+    let flusher = Flusher::start(Arc::clone(&dir.context().latch), 1, 10).unwrap();
+    if log.latest_epoch().is_none() {
+        log.assign_epoch(LeaderEpoch(0), Offset::ZERO).unwrap();
+    }
+    for round in 0..rounds {
+        let end = log.log_end().0;
+        let batches = (end..end + 3)
+            .map(|offset| crate::workload::batch(&[value(offset)]))
+            .collect();
+        let epoch = log.latest_epoch().unwrap();
+        match log.append_as_leader(batches, epoch, trimaran_types::Timestamp(1)) {
+            Ok(_) => {}
+            Err(AppendError::NoRoom { .. }) => println!("refused {}", log.log_end()),
+            Err(error) => println!("failed {error}"),
+        }
+        let request = if round % 4 == 3 {
+            match log.begin_checkpoint() {
+                Ok(request) => request,
+                Err(error) => {
+                    println!("failed {error}");
+                    continue;
+                }
+            }
+        } else {
+            log.begin_flush()
+        };
+        if let Some(request) = request {
+            let token = request.token();
+            let (tell, told) = mpsc::channel();
+            flusher.submit(request, Box::new(move |result| tell.send(result).unwrap()));
+            match told.recv().unwrap() {
+                Ok(()) => {
+                    log.flushed(&token);
+                    println!("durable {}", log.flushed_end());
+                }
+                Err(error) => println!("failed {error}"),
+            }
+        }
+        for result in [dir.write_recovery_points(), dir.sync_flushed_ends()] {
+            if let Err(error) = result {
+                println!("failed {error}");
+            }
+        }
+    }
+    let records = read_all(log).unwrap();
+    assert_eq!(records.len() as i64, log.log_end().0);
+}
+
+/// What the children run.
+#[test]
+fn child() {
+    let Some(root) = std::env::var_os(CHILD_DIR) else {
+        return;
+    };
+    match open(Path::new(&root)) {
+        Ok((dir, mut log)) => {
+            work(&dir, &mut log, ROUNDS);
+            let (failed, end) = (dir.context().latch.failure().is_some(), log.log_end());
+            drop((dir, log));
+            // On a disk of its own nobody else can look afterwards.
+            match if failed {
+                None
+            } else {
+                Some(open(Path::new(&root)))
+            } {
+                Some(Ok((_, log))) => {
+                    assert_eq!(log.log_end(), end);
+                    check_values(&log);
+                }
+                Some(Err(error)) => println!("failed {error}"),
+                None => {}
+            }
+        }
+        Err(error) => println!("failed {error}"),
+    }
+    println!("child done");
+}
+
+fn check_values(log: &Log) {
+    for (expected, (offset, _, found)) in (0..).zip(read_all(log).unwrap()) {
+        assert_eq!((offset, found), (expected, value(expected)));
+    }
+}
+
+fn run_child(command: &mut Command, root: &Path) -> String {
+    let output = command
+        .args(["--exact", "real_faults::child", "--nocapture"])
+        .env(CHILD_DIR, root)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("child done"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said
+}
+
+/// The highest end that the child called durable. None may come after a failure.
+fn durable(said: &str) -> i64 {
+    let mut durable = 0;
+    let mut has_failed = false;
+    for line in said.lines() {
+        if let Some(end) = line.strip_prefix("durable ") {
+            assert!(!has_failed, "durable after a failure:\n{said}");
+            durable = end.parse().unwrap();
+        }
+        has_failed |= line.starts_with("failed ") && line.contains("out of service");
+    }
+    durable
+}
+
+/// Whether strace can attach to a process here, or why it cannot.
+fn strace_works() -> Result<(), String> {
+    let tried = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output();
+    match tried {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+const CHANGES: &str = "pwrite64,fdatasync,fsync,ftruncate,rename,unlink";
+
+/// Fails the n-th call of the child for every n, until there is no n-th one.
+fn sweep(call: &str, errno: &str) {
+    if let Err(reason) = strace_works() {
+        println!("skipped: strace cannot attach: {reason}");
+        return;
+    }
+    let mut injected = 0;
+    for number in 1.. {
+        let root = tempfile::tempdir().unwrap();
+        let trace = root.path().join("trace");
+        let data = root.path().join("data");
+        let mut command = Command::new("strace");
+        command
+            .args(["-f", "-qq", "-e", &format!("trace={CHANGES}")])
+            .args(["-e", &format!("inject={call}:error={errno}:when={number}")])
+            .arg("-o")
+            .arg(&trace)
+            .arg(std::env::current_exe().unwrap());
+        let said = run_child(&mut command, &data);
+        let traced = std::fs::read_to_string(&trace).unwrap();
+        let Some((_, after)) = traced.split_once("(INJECTED)") else {
+            break;
+        };
+        injected += 1;
+        if said.contains("out of service") {
+            let later: Vec<_> = after.lines().skip(1).collect();
+            let is_change = |line: &&&str| line.contains('(') && !line.contains("+++");
+            assert_eq!(
+                later.iter().find(is_change),
+                None,
+                "{call} {number}:\n{said}"
+            );
+        } else {
+            assert!(
+                errno == "ENOSPC" || said.starts_with("failed ") || said.contains("\nfailed "),
+                "{call} {number} went unseen:\n{said}"
+            );
+        }
+        let durable = durable(&said);
+        let (_, log) = open(&data).unwrap_or_else(|error| panic!("{call} {number}: {error}"));
+        assert!(log.log_end() >= Offset(durable), "{call} {number}:\n{said}");
+        check_values(&log);
+    }
+    println!("{call} = {errno}: {injected} calls failed in turn");
+    assert!(injected > 5, "{call}");
+}
+
+#[test]
+fn the_system_fails_any_fdatasync() {
+    sweep("fdatasync", "EIO");
+}
+
+#[test]
+fn the_system_fails_any_sync_of_a_directory() {
+    sweep("fsync", "EIO");
+}
+
+#[test]
+fn the_system_fails_any_write() {
+    sweep("pwrite64", "EIO");
+    sweep("pwrite64", "ENOSPC");
+}
+
+#[test]
+fn a_full_file_system_refuses_appends_and_keeps_the_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let script = r#"mount -t tmpfs -o size=96k none "$TRIMARAN_FAULT_TEST_DIR" && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+    let tried = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+        .args([r#"mount -t tmpfs -o size=96k none "$0""#])
+        .arg(root.path())
+        .output();
+    match tried {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            println!("skipped: no file system of one's own here: {reason}");
+            return;
+        }
+        Err(error) => {
+            println!("skipped: no unshare here: {error}");
+            return;
+        }
+    }
+    command.args([script, "sh"]);
+    command.arg(std::env::current_exe().unwrap());
+    let said = run_child(&mut command, root.path());
+    assert!(said.contains("\nrefused "), "{said}");
+    assert!(durable(&said) > 0, "{said}");
+    assert!(!said.contains("out of service"), "{said}");
+}
+
+#[test]
+fn a_file_at_its_size_limit_refuses_appends_and_keeps_the_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let script = r#"trap "" XFSZ; ulimit -f 40; exec "$@""#;
+    let mut command = Command::new("bash");
+    command.args(["-c", script, "bash"]);
+    command.arg(std::env::current_exe().unwrap());
+    let said = run_child(&mut command, root.path());
+    assert!(said.contains("\nrefused "), "{said}");
+    assert!(!said.contains("out of service"), "{said}");
+    let (_, log) = open(root.path()).unwrap();
+    assert!(log.log_end() >= Offset(durable(&said).max(3)), "{said}");
+    check_values(&log);
+}

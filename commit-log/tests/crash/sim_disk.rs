@@ -1,0 +1,381 @@
+//! [`SimDisk`]: a file system in memory that records every change, so that a power cut can be
+//! played at any point, and that fails the call that it is told to fail.
+//!
+//! Before a cut it behaves like a file system with a page cache: what was written can be read. What
+//! a cut may leave of it is for [`crate::power_cut`] to say.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex};
+
+use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow};
+
+/// The number of a file or directory; the root is 0.
+pub(crate) type Node = usize;
+
+pub(crate) type Names = BTreeMap<String, Node>;
+
+/// A change, as the disk would have it in its journal if it kept one.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Write {
+        file: Node,
+        at: usize,
+        bytes: Arc<[u8]>,
+    },
+    SetLen {
+        file: Node,
+        bytes: usize,
+    },
+    SyncData {
+        file: Node,
+    },
+    /// What was not synced is gone for good, whatever the page cache shows (Rebello et al.).
+    SyncFailed {
+        file: Node,
+    },
+    Make {
+        dir: Node,
+        name: String,
+        node: Node,
+        is_dir: bool,
+    },
+    Unlink {
+        dir: Node,
+        name: String,
+    },
+    Rename {
+        dir: Node,
+        from: String,
+        to: String,
+        node: Node,
+    },
+    SyncDir {
+        dir: Node,
+    },
+}
+
+/// What to do to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Errno(i32),
+    /// A write puts down half of its bytes and then fails like this; other calls just fail.
+    Short(i32),
+}
+
+/// Contents: files by number, directories by number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tree {
+    pub(crate) files: BTreeMap<Node, Arc<Vec<u8>>>,
+    pub(crate) dirs: BTreeMap<Node, Names>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// What it began with; all of it durable.
+    base: Tree,
+    live: Tree,
+    next: Node,
+    ops: Vec<Op>,
+    calls: usize,
+    fault: Option<(usize, Fault)>,
+    fault_hit: Option<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SimDisk(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    file: Node,
+}
+
+fn errno(code: i32) -> io::Error {
+    io::Error::from_raw_os_error(code)
+}
+
+const ENOENT: i32 = 2;
+
+impl Inner {
+    /// Counts a call and fails it if it is its turn.
+    fn call(&mut self, name: &'static str) -> Result<(), Fault> {
+        self.calls += 1;
+        match self.fault {
+            Some((at, fault)) if at == self.calls => {
+                self.fault_hit = Some(name);
+                Err(fault)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn plain_call(&mut self, name: &'static str) -> io::Result<()> {
+        self.call(name).map_err(|fault| match fault {
+            Fault::Errno(code) | Fault::Short(code) => errno(code),
+        })
+    }
+
+    /// The directory of a path and the last name in it.
+    fn parent<'a>(&self, path: &'a Path) -> io::Result<(Node, &'a str)> {
+        let dir = self.find(path.parent().unwrap())?;
+        if !self.live.dirs.contains_key(&dir) {
+            return Err(errno(20));
+        }
+        Ok((dir, path.file_name().unwrap().to_str().unwrap()))
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Node> {
+        let mut at = 0;
+        for part in path.components() {
+            if let Component::Normal(name) = part {
+                let names = self.live.dirs.get(&at).ok_or_else(|| errno(ENOENT))?;
+                let name = name.to_str().unwrap();
+                at = *names.get(name).ok_or_else(|| errno(ENOENT))?;
+            }
+        }
+        Ok(at)
+    }
+
+    fn make(&mut self, dir: Node, name: &str, is_dir: bool) -> Node {
+        let node = self.next;
+        self.next += 1;
+        if is_dir {
+            self.live.dirs.insert(node, Names::new());
+        } else {
+            self.live.files.insert(node, Arc::default());
+        }
+        let name = name.to_owned();
+        let names = self.live.dirs.get_mut(&dir).unwrap();
+        names.insert(name.clone(), node);
+        self.ops.push(Op::Make {
+            dir,
+            name,
+            node,
+            is_dir,
+        });
+        node
+    }
+
+    fn content(&mut self, file: Node) -> &mut Vec<u8> {
+        Arc::make_mut(self.live.files.get_mut(&file).unwrap())
+    }
+
+    fn write(&mut self, file: Node, at: usize, bytes: &[u8]) {
+        let content = self.content(file);
+        if content.len() < at + bytes.len() {
+            content.resize(at + bytes.len(), 0);
+        }
+        content[at..at + bytes.len()].copy_from_slice(bytes);
+        let bytes = Arc::from(bytes);
+        self.ops.push(Op::Write { file, at, bytes });
+    }
+
+    fn set_len(&mut self, file: Node, bytes: usize) {
+        self.content(file).resize(bytes, 0);
+        self.ops.push(Op::SetLen { file, bytes });
+    }
+}
+
+impl SimDisk {
+    /// A disk that holds this, durably.
+    pub(crate) fn holding(tree: Tree) -> Self {
+        let last = tree.files.keys().chain(tree.dirs.keys()).max();
+        let next = last.map_or(1, |last| last + 1);
+        let mut tree = tree;
+        tree.dirs.entry(0).or_default();
+        Self(Arc::new(Mutex::new(Inner {
+            base: tree.clone(),
+            live: tree,
+            next,
+            ..Inner::default()
+        })))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self::holding(Tree::default())
+    }
+
+    /// What it began with, and all that was done since.
+    pub(crate) fn recorded(&self) -> (Tree, Vec<Op>) {
+        let inner = self.0.lock().unwrap();
+        (inner.base.clone(), inner.ops.clone())
+    }
+
+    /// What the page cache shows: what a process that died leaves to the next one.
+    pub(crate) fn live(&self) -> Tree {
+        self.0.lock().unwrap().live.clone()
+    }
+
+    pub(crate) fn ops_count(&self) -> usize {
+        self.0.lock().unwrap().ops.len()
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.0.lock().unwrap().calls
+    }
+
+    /// Has the call of this number, counted from 1, fail.
+    pub(crate) fn fail_at(&self, call: usize, fault: Fault) {
+        self.0.lock().unwrap().fault = Some((call, fault));
+    }
+
+    /// The name of the call that failed.
+    pub(crate) fn failed_call(&self) -> Option<&'static str> {
+        self.0.lock().unwrap().fault_hit
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("open")?;
+        let (dir, name) = inner.parent(path)?;
+        let found = inner.live.dirs[&dir].get(name).copied();
+        let file = match (found, how) {
+            (None, OpenHow::Existing) => return Err(errno(ENOENT)),
+            (None, _) => inner.make(dir, name, false),
+            (Some(file), OpenHow::Empty) => {
+                inner.set_len(file, 0);
+                file
+            }
+            (Some(file), _) => file,
+        };
+        let disk = self.clone();
+        Ok(Arc::new(SimFile { disk, file }))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("create_dir")?;
+        let mut at = 0;
+        for part in path.components() {
+            if let Component::Normal(name) = part {
+                let name = name.to_str().unwrap();
+                at = match inner.live.dirs[&at].get(name) {
+                    Some(found) => *found,
+                    None => inner.make(at, name, true),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("list")?;
+        let dir = inner.find(dir)?;
+        let names = inner.live.dirs[&dir].iter();
+        let entry = |(name, node): (&String, &Node)| DiskEntry {
+            name: name.clone(),
+            is_dir: inner.live.dirs.contains_key(node),
+            bytes: inner.live.files.get(node).map_or(0, |f| f.len() as u64),
+        };
+        Ok(names.map(entry).collect())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("rename")?;
+        let (dir, from) = inner.parent(from)?;
+        let (to_dir, to) = inner.parent(to)?;
+        assert_eq!(dir, to_dir, "names never move between directories");
+        let names = inner.live.dirs.get_mut(&dir).unwrap();
+        let node = names.remove(from).ok_or_else(|| errno(ENOENT))?;
+        names.insert(to.to_owned(), node);
+        let (from, to) = (from.to_owned(), to.to_owned());
+        inner.ops.push(Op::Rename {
+            dir,
+            from,
+            to,
+            node,
+        });
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("remove_file")?;
+        let (dir, name) = inner.parent(path)?;
+        let names = inner.live.dirs.get_mut(&dir).unwrap();
+        names.remove(name).ok_or_else(|| errno(ENOENT))?;
+        let name = name.to_owned();
+        inner.ops.push(Op::Unlink { dir, name });
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap();
+        inner.plain_call("sync_dir")?;
+        let dir = inner.find(dir)?;
+        inner.ops.push(Op::SyncDir { dir });
+        Ok(())
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        self.0.lock().unwrap().plain_call("lock")?;
+        Ok(Some(Box::new(())))
+    }
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, position: u64, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+        let mut inner = self.disk.0.lock().unwrap();
+        inner.plain_call("read_at")?;
+        let content = &inner.live.files[&self.file];
+        let from = content.len().min(usize::try_from(position).unwrap());
+        let end = content.len().min(from.saturating_add(bytes_max));
+        into.extend_from_slice(&content[from..end]);
+        Ok(end - from)
+    }
+
+    fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut inner = self.disk.0.lock().unwrap();
+        let at = usize::try_from(position).unwrap();
+        match inner.call("write_all_at") {
+            Ok(()) if bytes.is_empty() => Ok(()),
+            Ok(()) => {
+                inner.write(self.file, at, bytes);
+                Ok(())
+            }
+            Err(Fault::Errno(code)) => Err(errno(code)),
+            Err(Fault::Short(code)) => {
+                if bytes.len() > 1 {
+                    inner.write(self.file, at, &bytes[..bytes.len() / 2]);
+                }
+                Err(errno(code))
+            }
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut inner = self.disk.0.lock().unwrap();
+        let file = self.file;
+        if let Err(error) = inner.plain_call("sync_data") {
+            inner.ops.push(Op::SyncFailed { file });
+            return Err(error);
+        }
+        inner.ops.push(Op::SyncData { file });
+        Ok(())
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        let mut inner = self.disk.0.lock().unwrap();
+        inner.plain_call("truncate")?;
+        inner.set_len(self.file, usize::try_from(bytes).unwrap());
+        Ok(())
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        let mut inner = self.disk.0.lock().unwrap();
+        inner.plain_call("bytes")?;
+        Ok(inner.live.files[&self.file].len() as u64)
+    }
+
+    fn forget_cached(&self) {}
+}

@@ -1,0 +1,113 @@
+//! Producers, transactions and control batches in a compacted log.
+
+use trimaran_commit_log::Log;
+use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{LeaderEpoch, Offset, ProducerId, Timestamp};
+
+use crate::clean_rig::{
+    ABORT, COMMIT, Pass, TRANSACTIONAL, batches, keyed, marker, produced, records,
+};
+use crate::cleaner::rig;
+use crate::rig::{NOW, flush};
+
+fn append(log: &mut Log, batch: RecordBatch) -> Offset {
+    let done = log.append_as_leader(vec![batch], LeaderEpoch(0), NOW);
+    done.unwrap().base_offset
+}
+
+/// Closes the active segment with records of a key of their own.
+fn fill(log: &mut Log) {
+    let value = "x".repeat(400);
+    for _ in 0..4 {
+        append(log, keyed(&[("filler", Some(&value))]));
+    }
+    flush(log);
+}
+
+fn clean(log: &mut Log, ms: i64) {
+    let pass = Pass {
+        now: Timestamp(NOW.0 + ms),
+        ..Pass::default()
+    };
+    pass.run(log).unwrap().unwrap();
+}
+
+fn offsets_of(log: &Log, key: &str) -> Vec<i64> {
+    let found = records(&log.reader()).into_iter();
+    found.filter(|r| r.1 == key).map(|r| r.0).collect()
+}
+
+#[test]
+fn the_last_batch_of_a_live_producer_stays_empty() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, keyed(&[("first", Some("1"))]));
+    let gone = append(&mut log, produced(5, 0, 0, &[("k", Some("1"))]));
+    let last = [("k", Some("2")), ("l", Some("2"))];
+    let kept = append(&mut log, produced(5, 1, 0, &last));
+    append(&mut log, keyed(&[("k", Some("4")), ("l", Some("4"))]));
+    fill(&mut log);
+    clean(&mut log, 0);
+    let found = batches(&log.reader());
+    let of = |base: Offset| found.iter().find(|b| b.header().base_offset == base);
+    assert!(of(gone).is_none());
+    let header = of(kept).unwrap().header();
+    assert_eq!(
+        (header.record_count, header.last_offset()),
+        (0, kept.next())
+    );
+    assert_eq!(header.producer.unwrap().id, ProducerId(5));
+    // The producer's state can be learned anew from what is left: its retry is recognised.
+    let end = log.log_end();
+    drop(log);
+    let (mut log, _) = rig.open(0, false).unwrap();
+    assert_eq!(append(&mut log, produced(5, 1, 0, &last)), kept);
+    assert_eq!(log.log_end(), end);
+    // Nobody lives: it goes.
+    fill(&mut log);
+    let pass = Pass {
+        producer_ends: Some(Vec::new()),
+        ..Pass::default()
+    };
+    pass.run(&mut log).unwrap().unwrap();
+    let found = batches(&log.reader());
+    assert!(found.iter().all(|b| b.header().base_offset != kept));
+}
+
+#[test]
+fn aborted_records_go_at_once_and_hide_nothing() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, keyed(&[("k", Some("good"))]));
+    append(
+        &mut log,
+        produced(5, 0, TRANSACTIONAL, &[("k", Some("bad"))]),
+    );
+    let end = append(&mut log, marker(5, ABORT));
+    append(&mut log, produced(5, 1, 0, &[("other", Some("1"))]));
+    fill(&mut log);
+    clean(&mut log, 0);
+    assert_eq!(offsets_of(&log, "k"), [0]);
+    // Its batch was there in that pass, so the marker stays, and the next pass gives it a horizon.
+    assert_eq!(offsets_of(&log, ABORT), [end.0]);
+    for (ms, stays) in [(10, true), (1009, true), (1010, false)] {
+        fill(&mut log);
+        clean(&mut log, ms);
+        assert_eq!(offsets_of(&log, ABORT).len(), usize::from(stays), "{ms}");
+    }
+    assert_eq!(offsets_of(&log, "k"), [0]);
+}
+
+#[test]
+fn a_committed_marker_stays_while_a_record_of_it_does() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, produced(5, 0, TRANSACTIONAL, &[("k", Some("1"))]));
+    let end = append(&mut log, marker(5, COMMIT));
+    fill(&mut log);
+    for ms in [0, 5_000, 10_000] {
+        clean(&mut log, ms);
+        assert_eq!(offsets_of(&log, COMMIT), [end.0]);
+        fill(&mut log);
+    }
+}

@@ -1,0 +1,22 @@
+//! Any bytes, taken for batches as they come from a socket or a file.
+
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use trimaran_fuzz::memory::within;
+use trimaran_types::record_batch::{RecordBatch, split};
+
+fuzz_target!(|data: &[u8]| {
+    let bytes = Bytes::copy_from_slice(data);
+    within(data.len(), 4096, || {
+        for batch in split(bytes.clone()) {
+            let Ok(batch) = batch else {
+                break;
+            };
+            let _ = batch.check_as_produced();
+        }
+        let _ = RecordBatch::parse(bytes.clone());
+        let _ = RecordBatch::verify_front(&bytes);
+    });
+});
