@@ -41,6 +41,8 @@ pub const APPEND_STREAM: &str = "/v1/append-stream";
 pub const PARTITION_READ: &str = "/v1/partitions/{topic_id}/{partition}/read";
 /// A broker asks the leader for a partition's offsets: `GET`.
 pub const PARTITION_OFFSETS: &str = "/v1/partitions/{topic_id}/{partition}/offsets";
+/// A broker has the leader delete the oldest records: `POST`.
+pub const PARTITION_TRIM: &str = "/v1/partitions/{topic_id}/{partition}/trim";
 
 /// Alive: `GET`, on every listener.
 pub const HEALTHZ: &str = "/healthz";

@@ -1,15 +1,18 @@
 //! [`BrokerConfig`]: what a broker is told, under Kafka's names where the meaning is Kafka's.
 //!
-//! Refuses unknown keys, values out of bounds, and more than one log directory. Every time is in
+//! Refuses unknown keys and values out of bounds. Every time is in
 //! milliseconds in the file and a [`Duration`] here.
 
-use std::path::{Path, PathBuf};
+mod logs;
+
+use std::path::Path;
 use std::time::Duration;
 
 use trimaran_config::{ConfigError, Settings};
 use trimaran_types::BrokerId;
 
 use crate::log_cleaner::LogCleanerConfig;
+pub use logs::LogsConfig;
 
 /// How a broker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub struct BrokerConfig {
     pub broker_id: BrokerId,
     /// `broker.rack`: the failure domain, for the placement of replicas.
     pub rack: Option<String>,
-    /// `log.dirs`: where the data lies; one directory for now.
-    pub log_dir: PathBuf,
+    /// Where the logs lie, and how they are kept.
+    pub logs: LogsConfig,
     /// `controller.quorum.bootstrap.servers`: controllers to ask, `host:port`; at least one.
     pub controllers: Vec<String>,
     /// Where it listens.
@@ -153,7 +156,7 @@ impl BrokerConfig {
         let config = Self {
             broker_id: BrokerId(settings.required("node.id", "it names this broker")?),
             rack: settings.optional("broker.rack")?,
-            log_dir: log_dir(&settings)?,
+            logs: LogsConfig::from_settings(&settings)?,
             controllers: controllers(&settings)?,
             listeners: listeners(&settings)?,
             session: session(&settings)?,
@@ -218,22 +221,6 @@ fn ms(
     settings
         .bounded(key, default, low, high)
         .map(Duration::from_millis)
-}
-
-fn log_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
-    let mut dirs: Vec<PathBuf> = settings.list("log.dirs")?;
-    match (dirs.pop(), dirs.is_empty()) {
-        (Some(dir), true) => Ok(dir),
-        (Some(_), false) => Err(ConfigError::Value {
-            key: "log.dirs".to_owned(),
-            value: settings.or("log.dirs", String::new())?,
-            cause: "several log directories are not supported yet; name one".to_owned(),
-        }),
-        (None, _) => Err(ConfigError::Missing {
-            key: "log.dirs".to_owned(),
-            purpose: "it says where the data lies".to_owned(),
-        }),
-    }
 }
 
 fn controllers(settings: &Settings) -> Result<Vec<String>, ConfigError> {
@@ -385,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn one_log_directory_and_some_controller_are_needed() {
+    fn a_log_directory_and_some_controller_are_needed() {
         let parsed = |text: &str| {
             let settings = Settings::parse(text, &[]).unwrap();
             BrokerConfig::from_settings(settings)
@@ -395,6 +382,16 @@ mod tests {
         assert!(parsed("").contains("'node.id' is missing"));
         assert!(parsed("node.id = 1").contains("'log.dirs' is missing"));
         assert!(parsed("node.id = 1\nlog.dirs = '/a'").contains("bootstrap.servers"));
-        assert!(parsed("node.id = 1\nlog.dirs = ['/a', '/b']").contains("name one"));
+        let both = |dirs: &str| {
+            format!("{SMALLEST}log.dirs = {dirs}").replacen(
+                "log.dirs = '/var/lib/trimaran'\n",
+                "",
+                1,
+            )
+        };
+        assert!(parsed(&both("['/a', '/b', '/a']")).contains("named twice"));
+        let settings = Settings::parse(&both("'/a,/b'"), &[]).unwrap();
+        let several = BrokerConfig::from_settings(settings).unwrap().logs.dirs;
+        assert_eq!(several, [Path::new("/a"), Path::new("/b")]);
     }
 }

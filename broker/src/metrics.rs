@@ -3,6 +3,7 @@
 //! What happens is counted as it happens; what is (partitions, positions) is asked for when the page
 //! is read, from whoever registered an observer. Labels are routes and statuses, both bounded.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
@@ -25,6 +26,16 @@ pub type Observation = (&'static str, &'static str, u64);
 
 type Observer = Box<dyn Fn() -> Vec<Observation> + Send + Sync>;
 
+/// One value of a log directory: name, help, path of the directory, value.
+pub type DirObservation = (&'static str, &'static str, String, u64);
+
+type DirObserver = Box<dyn Fn() -> Vec<DirObservation> + Send + Sync>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDir {
+    dir: String,
+}
+
 /// What the broker counts.
 #[derive(Default)]
 pub struct Metrics {
@@ -34,6 +45,7 @@ pub struct Metrics {
     fetched_records: Counter,
     fetched_bytes: Counter,
     observer: OnceLock<Observer>,
+    dir_observer: OnceLock<DirObserver>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -68,6 +80,25 @@ impl Metrics {
     pub fn observe(&self, observer: impl Fn() -> Vec<Observation> + Send + Sync + 'static) {
         if self.observer.set(Box::new(observer)).is_err() {
             tracing::error!("metrics are observed twice; the first observer stays");
+        }
+    }
+
+    /// Who tells the state of the log directories when the page is read. Counts once.
+    pub fn observe_dirs(&self, observer: impl Fn() -> Vec<DirObservation> + Send + Sync + 'static) {
+        if self.dir_observer.set(Box::new(observer)).is_err() {
+            tracing::error!("log directories are observed twice; the first observer stays");
+        }
+    }
+
+    fn register_dirs(&self, registry: &mut Registry) {
+        let observed = self.dir_observer.get().map(|observe| observe());
+        let mut families: BTreeMap<_, Family<OfDir, Gauge<u64, AtomicU64>>> = BTreeMap::new();
+        for (name, help, dir, value) in observed.unwrap_or_default() {
+            let family = families.entry((name, help)).or_default();
+            family.get_or_create(&OfDir { dir }).set(value);
+        }
+        for ((name, help), family) in families {
+            registry.register(name, help, family);
         }
     }
 
@@ -110,6 +141,7 @@ impl Metrics {
             gauge.set(value);
             registry.register(name, help, gauge);
         }
+        self.register_dirs(&mut registry);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &registry) {
             tracing::error!(%error, "metrics cannot be written");
@@ -129,12 +161,24 @@ mod tests {
         metrics.answered("/topics/{topic}", StatusCode::OK);
         metrics.produced(3, 100);
         metrics.observe(|| vec![("fenced", "1 while fenced", 1)]);
+        metrics.observe_dirs(|| {
+            let of = |dir: &str, value| {
+                (
+                    "log_dir_failed",
+                    "1 once it has failed",
+                    dir.to_owned(),
+                    value,
+                )
+            };
+            vec![of("/a", 0), of("/b", 1)]
+        });
         let text = metrics.text();
         for line in [
             r#"trimaran_broker_http_requests_total{route="/topics/{topic}",status="200"} 2"#,
             "trimaran_broker_produced_records_total 3",
             "trimaran_broker_produced_bytes_total 100",
             "trimaran_broker_fenced 1",
+            r#"trimaran_broker_log_dir_failed{dir="/b"} 1"#,
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use tokio::sync::watch;
 
+use crate::replicas::DataDirStatus;
+
 /// How far the broker's start, or its end, has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -36,6 +38,7 @@ pub struct Readiness {
     is_fenced: watch::Sender<bool>,
     failure: OnceLock<String>,
     replicas: OnceLock<ReplicasOut>,
+    dirs: OnceLock<Dirs>,
 }
 
 /// Asks which replicas are out of service.
@@ -56,6 +59,15 @@ impl std::fmt::Debug for ReplicasOut {
     }
 }
 
+/// Asks how the log directories are.
+struct Dirs(Box<dyn Fn() -> Vec<DataDirStatus> + Send + Sync>);
+
+impl std::fmt::Debug for Dirs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dirs")
+    }
+}
+
 impl Default for Readiness {
     fn default() -> Self {
         Self {
@@ -63,6 +75,7 @@ impl Default for Readiness {
             is_fenced: watch::Sender::new(true),
             failure: OnceLock::new(),
             replicas: OnceLock::new(),
+            dirs: OnceLock::new(),
         }
     }
 }
@@ -97,6 +110,18 @@ impl Readiness {
         self.replicas
             .get()
             .map_or_else(OutOfService::default, |replicas| (replicas.0)())
+    }
+
+    /// From now on `dirs` tells how the log directories are.
+    pub fn ask_for_dirs(&self, dirs: impl Fn() -> Vec<DataDirStatus> + Send + Sync + 'static) {
+        // The data plane is opened once.
+        let _ = self.dirs.set(Dirs(Box::new(dirs)));
+    }
+
+    /// The log directories; none before they are taken. While one works the broker serves.
+    #[must_use]
+    pub fn log_dirs(&self) -> Vec<DataDirStatus> {
+        self.dirs.get().map_or_else(Vec::new, |dirs| (dirs.0)())
     }
 
     /// The phase now.

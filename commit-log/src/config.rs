@@ -35,6 +35,19 @@ pub struct LogConfig {
     pub compaction_lag_ms_max: u64,
     /// How much of the log's end stays in memory for readers.
     pub tail_bytes_max: usize,
+    /// A segment is closed up to this much earlier than `segment_ms` says, each by its own amount,
+    /// so that not all logs do it at once (`segment.jitter.ms`).
+    pub segment_jitter_ms: u64,
+    /// Whether age and size end records (`cleanup.policy` names `delete`).
+    pub deletes: bool,
+    /// Records older than this go, segment by segment (`retention.ms`); `None` keeps them.
+    pub retention_ms: Option<u64>,
+    /// The oldest segments go while what is left holds this much (`retention.bytes`); `None` keeps
+    /// them.
+    pub retention_bytes: Option<u64>,
+    /// How long the files of a deleted segment stay under another name
+    /// (`file.delete.delay.ms`).
+    pub file_delete_delay_ms: u64,
 }
 
 impl Default for LogConfig {
@@ -52,6 +65,11 @@ impl Default for LogConfig {
             compacted: false,
             compaction_lag_ms_max: u64::MAX,
             tail_bytes_max: 4 * 1024 * 1024,
+            segment_jitter_ms: 0,
+            deletes: true,
+            retention_ms: Some(7 * 24 * 60 * 60 * 1000),
+            retention_bytes: None,
+            file_delete_delay_ms: 60_000,
         }
     }
 }

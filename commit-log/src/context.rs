@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::latch::DirLatch;
-use crate::log_dir::{CleanerOffsets, RecoveryPoints};
+use crate::log_dir::{CleanerOffsets, LOG_STARTS, RecoveryPoints};
 use crate::open_files::OpenFiles;
 use crate::tail_budget::TailBudget;
 
@@ -30,6 +30,8 @@ pub struct LogContext {
     pub recovery_points: Arc<RecoveryPoints>,
     /// Up to where each log has been cleaned.
     pub cleaner_offsets: Arc<CleanerOffsets>,
+    /// Where each log starts, as the next start will read it.
+    pub log_starts: Arc<RecoveryPoints>,
 }
 
 impl LogContext {
@@ -43,6 +45,11 @@ impl LogContext {
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
             cleaner_offsets: Arc::new(CleanerOffsets::empty(Arc::clone(&disk), logs_dir)),
+            log_starts: Arc::new(RecoveryPoints::empty_named(
+                Arc::clone(&disk),
+                logs_dir,
+                LOG_STARTS,
+            )),
             disk,
         }
     }

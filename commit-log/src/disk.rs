@@ -11,6 +11,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use trimaran_types::Timestamp;
+
 pub use real::RealDisk;
 
 /// A name in a directory.
@@ -120,6 +122,14 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// Those of the system.
     fn bytes(&self) -> io::Result<u64>;
+
+    /// When the file was last written, by the system's clock; `None` when it cannot tell.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn written_at(&self) -> io::Result<Option<Timestamp>> {
+        Ok(None)
+    }
 
     /// Lets the system drop what it holds in memory of this file, so that the next read shows what
     /// the device has. A wish; dirty pages stay.

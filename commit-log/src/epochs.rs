@@ -70,6 +70,14 @@ impl EpochCache {
         self.entries.retain(|entry| entry.start < end);
     }
 
+    /// Forgets the epochs whose records all lie below `start`, the log's new start, so that the
+    /// list stays short. The one that holds `start` goes on starting where it did: its records may
+    /// all be gone, but it is no epoch without records, which a truncation forgets.
+    pub fn raise_start(&mut self, start: Offset) {
+        let covered = self.entries.partition_point(|entry| entry.start <= start);
+        self.entries.drain(..covered.saturating_sub(1));
+    }
+
     /// The largest known epoch not above `epoch`, and where its records end; `None` when `epoch`
     /// is newer than the latest or nothing is known. Before the first epoch the answer is `epoch`
     /// itself, ending where the first one starts.
@@ -163,6 +171,25 @@ mod tests {
         assert_eq!(pairs(&known), [(1, 0), (2, 10)]);
         known.truncate_from(Offset(10));
         assert_eq!(pairs(&known), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_raised_start_forgets_what_lies_below_it() {
+        let table: [(i64, &[(i32, i64)]); 5] = [
+            (-1, &[(1, 0), (2, 10), (3, 20)]),
+            (5, &[(1, 0), (2, 10), (3, 20)]),
+            (10, &[(2, 10), (3, 20)]),
+            (19, &[(2, 10), (3, 20)]),
+            (90, &[(3, 20)]),
+        ];
+        for (start, expected) in table {
+            let mut known = cache(&[(1, 0), (2, 10), (3, 20)]);
+            known.raise_start(Offset(start));
+            assert_eq!(pairs(&known), expected, "start {start}");
+        }
+        let mut empty = EpochCache::default();
+        empty.raise_start(Offset(5));
+        assert_eq!(empty, EpochCache::default());
     }
 
     #[test]

@@ -227,6 +227,11 @@ impl Indexer {
         Some(TimeEntry { timestamp, last })
     }
 
+    /// The largest timestamp so far.
+    pub(crate) fn largest_timestamp(&self) -> Option<Timestamp> {
+        self.largest.map(|(timestamp, _)| timestamp)
+    }
+
     fn relative(&self, offset: Offset) -> Option<u32> {
         u32::try_from(offset.distance_from(self.base)).ok()
     }

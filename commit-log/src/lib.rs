@@ -34,6 +34,7 @@ mod partition_metadata;
 mod produced;
 mod producers;
 mod reader;
+mod retention;
 mod segment_scan;
 mod shared;
 mod tail;
@@ -62,8 +63,9 @@ pub use inspect::{
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
-    AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, FlushRequest, FlushToken,
-    Log, OpenAs, OpenError, RecoveryReport, ReplaceError, Replaced, TailCut, TruncateError,
+    AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, DeleteError, FlushRequest,
+    FlushToken, Log, OpenAs, OpenError, RecoveryReport, ReplaceError, Replaced, Retained, TailCut,
+    TruncateError,
 };
 pub use log_dir::{
     Aside, CleanShutdown, CleanerOffsets, FoundLog, InvalidMetaProperties, LogDir, LogDirError,
@@ -73,4 +75,5 @@ pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
 pub use reader::{LogReader, ReadError, Scrubbed};
+pub use retention::DeletedSegments;
 pub use tail_budget::TailBudget;

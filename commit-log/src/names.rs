@@ -66,6 +66,13 @@ impl SegmentFile {
         dir.join(format!("{:020}.{}", base.0, self.extension()))
     }
 
+    /// The path that this file has between its deletion and its removal.
+    pub(crate) fn deleted_path(self, dir: &Path, base: Offset) -> PathBuf {
+        let mut path = self.path(dir, base).into_os_string();
+        path.push(DELETED_SUFFIX);
+        path.into()
+    }
+
     /// Which file of which segment `name` is.
     pub(crate) fn parse(name: &str) -> Option<(Self, Offset)> {
         let (digits, extension) = name.split_once('.')?;

@@ -11,6 +11,7 @@
 //! It refuses to decide: whether a change is wise is settled before its record is written.
 
 mod delta;
+mod directory_choice;
 mod entry;
 mod image;
 pub mod record;
@@ -18,6 +19,7 @@ mod replay;
 mod snapshot;
 
 pub use delta::{BrokerDelta, ImageDelta, PartitionDelta};
+pub use directory_choice::directory_for;
 pub use entry::{EntryError, MetadataEntry};
 pub use image::{
     BrokerRegistration, BrokersImage, ConfigsImage, FeaturesImage, ImagePosition, InvalidImage,

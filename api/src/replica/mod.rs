@@ -5,6 +5,7 @@ pub mod append_stream;
 mod fetch;
 mod offsets;
 mod read;
+mod trim;
 
 pub use append::{AppendQuery, AppendResponse, RequiredAcks};
 pub use fetch::{
@@ -13,3 +14,4 @@ pub use fetch::{
 };
 pub use offsets::PartitionOffsets;
 pub use read::{HIGH_WATERMARK, LEADER_EPOCH, LOG_START, ReadQuery};
+pub use trim::{TrimQuery, TrimResponse};

@@ -13,6 +13,6 @@ pub use v3::{
     AlterConfigEntry, AlterConfigsBody, BrokerData, BrokerList, ClusterData, ClusterList,
     ConfigOperation, ConfigSource, ConfigSynonym, CreateTopicBody, Link, ListMetadata, Metadata,
     PartitionData, ProducedData, ProducedRecord, ReplicaData, ResourceList, SetConfigBody,
-    TopicConfigData, TopicData, TopicList,
+    TopicConfigData, TopicData, TopicList, TruncateBody, TruncationData,
 };
 pub use write_outcome::WriteOutcome;

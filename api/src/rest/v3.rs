@@ -93,6 +93,37 @@ pub struct CreateTopicBody {
     pub validate_only: bool,
 }
 
+/// Body of `POST /v3/clusters/{cluster}/topics/{topic}/partitions/{partition}:truncate`; an unknown
+/// field is refused with 422.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TruncateBody {
+    /// The first record to keep; -1 stands for the high watermark, so that nothing committed is
+    /// kept.
+    pub before_offset: i64,
+    /// How long the in-sync replicas may take to follow; default: the broker's
+    /// `request.timeout.ms`, which is also the most.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// Answer to the deletion of a partition's oldest records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TruncationData {
+    /// `KafkaPartitionTruncation`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// The cluster.
+    pub cluster_id: ClusterId,
+    /// The topic.
+    pub topic_name: TopicName,
+    /// The partition.
+    pub partition_id: PartitionIndex,
+    /// The first offset that is left, on every in-sync replica.
+    pub log_start_offset: Offset,
+}
+
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopicData {

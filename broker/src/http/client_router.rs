@@ -73,7 +73,10 @@ fn v3_topic_routes(topic: &str) -> Router<Arc<App>> {
     let below = |path: &str| format!("{topic}{path}");
     Router::new()
         .route(&below("/partitions"), get(v3::partitions))
-        .route(&below("/partitions/{partition}"), get(v3::partition))
+        .route(
+            &below("/partitions/{partition}"),
+            get(v3::partition).post(v3::truncate),
+        )
         .route(
             &below("/partitions/{partition}/replicas"),
             get(v3::replicas),

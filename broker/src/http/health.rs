@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use crate::replicas::DataDirStatus;
 
 /// The process lives and answers.
 pub(super) async fn healthz() -> Response {
@@ -29,8 +30,19 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         "reasons": reasons,
         "replicas_out_of_service": out.names,
         "replicas_out_of_service_reasons": out.reasons,
+        "log_dirs": app.readiness.log_dirs().iter().map(log_dir).collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()
+}
+
+fn log_dir(dir: &DataDirStatus) -> serde_json::Value {
+    json!({
+        "path": dir.path.display().to_string(),
+        "directory_id": dir.id,
+        "state": if dir.failure.is_none() { "ok" } else { "failed" },
+        "failure": dir.failure,
+        "replicas": dir.replicas,
+    })
 }
 
 /// What `GET /` says: nothing, as Confluent's does.

@@ -6,9 +6,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trimaran_api::client::Controllers;
 use trimaran_metadata::MetadataImage;
-use trimaran_types::BrokerEpoch;
+use trimaran_types::{BrokerEpoch, DirectoryId};
 
 use super::Fatal;
+use super::directory::Taken;
 use super::membership::Member;
 use super::tasks::Tasks;
 use crate::assignments::Assignments;
@@ -17,8 +18,9 @@ use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
 use crate::log_cleaner::LogCleaner;
+use crate::log_upkeep::LogUpkeep;
 use crate::readiness::{OutOfService, Phase, Readiness};
-use crate::replicas::Replicas;
+use crate::replicas::{DataDirs, Replicas};
 use crate::session::{DamageReport, SessionState};
 
 /// What must be ended in order.
@@ -53,17 +55,20 @@ pub(super) async fn open(
         lease: member.lease.clone(),
         replication: config.replication.clone(),
     };
-    let directory_id = member.dir.directory_id();
-    let replicas = Replicas::new(context.clone(), member.dir).map_err(|cause| Fatal::System {
-        what: "threads for the flusher",
+    let Taken { dirs, unusable } = member.taken;
+    let dirs = DataDirs::new(dirs, unusable).map_err(|cause| Fatal::System {
+        what: "threads for the flushers",
         cause,
     })?;
+    let replicas = Replicas::new(context.clone(), dirs, config.logs.recovery_threads);
     recover(&replicas, &image, readiness).await?;
     let observed = Arc::clone(&replicas);
     readiness.ask_for_replicas(move || OutOfService {
         names: observed.out_of_service(),
         reasons: observed.out_of_service_reasons(),
     });
+    let observed = Arc::clone(&replicas);
+    readiness.ask_for_dirs(move || observed.dir_statuses());
     replicas.remove_deleted();
     let fetchers = Arc::new(Fetchers::new(context.clone()));
     let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
@@ -82,6 +87,24 @@ pub(super) async fn open(
         &stop,
         Arc::clone(&replicas).write_checkpoints(),
     );
+    let logs = &config.logs;
+    let upkeep = LogUpkeep::new(
+        Arc::clone(&replicas),
+        logs.initial_task_delay,
+        logs.retention_check_interval,
+    );
+    tasks.run_forever("log upkeep", &stop, upkeep.run());
+    tasks.run_forever(
+        "log directories",
+        &stop,
+        Arc::clone(&replicas).watch_directories(),
+    );
+    let told = tell_of_failures(
+        Arc::clone(&replicas),
+        member.offline_directories,
+        Arc::clone(readiness),
+    );
+    tasks.run_forever("failed directories", &stop, told);
     let log_cleaner = LogCleaner::start(Arc::clone(&replicas), config.log_cleaner.clone());
     let log_cleaner = log_cleaner.map_err(|cause| Fatal::System {
         what: "threads for the log cleaner",
@@ -92,15 +115,6 @@ pub(super) async fn open(
         &stop,
         Arc::clone(&replicas).sync_flushed_ends(),
     );
-    let watching = Arc::clone(&replicas).watch_directory();
-    let (offline, readiness) = (member.offline_directories, Arc::clone(readiness));
-    tasks.run_forever("log directory", &stop, async move {
-        watching.await;
-        tracing::error!(%directory_id, "the log directory has failed; its replicas are out of service");
-        readiness.failed("the log directory has failed".to_owned());
-        offline.send_replace(vec![directory_id]);
-        std::future::pending::<()>().await;
-    });
     Ok(DataPlane {
         replicas,
         fetchers,
@@ -109,6 +123,26 @@ pub(super) async fn open(
         http: context.http,
         stop,
     })
+}
+
+/// Tells the controllers, by heartbeat, which directories have failed; without one, the broker is
+/// of no use to clients.
+async fn tell_of_failures(
+    replicas: Arc<Replicas>,
+    offline: watch::Sender<Vec<DirectoryId>>,
+    readiness: Arc<Readiness>,
+) {
+    let mut failed = replicas.failed_dirs();
+    while failed.changed().await.is_ok() {
+        let now = failed.borrow_and_update().clone();
+        tracing::error!(failed = ?now, "log directories have failed; their replicas are out of service");
+        if replicas.dirs().have_all_failed() {
+            readiness.failed("no log directory is left".to_owned());
+        }
+        offline.send_replace(now);
+    }
+    // The replicas hold the sender.
+    std::future::pending::<()>().await;
 }
 
 /// Hands what the replicas report on to the heartbeats: what the start has found at once, so that

@@ -11,9 +11,10 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::{BrokerEpoch, ClusterId, DirectoryId, IncarnationId};
 use uuid::Uuid;
 
+use super::Fatal;
+use super::directory::{self, Taken};
 use super::listeners::Addresses;
 use super::tasks::Tasks;
-use super::{Fatal, directory};
 use crate::config::BrokerConfig;
 use crate::controller_link::ControllerLink;
 use crate::metadata_follower::{Checkpoint, FeedStatus, FollowerStart, MetadataFollower};
@@ -31,7 +32,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 pub(super) struct Member {
     pub(super) cluster_id: ClusterId,
     pub(super) http: reqwest::Client,
-    pub(super) dir: LogDir,
+    pub(super) taken: Taken,
     pub(super) image: watch::Receiver<Arc<MetadataImage>>,
     pub(super) feed: watch::Receiver<FeedStatus>,
     pub(super) state: watch::Receiver<SessionState>,
@@ -58,30 +59,29 @@ pub(super) async fn join(
         http.clone(),
         config.controllers.clone(),
     ));
-    let owner = directory::owner(&config.log_dir)?;
+    let log_dirs = &config.logs.dirs;
+    let owner = directory::owner(log_dirs)?;
     // A directory that has an owner is locked before anything in it is touched.
     let taken = match owner {
-        Some(cluster_id) => {
-            Some(directory::take(&config.log_dir, cluster_id, config.broker_id).await?)
-        }
+        Some(cluster_id) => Some(directory::take(log_dirs, cluster_id, config.broker_id).await?),
         None => None,
     };
     let follower = MetadataFollower::open(FollowerStart {
         link: Arc::clone(&link),
         cluster_id: owner,
-        checkpoint: Checkpoint::in_log_dir(&config.log_dir),
+        checkpoint: Checkpoint::in_log_dir(&log_dirs[0]),
         stop: stop.clone(),
     })
     .await;
     let (image, mut feed) = (follower.image(), follower.status());
     tasks.run("metadata follower", stop, follower.run());
     let cluster_id = caught_up(&mut feed, readiness).await?;
-    let dir = match taken {
-        Some(dir) => dir,
-        None => directory::take(&config.log_dir, cluster_id, config.broker_id).await?,
+    let taken = match taken {
+        Some(taken) => taken,
+        None => directory::take(log_dirs, cluster_id, config.broker_id).await?,
     };
     readiness.reached(Phase::Registering);
-    let identity = identity(config, addresses, &dir);
+    let identity = identity(config, addresses, &taken);
     let patience = config.session.registration_timeout;
     let registered = register(&link, &identity, Some(cluster_id), patience).await?;
     tracing::info!(epoch = %registered.broker_epoch, "registered");
@@ -104,7 +104,7 @@ pub(super) async fn join(
     Ok(Member {
         cluster_id,
         http,
-        dir,
+        taken,
         image,
         feed,
         state,
@@ -135,15 +135,22 @@ async fn caught_up(
     }
 }
 
-fn identity(config: &BrokerConfig, addresses: Addresses, dir: &LogDir) -> BrokerIdentity {
+fn identity(config: &BrokerConfig, addresses: Addresses, taken: &Taken) -> BrokerIdentity {
+    // Only a stop that was clean everywhere counts, and only as one (KIP-966).
+    let mut marks = taken
+        .dirs
+        .iter()
+        .map(|dir| dir.clean_shutdown().and_then(|mark| mark.broker_epoch));
+    let first = marks.next().flatten();
+    let is_whole = taken.unusable.is_empty() && marks.all(|mark| mark == first);
     BrokerIdentity {
         broker_id: config.broker_id,
         incarnation_id: IncarnationId::from_uuid(Uuid::new_v4()),
         client_address: addresses.client,
         inter_node_address: addresses.inter_node,
         rack: config.rack.clone(),
-        directories: vec![dir.directory_id()],
-        previous_broker_epoch: dir.clean_shutdown().and_then(|mark| mark.broker_epoch),
+        directories: taken.dirs.iter().map(LogDir::directory_id).collect(),
+        previous_broker_epoch: first.filter(|_| is_whole),
     }
 }
 

@@ -9,7 +9,7 @@ use trimaran_types::BrokerId;
 use crate::http::BodyBudget;
 use crate::log_cleaner::LogCleaner;
 use crate::metadata_follower::FeedStatus;
-use crate::metrics::Observation;
+use crate::metrics::{DirObservation, Observation};
 use crate::partition::PartitionRole;
 use crate::replicas::Replicas;
 use crate::session::SessionState;
@@ -24,6 +24,29 @@ pub(super) struct Observed {
     pub(super) replicas: Arc<Replicas>,
     pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) body_budget: Arc<BodyBudget>,
+}
+
+/// How each log directory is.
+pub(super) fn of_dirs(replicas: &Replicas) -> Vec<DirObservation> {
+    let dirs = replicas.dir_statuses().into_iter();
+    dirs.flat_map(|dir| {
+        let path = dir.path.display().to_string();
+        [
+            (
+                "log_dir_failed",
+                "1 once the log directory is out of service",
+                path.clone(),
+                u64::from(dir.failure.is_some()),
+            ),
+            (
+                "log_dir_replicas",
+                "Replicas in the log directory",
+                path,
+                dir.replicas as u64,
+            ),
+        ]
+    })
+    .collect()
 }
 
 impl Observed {

@@ -11,7 +11,7 @@ use super::listeners::Addresses;
 use super::observations::Observed;
 use super::signals::StopSignals;
 use super::tasks::Tasks;
-use super::{Fatal, controlled_shutdown, listeners, membership};
+use super::{Fatal, controlled_shutdown, listeners, membership, observations};
 use crate::config::BrokerConfig;
 use crate::http::{App, Service, ServiceParts};
 use crate::metrics::Metrics;
@@ -106,6 +106,9 @@ async fn start(
         log_cleaner: Arc::clone(&data_plane.log_cleaner),
         body_budget: Arc::clone(&app.body_budget),
     };
+    let replicas = Arc::clone(&data_plane.replicas);
+    app.metrics
+        .observe_dirs(move || observations::of_dirs(&replicas));
     app.metrics.observe(move || observed.read());
     let local = Arc::clone(&data_plane.replicas);
     let remote = Remote::new(data_plane.http.clone(), cluster_id);

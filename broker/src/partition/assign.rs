@@ -62,6 +62,7 @@ impl Owner {
         }
         self.partition_epoch = self.partition_epoch.max(Some(state.partition_epoch));
         self.carry_out(actions);
+        self.answer_trims();
         self.publish();
         // Followers that wait may be answered differently now, or join.
         self.seats.wake_all();

@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, FetchPartitionResult};
-use trimaran_commit_log::{CleanedSegment, ProducerEnd, ReplaceError, Replaced};
+use trimaran_commit_log::{
+    CleanedSegment, DeletedSegments, ProducerEnd, ReplaceError, Replaced, Retained,
+};
 use trimaran_replication::follower::FetchPosition;
 use trimaran_replication::leader::{FetchAnswer, FollowerFetch, IsrAnswer};
 use trimaran_types::record_batch::RecordBatch;
@@ -35,6 +37,12 @@ pub(crate) enum Event {
     IsrAnswered(Box<IsrAnswered>),
     /// Time to make a restart cheap; the sender is dropped when that is done.
     Checkpoint(oneshot::Sender<()>),
+    /// A client deletes the records before an offset.
+    Trim(Box<TrimRequest>),
+    /// Time to let old records go; answers with what may be deleted now.
+    Retain(oneshot::Sender<Option<Retained>>),
+    /// The log start is on the disk up to here: the segments below may go.
+    DeleteSegments(Offset, oneshot::Sender<Option<DeletedSegments>>),
     /// The cleaner wants to know where producers stand, and the first unstable offset.
     CleaningState(oneshot::Sender<(Vec<ProducerEnd>, Option<Offset>)>),
     /// The cleaner has a segment to be swapped in.
@@ -66,6 +74,15 @@ pub(crate) struct AppendRequest {
     pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
     /// Held until the answer.
     pub(super) permits: [AppendPermit; 2],
+}
+
+/// A client's wish to delete the oldest records.
+#[derive(Debug)]
+pub(crate) struct TrimRequest {
+    /// The first record to keep.
+    pub(super) before: Offset,
+    pub(super) deadline: Instant,
+    pub(super) reply: oneshot::Sender<Result<Offset, ApiError>>,
 }
 
 /// A follower's fetch of this partition.

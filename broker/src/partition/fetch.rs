@@ -43,6 +43,7 @@ impl Owner {
             Role::Idle | Role::Follower(_) => FetchAnswer::Refused(KafkaError::NotLeaderOrFollower),
         };
         self.carry_out(actions);
+        self.answer_trims();
         let (high_watermark, log_start) = (self.known_high_watermark(), self.log.log_start());
         let _ = reply.send(FetchReply {
             answer,

@@ -81,7 +81,8 @@ impl Owner {
         }
         match self.log.begin_checkpoint() {
             Ok(Some(request)) => self.submit(request, Some(done)),
-            Ok(None) => {}
+            // Nothing was written since the last one.
+            Ok(None) => self.log.close_idle_file(),
             Err(error) => {
                 tracing::error!(partition = %self.name, %error, "cannot checkpoint the log");
             }

@@ -98,10 +98,7 @@ impl Owner {
             }
             Action::RaiseLogStart { to } => {
                 self.log.raise_log_start(to);
-                let log_start = self.log.log_start();
-                if let Some(follower) = self.follower() {
-                    follower.log_start_raised(log_start);
-                }
+                self.log_start_moved();
             }
             Action::AdvanceHighWatermark { .. } => {}
             Action::Pause { error } => {

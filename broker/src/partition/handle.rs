@@ -10,7 +10,9 @@ use trimaran_api::replica::{AppendResponse, PartitionOffsets, RequiredAcks};
 use trimaran_commit_log::{Flusher, Log, LogReader};
 use trimaran_replication::leader::Outcome;
 use trimaran_types::record_batch::RecordBatch;
-use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
+use trimaran_types::{
+    BrokerId, DirectoryId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition,
+};
 
 use super::event::{AppendRequest, Event};
 use super::keys::check_keys;
@@ -35,6 +37,7 @@ pub struct PartitionHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: TopicIdPartition,
+    directory_id: DirectoryId,
     topic: TopicPartition,
     name: Arc<str>,
     mailbox: mpsc::Sender<Event>,
@@ -53,6 +56,8 @@ pub struct PartitionStart {
     pub topic: TopicPartition,
     /// This broker.
     pub own: BrokerId,
+    /// The log directory that the log lies in.
+    pub directory_id: DirectoryId,
     /// The log, recovered.
     pub log: Log,
     /// The high watermark of the last run.
@@ -95,6 +100,7 @@ impl PartitionHandle {
         });
         let handle = Self(Arc::new(Inner {
             id: start.id,
+            directory_id: start.directory_id,
             topic: start.topic,
             name: Arc::clone(&name),
             mailbox,
@@ -122,6 +128,7 @@ impl PartitionHandle {
             checkpoint_due: None,
             unflushed_since: None,
             synced_replies: Vec::new(),
+            trims: Vec::new(),
             isr_changes: start.isr_changes,
             clock: start.clock,
         };
@@ -133,6 +140,12 @@ impl PartitionHandle {
     #[must_use]
     pub fn id(&self) -> TopicIdPartition {
         self.0.id
+    }
+
+    /// The log directory that it lies in.
+    #[must_use]
+    pub fn directory_id(&self) -> DirectoryId {
+        self.0.directory_id
     }
 
     /// The partition, for people.
@@ -280,7 +293,7 @@ impl PartitionHandle {
     }
 
     /// The epoch that this broker leads in.
-    fn leading(&self) -> Result<LeaderEpoch, ApiError> {
+    pub(super) fn leading(&self) -> Result<LeaderEpoch, ApiError> {
         let status = self.status();
         match (status.role, status.leader_epoch) {
             (PartitionRole::Leader, Some(epoch)) => Ok(epoch),

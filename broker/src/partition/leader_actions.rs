@@ -60,6 +60,7 @@ impl Owner {
             self.partition_epoch = self.partition_epoch.max(Some(leader.partition_epoch()));
         }
         self.carry_out(actions);
+        self.answer_trims();
         self.seats.unsettle();
     }
 }

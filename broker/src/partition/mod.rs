@@ -24,10 +24,12 @@ mod owner;
 mod read;
 mod refusal;
 mod replace_segments;
+mod retain;
 mod role;
 mod seats;
 mod status;
 mod topic_settings;
+mod trim;
 
 pub use assignment::{AssignedRole, Assignment};
 pub use budget::AppendBudget;

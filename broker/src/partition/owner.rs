@@ -23,6 +23,7 @@ use super::refusal::append_refused;
 use super::role::Role;
 use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
+use super::trim::Trimming;
 use super::{Clock, TopicSettings};
 use crate::isr_changes::IsrChanges;
 
@@ -63,6 +64,8 @@ pub(super) struct Owner {
     pub(super) unflushed_since: Option<MonotonicTime>,
     /// Fetchers that wait until everything below is synced.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
+    /// Deletions of records that wait for the in-sync replicas.
+    pub(super) trims: Vec<Trimming>,
     pub(super) isr_changes: IsrChanges,
     pub(super) clock: Clock,
 }
@@ -141,6 +144,9 @@ impl Owner {
                 Event::Assign(assignment) => self.assign(*assignment),
                 Event::IsrAnswered(answered) => self.isr_answered(*answered),
                 Event::Checkpoint(done) => self.checkpoint(done),
+                Event::Trim(request) => self.trim(*request),
+                Event::Retain(reply) => self.retain(reply),
+                Event::DeleteSegments(start, reply) => self.delete_segments(start, reply),
                 Event::CleaningState(reply) => self.tell_cleaning_state(reply),
                 Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
                 Event::DirFailed => self.fail("the log directory has failed"),
@@ -160,7 +166,10 @@ impl Owner {
             Role::Leader(leader) => leader.next_deadline(self.now()),
             _ => None,
         };
-        core.into_iter().chain(self.flush_deadline()).min()
+        core.into_iter()
+            .chain(self.flush_deadline())
+            .chain(self.trim_deadline())
+            .min()
     }
 
     fn tick(&mut self) {
@@ -170,6 +179,7 @@ impl Owner {
             leader.tick(now, &mut actions);
         }
         self.carry_out(actions);
+        self.answer_trims();
         self.flush_if_due();
     }
 
@@ -239,6 +249,8 @@ impl Owner {
         for (_, reply, _) in self.synced_replies.drain(..) {
             let _ = reply.send(FollowerNext::NOTHING);
         }
+        // Whether the next leader follows is found out by asking again.
+        self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
         match std::mem::replace(&mut self.role, Role::Idle) {
             Role::Leader(leader) => {

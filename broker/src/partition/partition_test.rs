@@ -303,6 +303,7 @@ async fn a_leader_without_records_of_its_own_epoch_knows_its_history() {
         fetch_offset: Offset(2),
         flushed_end: Offset(2),
         last_fetched_epoch: Some(LeaderEpoch(3)),
+        log_start: Offset(0),
     };
     let (reply, answer) = oneshot::channel();
     let request = FollowerRequest {

@@ -34,8 +34,8 @@ impl FetchWaiter {
 #[derive(Debug)]
 struct Seat {
     replica: BrokerId,
-    /// The high watermark that it was last told, and when.
-    told: Option<(Offset, Instant)>,
+    /// The high watermark and log start that it was last told, and when.
+    told: Option<((Offset, Offset), Instant)>,
     parked: Option<ParkedFetch>,
 }
 
@@ -122,13 +122,13 @@ impl Seats {
         parked.is_some_and(|parked| parked.fetch.fetch_offset == offset)
     }
 
-    /// Whether the follower may not know this high watermark; from now on it counts as told. An
-    /// answer can be lost on its way, so what was told long ago is told again.
-    pub(crate) fn tell(&self, replica: BrokerId, high_watermark: Offset) -> bool {
+    /// Whether the follower may not know this high watermark and log start; from now on they count
+    /// as told. An answer can be lost on its way, so what was told long ago is told again.
+    pub(crate) fn tell(&self, replica: BrokerId, bounds: (Offset, Offset)) -> bool {
         let now = Instant::now();
         let mut seats = self.lock();
         let Some(seat) = seats.iter_mut().find(|seat| seat.replica == replica) else {
-            let told = Some((high_watermark, now));
+            let told = Some((bounds, now));
             seats.push(Seat {
                 replica,
                 told,
@@ -137,10 +137,10 @@ impl Seats {
             return true;
         };
         let is_known = seat.told.is_some_and(|(told, when)| {
-            told == high_watermark && now.duration_since(when) < TELL_AGAIN_AFTER
+            told == bounds && now.duration_since(when) < TELL_AGAIN_AFTER
         });
         if !is_known {
-            seat.told = Some((high_watermark, now));
+            seat.told = Some((bounds, now));
         }
         !is_known
     }
@@ -159,6 +159,7 @@ mod tests {
             fetch_offset: Offset(fetch_offset),
             flushed_end: Offset(flushed_end),
             last_fetched_epoch: None,
+            log_start: Offset(0),
         }
     }
 
@@ -197,7 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_high_watermark_is_told_once_and_again_after_a_while() {
         let seats = Seats::default();
-        let tell = |at| seats.tell(BrokerId(2), Offset(at));
+        let tell = |at| seats.tell(BrokerId(2), (Offset(at), Offset(0)));
         assert_eq!(
             [tell(1), tell(1), tell(2), tell(2)],
             [true, false, true, false]
@@ -206,5 +207,7 @@ mod tests {
         assert_eq!([tell(2), tell(2)], [true, false]);
         seats.clear();
         assert!(tell(2));
+        let later_start = (Offset(2), Offset(1));
+        assert!(seats.tell(BrokerId(2), later_start), "a log start is news");
     }
 }

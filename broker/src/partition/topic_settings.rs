@@ -37,9 +37,15 @@ impl TopicSettings {
                 Some("LogAppendTime") => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
             },
-            compacted: image
-                .effective_config(topic, "cleanup.policy")
-                .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+            compacted: has_policy(image, topic, "compact").unwrap_or(defaults.compacted),
+            deletes: has_policy(image, topic, "delete").unwrap_or(defaults.deletes),
+            segment_jitter_ms: number(image, topic, "segment.jitter.ms")
+                .unwrap_or(defaults.segment_jitter_ms),
+            retention_ms: limit(image, topic, "retention.ms").unwrap_or(defaults.retention_ms),
+            retention_bytes: limit(image, topic, "retention.bytes")
+                .unwrap_or(defaults.retention_bytes),
+            file_delete_delay_ms: number(image, topic, "file.delete.delay.ms")
+                .unwrap_or(defaults.file_delete_delay_ms),
             compaction_lag_ms_max: number(image, topic, "max.compaction.lag.ms")
                 .unwrap_or(defaults.compaction_lag_ms_max),
             ..defaults
@@ -68,6 +74,17 @@ impl TopicSettings {
             Durability::Written
         }
     }
+}
+
+/// Whether the topic's `cleanup.policy` names this one; `None` where it is not set.
+fn has_policy(image: &MetadataImage, topic: &TopicName, wanted: &str) -> Option<bool> {
+    let policy = image.effective_config(topic, "cleanup.policy")?;
+    Some(policy.split(',').any(|part| part.trim() == wanted))
+}
+
+/// A bound whose -1 means that there is none.
+fn limit(image: &MetadataImage, topic: &TopicName, key: &str) -> Option<Option<u64>> {
+    number::<i64>(image, topic, key).map(|value| u64::try_from(value).ok())
 }
 
 fn number<T: std::str::FromStr>(image: &MetadataImage, topic: &TopicName, key: &str) -> Option<T> {

@@ -1,4 +1,4 @@
-//! The directory's checkpoints: flushed ends every second, high watermarks every 5 s, recovery
+//! The directories' checkpoints: flushed ends every second, high watermarks every 5 s, recovery
 //! points every minute.
 //!
 //! They make a restart cheap; nothing that was promised rests on them.
@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
+use trimaran_commit_log::LogDirError;
 use trimaran_types::{Offset, TopicPartition};
 
-use super::Replicas;
+use super::{DataDir, Replicas};
 use crate::partition::{Event, PartitionHandle, PartitionRole};
 
 /// How old the noted end of what was synced may be after a power cut (ADR 0011).
@@ -45,6 +46,10 @@ impl Replicas {
                         let _ = ended.await;
                     }
                 }
+                // All directories share one set.
+                if let Some(dir) = self.dirs.iter().next() {
+                    dir.dir.context().files.close_idle();
+                }
             }
             let replicas = Arc::clone(&self);
             let written = tokio::task::spawn_blocking(move || {
@@ -62,15 +67,20 @@ impl Replicas {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            if self.dir.context().latch.failure().is_some() || !self.dir.flushed_ends_are_dirty() {
+            let is_due = |dir: &DataDir| !dir.has_failed() && dir.dir.flushed_ends_are_dirty();
+            if !self.dirs.iter().any(is_due) {
                 continue;
             }
             let replicas = Arc::clone(&self);
-            let synced = tokio::task::spawn_blocking(move || replicas.dir.sync_flushed_ends());
-            match synced.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "cannot sync the flushed ends"),
-                Err(error) => tracing::error!(%error, "syncing the flushed ends broke off"),
+            let synced = tokio::task::spawn_blocking(move || {
+                for dir in replicas.dirs.iter().filter(|dir| is_due(dir)) {
+                    if let Err(error) = dir.dir.sync_flushed_ends() {
+                        tracing::error!(%error, "cannot sync the flushed ends");
+                    }
+                }
+            });
+            if let Err(error) = synced.await {
+                tracing::error!(%error, "syncing the flushed ends broke off");
             }
         }
     }
@@ -78,38 +88,36 @@ impl Replicas {
     /// Writes what has changed since the last time; blocks. A refusal is told and not tried again
     /// before the next round; a failed directory is somebody else's to report.
     pub(super) fn checkpoint_now(&self, with_recovery_points: bool) {
-        if self.dir.context().latch.failure().is_some() {
-            return;
-        }
-        if let Err(error) = self.write_high_watermarks() {
-            tracing::error!(%error, "cannot write the high watermarks");
-        }
-        if with_recovery_points && let Err(error) = self.dir.write_recovery_points() {
-            tracing::error!(%error, "cannot write the recovery points");
+        let handles = self.table.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
+            let own = handles.iter().filter(|it| it.directory_id() == dir.id());
+            if let Err(error) = dir.write_offsets(own) {
+                tracing::error!(%error, "cannot write the high watermarks");
+            }
+            if with_recovery_points && let Err(error) = dir.dir.write_recovery_points() {
+                tracing::error!(%error, "cannot write the recovery points");
+            }
         }
     }
+}
 
-    fn write_high_watermarks(&self) -> Result<(), trimaran_commit_log::LogDirError> {
-        let statuses = self.table.all();
-        let offsets = |of: fn(&PartitionHandle) -> Offset| -> BTreeMap<TopicPartition, Offset> {
-            statuses
-                .iter()
-                .map(|handle| (handle.topic().clone(), of(handle)))
-                .collect()
-        };
-        let now = offsets(|handle| handle.status().high_watermark);
+impl DataDir {
+    fn write_offsets<'a>(
+        &self,
+        handles: impl Iterator<Item = &'a PartitionHandle>,
+    ) -> Result<(), LogDirError> {
+        self.dir.write_log_starts()?;
+        let now: BTreeMap<TopicPartition, Offset> = handles
+            .map(|handle| (handle.topic().clone(), handle.status().high_watermark))
+            .collect();
         let mut known = self
             .checkpointed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if *known == now {
-            return Ok(());
+        if *known != now {
+            self.dir.write_high_watermarks(&now)?;
+            *known = now;
         }
-        let mut starts = offsets(|handle| handle.status().log_start);
-        starts.retain(|_, start| *start > Offset::ZERO);
-        self.dir.write_log_starts(&starts)?;
-        self.dir.write_high_watermarks(&now)?;
-        *known = now;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What clients ask of this broker's own replicas, by partition.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use trimaran_api::ApiError;
@@ -84,6 +85,34 @@ impl Replicas {
         let epoch = Some(offsets.leader_epoch);
         self.confirm_leading(&handle, partition, epoch).await?;
         Ok(offsets)
+    }
+
+    /// Deletes the oldest records of a partition that this broker leads; see
+    /// [`PartitionHandle::trim`]. The new log start is on this broker's disk when it is answered.
+    ///
+    /// # Errors
+    /// As there, and `KAFKA_STORAGE_ERROR` when the log start cannot be written.
+    pub async fn trim(
+        self: &Arc<Self>,
+        partition: TopicIdPartition,
+        before: Offset,
+        timeout: Duration,
+    ) -> Result<Offset, ApiError> {
+        let handle = self.hosted(partition)?;
+        let log_start = handle.trim(before, timeout).await?;
+        let replicas = Arc::clone(self);
+        let id = handle.directory_id();
+        let written = tokio::task::spawn_blocking(move || match replicas.dirs.get(id) {
+            Some(dir) => dir.dir.write_log_starts(),
+            None => Ok(()),
+        });
+        let cause = match written.await {
+            Ok(Ok(())) => return Ok(log_start),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("the log start is not on the disk: {cause}");
+        Err(ApiError::kafka(KafkaError::KafkaStorageError, message))
     }
 
     /// The replica of a partition, if this broker has it.

@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use trimaran_api::controller::DamageCause;
 use trimaran_types::{LeaderEpoch, TopicIdPartition};
 
-use super::Replicas;
 use super::damage::{Damage, Found};
-use crate::partition::{Closing, PartitionRole};
+use super::{DataDir, Replicas};
+use crate::partition::{Closing, PartitionHandle, PartitionRole};
 
 /// How soon an owner is found that gave up by itself.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -103,19 +103,30 @@ impl Replicas {
                 () = self.suspects.some.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            // Then the whole directory is reported, not each replica.
-            if self.dir.context().latch.failure().is_some() {
-                continue;
-            }
             for partition in self.suspects.take() {
                 self.condemn(partition, DamageCause::Corrupt).await;
             }
             for handle in self.table.all() {
-                if handle.status().role == PartitionRole::Failed {
+                // A failed directory is reported as a whole, not each replica in it.
+                if handle.status().role == PartitionRole::Failed
+                    && !self.is_in_failed_directory(&handle)
+                {
                     self.condemn(handle.id(), DamageCause::Failed).await;
                 }
             }
         }
+    }
+
+    /// Whether the controllers hear of the replica's failure with that of its directory. They do not
+    /// when it lies in another one than they know.
+    fn is_in_failed_directory(&self, handle: &PartitionHandle) -> bool {
+        let image = self.context.current_image();
+        let recorded = image
+            .partition(handle.id())
+            .and_then(|state| self.place_of(&image, handle.id(), state));
+        let place = handle.directory_id();
+        recorded.is_none_or(|recorded| recorded == place)
+            && self.dirs.get(place).is_some_and(DataDir::has_failed)
     }
 
     /// Waits until a replica was condemned. For the assignments alone.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use trimaran_api::controller::DamageCause;
-use trimaran_commit_log::{Aside, Log, LogDirError, OpenError, RecoveryReport};
-use trimaran_metadata::{MetadataImage, PartitionState};
-use trimaran_types::{Offset, TopicIdPartition, TopicPartition};
+use trimaran_commit_log::{Aside, Log, LogDir, LogDirError, OpenError, RecoveryReport};
+use trimaran_metadata::{MetadataImage, PartitionState, directory_for};
+use trimaran_types::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 
-use super::Replicas;
 use super::damage::Damage;
 use super::open_all::{damage_of, is_spare};
+use super::{DataDir, Replicas};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
 /// Why a replica is not in service.
@@ -46,6 +46,13 @@ pub enum CreateError {
     /// a change of the metadata.
     #[error("the log of {partition} is damaged and other replicas count on it")]
     Damaged {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The directory that it belongs in is not in service here; the metadata will say where else it
+    /// goes, or the directory comes back with the next start.
+    #[error("the log directory of {partition} is out of service")]
+    DirectoryOut {
         /// The partition.
         partition: TopicPartition,
     },
@@ -104,18 +111,29 @@ impl Replicas {
         {
             return Err(CreateError::Damaged { partition: topic });
         }
+        let directory_id = self.place_of(image, id, state);
+        if directory_id.is_none_or(|place| self.dirs.get(place).is_none_or(DataDir::has_failed)) {
+            return Err(CreateError::DirectoryOut { partition: topic });
+        }
         let is_spare = is_spare(state, own);
         let settings = TopicSettings::of(image, &topic.topic, state);
         let replicas = Arc::clone(self);
         let (name, is_damaged) = (topic.clone(), damage.is_some());
         let opened = tokio::task::spawn_blocking(move || {
+            let gone = || CreateError::DirectoryOut {
+                partition: name.clone(),
+            };
+            let place = directory_id.and_then(|place| replicas.dirs.get(place));
+            let place = place.ok_or_else(gone)?;
             if is_damaged {
-                replicas.quarantine(&name)?;
+                // It may lie in another directory than the one where it begins anew.
+                for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
+                    replicas.quarantine(dir, &name)?;
+                }
             }
-            replicas.make_room(&name, id)?;
-            replicas
-                .open_anew(&name, id, &settings, is_spare)
-                .map(|log| (log, settings))
+            make_room(&place.dir, &name, id)?;
+            let log = replicas.open_anew(place, &name, id, &settings, is_spare)?;
+            Ok((log, settings))
         });
         let opened = opened.await.map_err(|_| CreateError::BrokeOff {
             partition: topic.clone(),
@@ -132,29 +150,50 @@ impl Replicas {
         }
         let (log, settings) = opened?;
         drop(self.table.unmark_damaged(id));
-        Ok(self.start(topic, id, log, settings))
+        let place = directory_id.and_then(|place| self.dirs.get(place));
+        let dir = place.ok_or_else(|| CreateError::DirectoryOut {
+            partition: topic.clone(),
+        })?;
+        Ok(self.start(dir, topic, id, log, settings))
+    }
+
+    /// The directory that the replica belongs in, as the controllers see it, too.
+    pub(super) fn place_of(
+        &self,
+        image: &MetadataImage,
+        id: TopicIdPartition,
+        state: &PartitionState,
+    ) -> Option<DirectoryId> {
+        let own = self.context.broker_id;
+        let recorded = state.directory_of(own);
+        match image.brokers.get(own) {
+            Some(registration) => directory_for(&registration.directories, id, recorded),
+            None => directory_for(&self.dirs.ids(), id, recorded),
+        }
     }
 
     /// Opens a log that was not open in this run, and notes that it was begun. What is left of a
     /// damaged one is given up only if it `is_spare`: others have all that it had.
     fn open_anew(
         &self,
+        place: &DataDir,
         topic: &TopicPartition,
         id: TopicIdPartition,
         settings: &TopicSettings,
         is_spare: bool,
     ) -> Result<Log, CreateError> {
-        let opened = match self.open_log(topic, id, settings, Known::New) {
+        let dir = &place.dir;
+        let opened = match open_log(dir, topic, id, settings, Known::New) {
             Err(CreateError::Open { cause, .. }) if is_spare && damage_of(&cause).is_some() => {
                 tracing::warn!(partition = %topic, %cause, "a log is damaged");
-                self.quarantine(topic)?;
-                self.open_log(topic, id, settings, Known::New)
+                self.quarantine(place, topic)?;
+                open_log(dir, topic, id, settings, Known::New)
             }
             opened => opened,
         };
         let (log, _) = opened?;
         // Before the first record can be acknowledged: from now on its absence is a loss.
-        let noted = self.dir.note_logs(std::slice::from_ref(topic));
+        let noted = dir.note_logs(std::slice::from_ref(topic));
         noted.map_err(|cause| CreateError::Note {
             partition: topic.clone(),
             cause,
@@ -162,48 +201,10 @@ impl Replicas {
         Ok(log)
     }
 
-    /// Opens a log; blocks.
-    pub(super) fn open_log(
-        &self,
-        topic: &TopicPartition,
-        id: TopicIdPartition,
-        settings: &TopicSettings,
-        known: Known,
-    ) -> Result<(Log, RecoveryReport), CreateError> {
-        let failed = |cause| CreateError::Open {
-            partition: topic.clone(),
-            cause,
-        };
-        let dir = self.dir.partition_dir(topic);
-        let mut open_as = self.dir.open_as(topic, id.topic_id);
-        let is_lost = self.dir.is_lost(topic).map_err(|cause| CreateError::Note {
-            partition: topic.clone(),
-            cause,
-        })?;
-        if is_lost {
-            let recovery_point = open_as.recovery_point;
-            return Err(failed(OpenError::Missing {
-                dir,
-                recovery_point,
-            }));
-        }
-        match known {
-            Known::FromLastRun => {}
-            Known::New => {
-                open_as.log_start = None;
-                open_as.clean_shutdown = false;
-            }
-            Known::Doubtful => {
-                open_as.recovery_point = Offset::ZERO;
-                open_as.clean_shutdown = false;
-            }
-        }
-        Log::open(self.dir.context(), &dir, settings.log.clone(), open_as).map_err(failed)
-    }
-
     /// Starts the owner of an open log and makes the replica known.
     pub(super) fn start(
         &self,
+        dir: &DataDir,
         topic: TopicPartition,
         id: TopicIdPartition,
         log: Log,
@@ -213,12 +214,13 @@ impl Replicas {
         let handle = PartitionHandle::start(PartitionStart {
             id,
             own: self.context.broker_id,
-            high_watermark: self.dir.high_watermark(&topic).unwrap_or(Offset::ZERO),
+            directory_id: dir.id(),
+            high_watermark: dir.dir.high_watermark(&topic).unwrap_or(Offset::ZERO),
             topic,
             log,
             settings,
             lag_time_max_ms: u64::try_from(lag_time_max).unwrap_or(u64::MAX),
-            flusher: Arc::clone(&self.flusher),
+            flusher: Arc::clone(&dir.flusher),
             isr_changes: self.isr_changes.clone(),
             broker_budget: Arc::clone(&self.budget),
             // One partition may not use up what all of them share.
@@ -228,28 +230,70 @@ impl Replicas {
         self.table.insert(handle.clone());
         handle
     }
+}
 
-    /// Sets a directory aside that has the partition's name and is of another topic.
-    fn make_room(&self, topic: &TopicPartition, id: TopicIdPartition) -> Result<(), CreateError> {
-        let failed = |cause| CreateError::SetAside {
-            partition: topic.clone(),
-            cause,
-        };
-        let dir = self.dir.partition_dir(topic);
-        if self.dir.context().disk.list(&dir).is_err() {
-            return Ok(());
-        }
-        let found = self.dir.partitions().map_err(failed)?;
-        let other = found.iter().any(|log| {
-            let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
-            log.partition == *topic && is_other
-        });
-        if other {
-            tracing::warn!(partition = %topic, "a log in the way is set aside");
-            self.dir
-                .set_aside(std::slice::from_ref(topic), Aside::Stray)
-                .map_err(failed)?;
-        }
-        Ok(())
+/// Opens a log; blocks.
+pub(super) fn open_log(
+    dir: &LogDir,
+    topic: &TopicPartition,
+    id: TopicIdPartition,
+    settings: &TopicSettings,
+    known: Known,
+) -> Result<(Log, RecoveryReport), CreateError> {
+    let failed = |cause| CreateError::Open {
+        partition: topic.clone(),
+        cause,
+    };
+    let log_dir = dir.partition_dir(topic);
+    let mut open_as = dir.open_as(topic, id.topic_id);
+    let is_lost = dir.is_lost(topic).map_err(|cause| CreateError::Note {
+        partition: topic.clone(),
+        cause,
+    })?;
+    if is_lost {
+        let recovery_point = open_as.recovery_point;
+        return Err(failed(OpenError::Missing {
+            dir: log_dir,
+            recovery_point,
+        }));
     }
+    match known {
+        Known::FromLastRun => {}
+        Known::New => {
+            open_as.log_start = None;
+            open_as.clean_shutdown = false;
+        }
+        Known::Doubtful => {
+            open_as.recovery_point = Offset::ZERO;
+            open_as.clean_shutdown = false;
+        }
+    }
+    Log::open(dir.context(), &log_dir, settings.log.clone(), open_as).map_err(failed)
+}
+
+/// Sets a directory aside that has the partition's name and is of another topic.
+fn make_room(
+    dir: &LogDir,
+    topic: &TopicPartition,
+    id: TopicIdPartition,
+) -> Result<(), CreateError> {
+    let failed = |cause| CreateError::SetAside {
+        partition: topic.clone(),
+        cause,
+    };
+    let log_dir = dir.partition_dir(topic);
+    if dir.context().disk.list(&log_dir).is_err() {
+        return Ok(());
+    }
+    let found = dir.partitions().map_err(failed)?;
+    let other = found.iter().any(|log| {
+        let is_other = log.topic_id.is_some_and(|found| found != id.topic_id);
+        log.partition == *topic && is_other
+    });
+    if other {
+        tracing::warn!(partition = %topic, "a log in the way is set aside");
+        dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
+            .map_err(failed)?;
+    }
+    Ok(())
 }

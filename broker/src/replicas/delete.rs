@@ -1,9 +1,10 @@
 //! Replicas whose end is committed: the topic was deleted, or the replica moved elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trimaran_commit_log::Aside;
-use trimaran_types::{TopicIdPartition, TopicPartition};
+use trimaran_types::{DirectoryId, TopicIdPartition, TopicPartition};
 
 use super::Replicas;
 use crate::partition::{Closing, PartitionHandle};
@@ -16,16 +17,17 @@ impl Replicas {
             .iter()
             .filter_map(|partition| self.table.remove(*partition))
             .collect();
-        let topics: Vec<TopicPartition> = handles
-            .iter()
-            .map(|handle| handle.topic().clone())
-            .collect();
+        let mut ended: BTreeMap<DirectoryId, Vec<TopicPartition>> = BTreeMap::new();
+        for handle in &handles {
+            let topics = ended.entry(handle.directory_id()).or_default();
+            topics.push(handle.topic().clone());
+        }
         // What a person may still want to look at is kept, but nobody counts on it any more.
         let damaged: Vec<TopicPartition> = partitions
             .iter()
             .filter_map(|partition| self.table.unmark_damaged(*partition))
             .collect();
-        if topics.is_empty() && damaged.is_empty() {
+        if ended.is_empty() && damaged.is_empty() {
             return;
         }
         for handle in handles {
@@ -35,9 +37,18 @@ impl Replicas {
         }
         let replicas = Arc::clone(self);
         let renamed = tokio::task::spawn_blocking(move || {
-            tracing::info!(partitions = topics.len(), "deleting replicas");
-            replicas.dir.set_aside(&topics, Aside::Delete)?;
-            replicas.dir.set_aside(&damaged, Aside::Stray).map(drop)
+            let mut result = Ok(());
+            for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
+                let topics = ended.remove(&dir.id()).unwrap_or_default();
+                tracing::info!(partitions = topics.len(), "deleting replicas");
+                // Where a damaged one lies is not remembered; where it is not, nothing happens.
+                let aside = dir
+                    .dir
+                    .set_aside(&topics, Aside::Delete)
+                    .and_then(|_| dir.dir.set_aside(&damaged, Aside::Stray));
+                result = result.and(aside.map(drop));
+            }
+            result
         });
         match renamed.await {
             Ok(Ok(())) => self.remove_deleted(),
@@ -49,10 +60,14 @@ impl Replicas {
     /// Removes what was renamed as deleted, by this run or the last one, in the background.
     pub fn remove_deleted(self: &Arc<Self>) {
         let replicas = Arc::clone(self);
-        tokio::task::spawn_blocking(move || match replicas.dir.remove_deleted() {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "deleted replicas are gone"),
-            Err(error) => tracing::warn!(%error, "deleted replicas still take room"),
+        tokio::task::spawn_blocking(move || {
+            for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
+                match dir.dir.remove_deleted() {
+                    Ok(0) => {}
+                    Ok(removed) => tracing::info!(removed, "deleted replicas are gone"),
+                    Err(error) => tracing::warn!(%error, "deleted replicas still take room"),
+                }
+            }
         });
     }
 }

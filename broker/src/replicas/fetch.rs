@@ -102,7 +102,7 @@ impl Replicas {
         results
     }
 
-    /// Adds the partitions that have nothing but a new high watermark, and notes what was told.
+    /// Adds the partitions that have nothing but a new high watermark or log start, and notes what was told.
     fn with_high_watermarks(
         &self,
         request: &ReplicaFetchRequest,
@@ -115,9 +115,10 @@ impl Replicas {
             |result: &&FetchPartitionResult| result.error.is_none() && result.diverging.is_none();
         for result in partitions.iter().filter(agrees) {
             if let Some(handle) = self.table.get(result.partition) {
-                handle
-                    .seats()
-                    .tell(request.replica_id, result.high_watermark);
+                handle.seats().tell(
+                    request.replica_id,
+                    (result.high_watermark, result.log_start),
+                );
             }
         }
         for wanted in &request.partitions {
@@ -134,9 +135,10 @@ impl Replicas {
                 && handle
                     .seats()
                     .is_parked(request.replica_id, wanted.fetch_offset)
-                && handle
-                    .seats()
-                    .tell(request.replica_id, status.high_watermark)
+                && handle.seats().tell(
+                    request.replica_id,
+                    (status.high_watermark, status.log_start),
+                )
             {
                 partitions.push(FetchPartitionResult {
                     partition: wanted.partition,
@@ -160,6 +162,7 @@ fn follower_fetch(request: &ReplicaFetchRequest, wanted: &FetchPartition) -> Fol
         fetch_offset: wanted.fetch_offset,
         flushed_end: wanted.flushed_end,
         last_fetched_epoch: wanted.last_fetched_epoch,
+        log_start: wanted.log_start,
     }
 }
 

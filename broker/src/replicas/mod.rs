@@ -15,6 +15,7 @@ mod confirm;
 mod counts;
 mod create;
 mod damage;
+mod data_dirs;
 mod delete;
 mod failure;
 mod fetch;
@@ -27,13 +28,11 @@ mod resign;
 mod shutdown;
 mod table;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
-use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
-use trimaran_types::{Offset, TopicPartition};
+use trimaran_types::DirectoryId;
 
 use crate::context::BrokerContext;
 use crate::isr_changes::IsrChanges;
@@ -41,6 +40,7 @@ use crate::partition::{AppendBudget, Clock};
 use crate::session::DamageReport;
 
 pub use create::CreateError;
+pub use data_dirs::{DataDir, DataDirStatus, DataDirs};
 pub use open_all::OpenAllError;
 pub use progress::{OpenProgress, OpenReport};
 pub use table::ReplicaTable;
@@ -49,50 +49,45 @@ pub use table::ReplicaTable;
 #[derive(Debug)]
 pub struct Replicas {
     pub(super) context: BrokerContext,
-    pub(super) dir: LogDir,
-    pub(super) flusher: Arc<Flusher>,
+    pub(super) dirs: DataDirs,
     pub(super) table: Arc<ReplicaTable>,
     pub(super) isr_changes: IsrChanges,
     pub(super) budget: Arc<AppendBudget>,
     pub(super) clock: Clock,
     /// One token for each append that is not answered yet; closed when this broker resigns.
     pub(super) appends: TaskTracker,
-    dir_failed: watch::Sender<bool>,
+    failed_dirs: watch::Sender<Vec<DirectoryId>>,
     progress: watch::Sender<OpenProgress>,
+    /// Logs of one directory that are opened at once.
+    opened_at_once: usize,
     suspects: condemn::Suspects,
     damage_found: Notify,
     reports: watch::Sender<Arc<DamageReport>>,
     counts: counts::Counts,
-    /// What the high watermark checkpoint holds.
-    checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
 }
 
 impl Replicas {
-    /// Over the locked directory `dir`; no replica is open yet.
-    ///
-    /// # Errors
-    /// The flusher's threads cannot be started.
-    pub fn new(context: BrokerContext, dir: LogDir) -> std::io::Result<Arc<Self>> {
-        let latch = Arc::clone(&dir.context().latch);
-        let flusher = Flusher::start(latch, FLUSH_THREADS_DEFAULT, FLUSH_REQUESTS_MAX_DEFAULT)?;
+    /// Over the directories `dirs`; no replica is open yet. Of each directory, `opened_at_once` logs
+    /// will be opened at the same time.
+    #[must_use]
+    pub fn new(context: BrokerContext, dirs: DataDirs, opened_at_once: usize) -> Arc<Self> {
         let budget = AppendBudget::new(context.replication.append_bytes_max);
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             context,
-            dir,
-            flusher: Arc::new(flusher),
+            dirs,
             table: Arc::new(ReplicaTable::default()),
             isr_changes: IsrChanges::new(),
             budget,
             clock: Clock::start(),
             appends: TaskTracker::new(),
-            dir_failed: watch::Sender::new(false),
+            failed_dirs: watch::Sender::new(Vec::new()),
             progress: watch::Sender::new(OpenProgress::default()),
+            opened_at_once: opened_at_once.max(1),
             suspects: condemn::Suspects::default(),
             damage_found: Notify::new(),
             reports: watch::Sender::new(Arc::default()),
             counts: counts::Counts::default(),
-            checkpointed: Mutex::new(BTreeMap::new()),
-        }))
+        })
     }
 
     /// The open replicas.
@@ -101,10 +96,10 @@ impl Replicas {
         &self.table
     }
 
-    /// The data directory.
+    /// The log directories.
     #[must_use]
-    pub const fn dir(&self) -> &LogDir {
-        &self.dir
+    pub const fn dirs(&self) -> &DataDirs {
+        &self.dirs
     }
 
     /// Where the leaders' ISR changes gather.
@@ -125,10 +120,34 @@ impl Replicas {
         self.progress.subscribe()
     }
 
-    /// Turns true, for good, when the log directory has failed: heartbeats report it.
+    /// The log directories that have failed, for good: heartbeats report them.
     #[must_use]
-    pub fn dir_failed(&self) -> watch::Receiver<bool> {
-        self.dir_failed.subscribe()
+    pub fn failed_dirs(&self) -> watch::Receiver<Vec<DirectoryId>> {
+        self.failed_dirs.subscribe()
+    }
+
+    /// Every log directory, for people.
+    #[must_use]
+    pub fn dir_statuses(&self) -> Vec<DataDirStatus> {
+        let handles = self.table.all();
+        let count = |id| handles.iter().filter(|it| it.directory_id() == id).count();
+        let taken = self.dirs.iter().map(|dir| DataDirStatus {
+            path: dir.dir.data_dir().to_owned(),
+            id: Some(dir.id()),
+            failure: dir.dir.context().latch.failure().map(ToString::to_string),
+            replicas: count(dir.id()),
+        });
+        let unusable = self
+            .dirs
+            .unusable()
+            .iter()
+            .map(|(path, cause)| DataDirStatus {
+                path: path.clone(),
+                id: None,
+                failure: Some(cause.clone()),
+                replicas: 0,
+            });
+        taken.chain(unusable).collect()
     }
 
     /// Bytes of appends that wait for their acknowledgement.

@@ -2,34 +2,44 @@
 
 use std::sync::atomic::Ordering;
 
-use trimaran_commit_log::Aside;
+use trimaran_commit_log::{Aside, LogDirError};
 use trimaran_types::TopicPartition;
 
-use super::{CreateError, Replicas};
+use super::{CreateError, DataDir, Replicas};
 
 /// Damaged logs that are kept, in one directory. Beyond, a damaged replica waits for a person: a
 /// disk with so many is not to be trusted with more, and old copies take up its room.
 pub(super) const DAMAGED_LOGS_MAX: usize = 100;
 
 impl Replicas {
+    /// How many damaged logs are kept, in all directories that work.
+    pub(super) fn damaged_logs(&self) -> Result<usize, LogDirError> {
+        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
+        working.map(|dir| dir.dir.damaged_logs()).sum()
+    }
+
     /// Sets a damaged log aside, durably, so that an empty one may take its place. Of one that is
     /// gone, only what the directory knew is forgotten. Blocks.
     ///
     /// # Errors
     /// As many are kept as may be; or the directory refused.
-    pub(super) fn quarantine(&self, topic: &TopicPartition) -> Result<(), CreateError> {
+    pub(super) fn quarantine(
+        &self,
+        place: &DataDir,
+        topic: &TopicPartition,
+    ) -> Result<(), CreateError> {
         let failed = |cause| CreateError::SetAside {
             partition: topic.clone(),
             cause,
         };
-        let kept = self.dir.damaged_logs().map_err(failed)?;
-        let dir = self.dir.partition_dir(topic);
-        let is_there = self.dir.context().disk.list(&dir).is_ok();
+        let kept = self.damaged_logs().map_err(failed)?;
+        let dir = place.dir.partition_dir(topic);
+        let is_there = place.dir.context().disk.list(&dir).is_ok();
         if is_there && kept >= DAMAGED_LOGS_MAX {
             let partition = topic.clone();
             return Err(CreateError::TooManyDamaged { partition, kept });
         }
-        let moved = self
+        let moved = place
             .dir
             .set_aside(std::slice::from_ref(topic), Aside::Damaged)
             .map_err(failed)?;

@@ -2,9 +2,11 @@
 //! are played by the test.
 
 mod damage_test;
+mod dirs;
 mod pair;
 mod quorum;
 mod served;
+mod trim;
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ impl Replicas {
     /// Makes the report anew against what the metadata shows. Nothing of a failed directory: that is
     /// reported as a whole.
     pub fn update_report(&self, image: &MetadataImage) {
-        let report = if self.dir.context().latch.failure().is_some() {
+        let report = if self.dirs.have_all_failed() {
             DamageReport::default()
         } else {
             self.report(image)

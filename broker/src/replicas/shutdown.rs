@@ -1,8 +1,10 @@
-//! The end: logs are closed, checkpoints written, and the directory marked last of all.
+//! The end: logs are closed, checkpoints written, and the directories marked last of all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use trimaran_types::DirectoryId;
 
 use super::Replicas;
 use crate::partition::Closing;
@@ -11,40 +13,37 @@ use crate::partition::Closing;
 const CLOSED_AT_ONCE: usize = 16;
 
 impl Replicas {
-    /// Closes every replica and, when all of them are durable, marks the directory as cleanly shut
-    /// down. Fetchers and assignments must have been stopped. Tells whether it was marked.
+    /// Closes every replica and marks the directories as cleanly shut down whose logs are all
+    /// durable. Fetchers and assignments must have been stopped. Tells whether all were marked.
     pub async fn shutdown(self: &Arc<Self>) -> bool {
-        let handles = self.table.all();
-        let total = handles.len();
-        let closed = futures_util::stream::iter(handles)
+        let unclosed: BTreeSet<DirectoryId> = futures_util::stream::iter(self.table.all())
             .map(|handle| async move {
-                let result = handle.close(Closing::Clean).await;
-                result.map_err(|cause| {
-                    tracing::error!(partition = %handle.topic(), cause, "a log was not closed");
-                })
+                let cause = handle.close(Closing::Clean).await.err()?;
+                tracing::error!(partition = %handle.topic(), cause, "a log was not closed");
+                Some(handle.directory_id())
             })
             .buffer_unordered(CLOSED_AT_ONCE)
-            .filter(|result| std::future::ready(result.is_ok()))
-            .count()
+            .filter_map(std::future::ready)
+            .collect()
             .await;
         let replicas = Arc::clone(self);
         let marking = tokio::task::spawn_blocking(move || {
             replicas.checkpoint_now(true);
-            if closed < total || replicas.table.has_damaged() {
-                tracing::warn!(
-                    closed,
-                    total,
-                    "the directory is not marked as cleanly shut down"
-                );
-                return false;
+            // A damaged log is in one of them; which one is not remembered.
+            let is_sound = !replicas.table.has_damaged();
+            let epoch = replicas.context.current_broker_epoch();
+            let mut all_marked = true;
+            for dir in replicas.dirs.iter() {
+                let path = dir.dir.data_dir().display();
+                if !is_sound || unclosed.contains(&dir.id()) {
+                    tracing::warn!(%path, "a directory is not marked as cleanly shut down");
+                    all_marked = false;
+                } else if let Err(error) = dir.dir.mark_clean_shutdown(epoch) {
+                    tracing::error!(%path, %error, "a directory is not marked as cleanly shut down");
+                    all_marked = false;
+                }
             }
-            let marked = replicas
-                .dir
-                .mark_clean_shutdown(replicas.context.current_broker_epoch());
-            if let Err(error) = &marked {
-                tracing::error!(%error, "the directory is not marked as cleanly shut down");
-            }
-            marked.is_ok()
+            all_marked
         });
         marking.await.unwrap_or(false)
     }

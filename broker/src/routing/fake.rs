@@ -1,7 +1,7 @@
 //! What unit tests route to: partitions in memory, and images made by hand.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -249,6 +249,15 @@ impl LocalPartitions for FakePartitions {
             leader_epoch: LeaderEpoch(0),
         };
         std::future::ready(Ok(offsets)).boxed()
+    }
+
+    fn trim(
+        self: Arc<Self>,
+        _partition: TopicIdPartition,
+        before: Offset,
+        _timeout: Duration,
+    ) -> BoxFuture<'static, Result<Offset, ApiError>> {
+        std::future::ready(Ok(before)).boxed()
     }
 
     fn fetch(

@@ -1,5 +1,6 @@
 //! [`LocalPartitions`]: the work as the leader does it, on this broker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -8,8 +9,8 @@ use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
     RequiredAcks,
 };
-use trimaran_types::TopicIdPartition;
 use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{Offset, TopicIdPartition};
 
 use super::Records;
 
@@ -38,6 +39,15 @@ pub trait LocalPartitions: Send + Sync + std::fmt::Debug + 'static {
         &self,
         partition: TopicIdPartition,
     ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>>;
+
+    /// Deletes the records before an offset; answers when no in-sync replica keeps them, at most
+    /// after `timeout`, with the first offset that is left.
+    fn trim(
+        self: Arc<Self>,
+        partition: TopicIdPartition,
+        before: Offset,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Offset, ApiError>>;
 
     /// Answers a follower.
     fn fetch(

@@ -1,5 +1,6 @@
 //! The replicas of this broker, as [`LocalPartitions`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -8,8 +9,8 @@ use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
     RequiredAcks,
 };
-use trimaran_types::TopicIdPartition;
 use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{Offset, TopicIdPartition};
 
 use super::{LocalPartitions, Records};
 use crate::replicas::Replicas;
@@ -47,6 +48,15 @@ impl LocalPartitions for Replicas {
         partition: TopicIdPartition,
     ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         Self::offsets(self, partition).boxed()
+    }
+
+    fn trim(
+        self: Arc<Self>,
+        partition: TopicIdPartition,
+        before: Offset,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Offset, ApiError>> {
+        async move { Self::trim(&self, partition, before, timeout).await }.boxed()
     }
 
     fn fetch(

@@ -9,7 +9,7 @@ use trimaran_api::client::{CallError, call, call_bytes, read_body};
 use trimaran_api::replica::append_stream::STREAMED_BYTES_MAX;
 use trimaran_api::replica::{
     AppendQuery, AppendResponse, HIGH_WATERMARK, LEADER_EPOCH, LOG_START, PartitionOffsets,
-    ReadQuery, RequiredAcks,
+    ReadQuery, RequiredAcks, TrimQuery, TrimResponse,
 };
 use trimaran_api::{headers, paths};
 use trimaran_types::record_batch::RecordBatch;
@@ -117,6 +117,24 @@ impl Remote {
             log_start,
             leader_epoch,
         })
+    }
+
+    pub(super) async fn trim(
+        &self,
+        callee: &Callee,
+        before: Offset,
+        timeout: Duration,
+    ) -> Result<TrimResponse, CallError> {
+        let query = TrimQuery {
+            before,
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        let request = self
+            .http
+            .post(callee.url(paths::PARTITION_TRIM))
+            .query(&query)
+            .timeout(timeout.saturating_add(NETWORK_SLACK));
+        call(self.marked(request, callee), &callee.address).await
     }
 
     pub(super) async fn offsets(

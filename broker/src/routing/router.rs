@@ -11,7 +11,7 @@ use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, Require
 use trimaran_api::rest::WriteOutcome;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::record_batch::RecordBatch;
-use trimaran_types::{BrokerId, KafkaError, TopicIdPartition};
+use trimaran_types::{BrokerId, KafkaError, Offset, TopicIdPartition};
 
 use super::remote::Callee;
 use super::retry::{Failure, is_about_leadership, leadership, until_deadline};
@@ -136,6 +136,35 @@ impl PartitionRouter {
                     let asked = self.remote.offsets(&callee, timeout);
                     let asked = self.unless_replaced(&callee, asked).await;
                     asked.map_err(failed_question)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Has the leader delete the records before an offset; answers with the first offset that is
+    /// left. Doing it twice does no more than doing it once, so it is tried again until `deadline`.
+    ///
+    /// # Errors
+    /// The leader's refusal, or that none could be reached.
+    pub async fn trim(
+        &self,
+        partition: TopicIdPartition,
+        before: Offset,
+        deadline: Instant,
+    ) -> Result<Offset, ApiError> {
+        until_deadline(&self.image, self.me, partition, deadline, |place| async {
+            let timeout = deadline.saturating_duration_since(Instant::now());
+            match callee(place, partition) {
+                None => {
+                    let trimmed = Arc::clone(&self.local).trim(partition, before, timeout);
+                    trimmed.await.map_err(refused_question)
+                }
+                Some(callee) => {
+                    let asked = self.remote.trim(&callee, before, timeout);
+                    let asked = self.unless_replaced(&callee, asked).await;
+                    let trimmed = asked.map_err(failed_question)?;
+                    Ok(trimmed.log_start)
                 }
             }
         })

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod describe;
 mod list;
+mod trim;
 
 use clap::Subcommand;
 use trimaran_types::TopicName;
@@ -11,6 +12,7 @@ use trimaran_types::TopicName;
 pub(crate) use create::CreateArguments;
 pub(crate) use delete::delete;
 pub(crate) use describe::{describe, describe_created, text as description};
+pub(crate) use trim::TrimArguments;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -35,6 +37,8 @@ pub(crate) enum TopicCommand {
         /// The topic.
         topic: TopicName,
     },
+    /// Delete the oldest records of a partition, for good, on every replica.
+    Trim(TrimArguments),
 }
 
 impl TopicCommand {
@@ -61,6 +65,7 @@ impl TopicCommand {
                     format!("topic '{topic}' is deleted")
                 })
             }
+            Self::Trim(arguments) => printer.result(&arguments.trim(connection).await?, trim::text),
         }
     }
 }

@@ -5,10 +5,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, FlockOperation};
 use rustix::io::Errno;
+use trimaran_types::Timestamp;
 
 use super::{Disk, DiskEntry, DiskFile, OpenHow};
 
@@ -126,6 +128,14 @@ impl DiskFile for RealFile {
 
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn written_at(&self) -> io::Result<Option<Timestamp>> {
+        let since = self.0.metadata()?.modified()?.duration_since(UNIX_EPOCH);
+        let ms = since
+            .ok()
+            .and_then(|since| i64::try_from(since.as_millis()).ok());
+        Ok(ms.map(Timestamp))
     }
 
     fn forget_cached(&self) {

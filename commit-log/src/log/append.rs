@@ -10,6 +10,7 @@ use trimaran_types::record_batch::{
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::Log;
+use super::TruncateError;
 use super::replay::read_producer_batch;
 use super::run::{Run, RunPlanner};
 use crate::damage::Damage;
@@ -217,7 +218,8 @@ impl Log {
     }
 
     /// Appends what was read from a leader: whole batches with their offsets and epochs, which the
-    /// log learns from them.
+    /// log learns from them. In an empty log, the first batch may hold the log's start: its earlier
+    /// records are there then, and not readable.
     ///
     /// # Errors
     /// See [`AppendError`]; nothing was appended.
@@ -230,6 +232,41 @@ impl Log {
         if bytes.is_empty() {
             return Ok(self.appended(self.log_end, Vec::new(), 0));
         }
+        let log_start = self.log_start;
+        let Some(batch_start) = self.start_inside_of(&bytes) else {
+            return self.append_in_order(bytes, now);
+        };
+        self.begin_at(batch_start)?;
+        let appended = self.append_in_order(bytes, now);
+        match &appended {
+            Ok(_) => self.raise_log_start(log_start),
+            Err(_) => self.begin_at(log_start)?,
+        }
+        appended
+    }
+
+    /// Where the first batch begins, if the leader's log start lies inside of it (KIP-107) and this
+    /// log, which is empty, begins there.
+    fn start_inside_of(&self, bytes: &Bytes) -> Option<Offset> {
+        let header = BatchHeader::parse(bytes).ok()?;
+        let is_empty = self.log_start == self.log_end && self.active.bytes == 0;
+        (is_empty && header.base_offset < self.log_end && self.log_end < header.next_offset())
+            .then_some(header.base_offset)
+    }
+
+    fn begin_at(&mut self, offset: Offset) -> Result<(), AppendError> {
+        self.truncate_fully_and_start_at(offset)
+            .map_err(|error| match error {
+                TruncateError::DirFailed(failed) => failed.into(),
+                TruncateError::Read(_) | TruncateError::Io { .. } => AppendError::NoRoom {
+                    dir: self.dir().to_owned(),
+                    bytes: 0,
+                    cause: error.to_string(),
+                },
+            })
+    }
+
+    fn append_in_order(&mut self, bytes: Bytes, now: Timestamp) -> Result<Appended, AppendError> {
         // An epoch that has no record is the claim of a leader that wrote nothing; the leader that
         // is followed now may send records of earlier epochs.
         self.epochs.truncate_from(self.log_end);

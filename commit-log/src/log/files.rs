@@ -54,6 +54,16 @@ impl Log {
         Ok(file)
     }
 
+    /// Closes the file that is appended to, if everything that was written through it has been
+    /// synced through it; the next append opens it again. For logs that nobody writes: a broker may
+    /// have ten thousand of them. What is not synced keeps its descriptor, since only that one tells
+    /// of a failed write.
+    pub fn close_idle_file(&mut self) {
+        if self.flush.is_all_synced(self.log_end) {
+            self.active.file = None;
+        }
+    }
+
     /// The active segment as readers see it.
     pub(super) const fn active_view(&self) -> SegmentView {
         SegmentView {

@@ -107,6 +107,16 @@ impl FlushState {
         self.sealed.retain(|sealed| sealed.end <= end);
     }
 
+    /// Whether no file has anything to sync.
+    pub(super) fn is_all_synced(&self, log_end: Offset) -> bool {
+        self.flushed_end >= log_end && self.names == self.names_synced && self.sealed.is_empty()
+    }
+
+    /// Segments that end at or below `end` are gone; their files need no sync any more.
+    pub(super) fn deleted_up_to(&mut self, end: Offset) {
+        self.sealed.retain(|sealed| sealed.end > end);
+    }
+
     /// The log was emptied and starts at `start`, durably.
     pub(super) fn restarted(&mut self, start: Offset) {
         self.truncated(Offset(i64::MIN));

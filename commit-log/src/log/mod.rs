@@ -6,6 +6,7 @@
 
 mod append;
 mod checkpoint;
+mod delete_segments;
 mod files;
 mod finish_swap;
 mod flush;
@@ -16,6 +17,7 @@ mod recover;
 mod replace_segments;
 mod replay;
 mod restore_producers;
+mod retain;
 mod roll;
 mod run;
 mod truncate;
@@ -27,10 +29,12 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 
 pub use append::{AppendError, Appended, AppendedBatch};
 pub use checkpoint::CloseError;
+pub use delete_segments::DeleteError;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
 pub use replace_segments::{ReplaceError, Replaced};
+pub use retain::Retained;
 pub(crate) use run::is_exhausted;
 pub use truncate::TruncateError;
 
@@ -44,6 +48,7 @@ use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
 use crate::shared::Shared;
 use flush::FlushState;
+use retain::KnownAge;
 
 /// The segment that is being written, as the owner sees it.
 #[derive(Debug)]
@@ -55,6 +60,8 @@ struct Active {
     bytes: u64,
     /// When it was first appended to, by the owner's clock; `None` when empty or not known yet.
     first_append: Option<Timestamp>,
+    /// When it was last appended to, by the owner's clock; `None` when this process has not.
+    last_append: Option<Timestamp>,
     indexer: Indexer,
 }
 
@@ -72,6 +79,7 @@ pub struct Log {
     log_start: Offset,
     log_end: Offset,
     flush: FlushState,
+    oldest_age: Option<KnownAge>,
     producers: ProducerStates,
     snapshots: SnapshotFiles,
 }
@@ -169,10 +177,24 @@ impl Log {
     }
 
     /// Raises the log's start, never past its end; lower offsets can no longer be read. Their
-    /// files stay. The caller makes it durable with the log-start checkpoint.
+    /// files stay until [`Log::delete_segments`]. The caller makes it durable with the log-start
+    /// checkpoint, which has taken note of it.
     pub fn raise_log_start(&mut self, to: Offset) {
-        self.log_start = self.log_start.max(to.min(self.log_end));
-        self.shared.write().log_start = self.log_start;
+        let to = to.min(self.log_end);
+        if to <= self.log_start {
+            return;
+        }
+        self.log_start = to;
+        self.epochs.raise_start(to);
+        self.shared.write().log_start = to;
+        self.note_log_start();
+    }
+
+    /// Puts the log start where the directory's next checkpoint finds it.
+    fn note_log_start(&self) {
+        if let Some(partition) = &self.topic_partition {
+            self.context().log_starts.set(partition, self.log_start);
+        }
     }
 
     fn context(&self) -> &LogContext {

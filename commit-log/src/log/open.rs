@@ -222,7 +222,22 @@ impl Log {
             restored,
             noted,
         };
-        Ok(assemble(context, dir, config, &start, found))
+        let (log, report) = assemble(context, dir, config, &start, found);
+        log.settle_log_start().map_err(at(dir))?;
+        Ok((log, report))
+    }
+
+    /// Makes sure that no checkpoint says that the log starts later than it does: what lies between
+    /// would be taken for deleted after the next restart.
+    fn settle_log_start(&self) -> io::Result<()> {
+        if let Some(partition) = &self.topic_partition {
+            let log_starts = &self.context().log_starts;
+            log_starts.lower(partition, self.log_start)?;
+            if self.log_start > Offset::ZERO {
+                self.note_log_start();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -458,11 +473,13 @@ fn assemble(
         state,
     ));
     context.tails.register(Arc::downgrade(&shared));
+    let mut epochs = recovered.epochs;
+    epochs.raise_start(log_start);
     let log = Log {
         shared,
         topic_partition: partition_of(dir),
         config,
-        epochs: recovered.epochs,
+        epochs,
         epochs_on_disk: Some(epochs_on_disk.entries().to_vec()),
         active: Active {
             id: last.id,
@@ -470,11 +487,13 @@ fn assemble(
             file: None,
             bytes: last.bytes,
             first_append: None,
+            last_append: None,
             indexer: recovered.indexer,
         },
         log_start,
         log_end,
         flush: FlushState::new(log_end, start.recovery_point, noted),
+        oldest_age: None,
         producers: restored.states,
         snapshots: restored.snapshots,
     };

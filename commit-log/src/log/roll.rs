@@ -3,6 +3,7 @@
 //! Indexes are derived: an error in writing them fails no append. A finished segment has either
 //! whole index files or none, and without them readers walk its batches.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::sync::Arc;
 
@@ -32,6 +33,27 @@ impl Log {
             self.active.first_append = first.or(Some(now));
         }
         self.active.first_append
+    }
+
+    /// How old the active segment may become: `segment.ms`, earlier by an amount of its own, which
+    /// its place decides, so that the same segment always gets the same.
+    pub(super) fn segment_ms(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.dir().file_name(), self.active.base).hash(&mut hasher);
+        let jitter_ms = match self.config.segment_jitter_ms {
+            0 => 0,
+            jitter_ms => hasher.finish() % jitter_ms,
+        };
+        self.config.segment_age_ms_max().saturating_sub(jitter_ms)
+    }
+
+    /// Finishes the active segment and begins an empty one at the log's end.
+    pub(super) fn roll_empty(&mut self) -> io::Result<()> {
+        let end = self.log_end;
+        let path = self.shared.path(SegmentFile::Log, end);
+        self.context().disk.open(&path, OpenHow::Empty)?;
+        self.roll_to(end);
+        Ok(())
     }
 
     /// Writes waiting index entries when there are many.

@@ -55,8 +55,7 @@ impl RunPlanner {
             bytes: log.active.bytes,
             segment_bytes: log.config.segment_bytes,
             entries_left,
-            is_old: u64::try_from(age_ms)
-                .is_ok_and(|age_ms| age_ms > log.config.segment_age_ms_max()),
+            is_old: u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > log.segment_ms()),
             entries_max: index_bytes / TimeEntry::BYTES,
         }
     }
@@ -233,6 +232,7 @@ impl Log {
             .filter_map(|batch| self.producers.apply(batch, Some(now)))
             .collect();
         self.active.first_append = self.active.first_append.or(Some(now));
+        self.active.last_append = Some(now);
         self.shared.touch();
         let mut state = self.shared.write();
         state.offsets.pending.extend(offsets);
@@ -261,7 +261,7 @@ impl Log {
     }
 
     /// Makes the segment that starts at `base` the one that is written; its file exists.
-    fn roll_to(&mut self, base: trimaran_types::Offset) {
+    pub(super) fn roll_to(&mut self, base: trimaran_types::Offset) {
         self.seal_active(base);
         let id = self.context().files.next_id();
         self.active = Active {
@@ -270,6 +270,7 @@ impl Log {
             file: None,
             bytes: 0,
             first_append: None,
+            last_append: None,
             indexer: Indexer::new(base, None),
         };
         let mut state = self.shared.write();

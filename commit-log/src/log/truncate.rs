@@ -71,7 +71,7 @@ impl Log {
         }
         let (segment, position, end) = self.place_of_cut(offset)?;
         let producers = self.producers_before(end)?;
-        self.forget_beyond(end)?;
+        self.forget_beyond(end, end)?;
         let gone = self.show_cut(segment, position, end);
         self.cut_files(&gone, segment, position, end)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
@@ -86,7 +86,7 @@ impl Log {
     /// See [`TruncateError`]. After a failed cut the directory is out of service.
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), TruncateError> {
         self.context().latch.check()?;
-        self.forget_beyond(Offset::ZERO)?;
+        self.forget_beyond(Offset::ZERO, offset)?;
         let id = self.context().files.next_id();
         let view = SegmentView {
             id,
@@ -113,6 +113,7 @@ impl Log {
         self.producers = ProducerStates::default();
         self.start_over(&gone)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
+        self.note_log_start();
         Ok(())
     }
 
@@ -165,8 +166,9 @@ impl Log {
         Ok(end)
     }
 
-    /// Lowers what the disk promises about the log to `end`.
-    fn forget_beyond(&mut self, end: Offset) -> Result<(), TruncateError> {
+    /// Lowers what the disk promises about the log to `end`, and where it says that the log starts
+    /// to `log_start`.
+    fn forget_beyond(&mut self, end: Offset, log_start: Offset) -> Result<(), TruncateError> {
         // First, so that no cleaning that looked at what goes can note its end any more.
         self.shared.write().truncations += 1;
         if let Some(partition) = &self.topic_partition {
@@ -174,6 +176,7 @@ impl Log {
             let points = context.recovery_points.lower(partition, end);
             points
                 .and_then(|()| context.cleaner_offsets.lower(partition, end))
+                .and_then(|()| context.log_starts.lower(partition, log_start))
                 .map_err(|source| TruncateError::from(self.close_error(source)))?;
         }
         let before = self.epochs.clone();
@@ -397,6 +400,7 @@ impl Log {
             file: None,
             bytes: view.bytes,
             first_append: None,
+            last_append: None,
             indexer,
         };
     }

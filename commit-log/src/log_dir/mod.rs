@@ -49,7 +49,7 @@ use crate::tail_budget::TailBudget;
 const LOCK: &str = "LOCK";
 const LOGS: &str = "logs";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,6 @@ pub struct LogDir {
     context: LogContext,
     clean_shutdown: Option<CleanShutdown>,
     high_watermarks: BTreeMap<TopicPartition, Offset>,
-    log_starts: BTreeMap<TopicPartition, Offset>,
     has_its_notes: bool,
     _lock: Box<dyn Send + Sync>,
 }
@@ -166,9 +165,9 @@ impl LogDir {
             disk.sync_dir(dir).map_err(at(dir))?;
         }
         let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
-        let read = |name: &str| checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(name));
-        let high_watermarks = read(HIGH_WATERMARKS)?;
-        let log_starts = read(LOG_STARTS)?;
+        let high_watermarks =
+            checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
+        let (log_starts, _) = RecoveryPoints::read_named(Arc::clone(&disk), &logs_dir, LOG_STARTS)?;
         let (recovery_points, was_whole) = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
         if is_new {
             // From now on its absence says that notes were lost.
@@ -181,6 +180,7 @@ impl LogDir {
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(recovery_points),
             cleaner_offsets: Arc::new(cleaner_offsets),
+            log_starts: Arc::new(log_starts),
             disk,
         };
         Ok(Self {
@@ -190,10 +190,22 @@ impl LogDir {
             context,
             clean_shutdown,
             high_watermarks,
-            log_starts,
             has_its_notes: is_new || was_whole,
             _lock: lock,
         })
+    }
+
+    /// Counts this directory's open files and hot tails against the bounds of another one, so that
+    /// both together stay within them. Before any log is opened.
+    pub fn share_bounds_of(&mut self, other: &LogContext) {
+        self.context.tails = Arc::clone(&other.tails);
+        self.context.files = Arc::clone(&other.files);
+    }
+
+    /// Where the directory is.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// What [`crate::Log::open`] needs.
@@ -236,7 +248,7 @@ impl LogDir {
                 .recovery_points
                 .get(partition)
                 .unwrap_or(Offset::ZERO),
-            log_start: self.log_starts.get(partition).copied(),
+            log_start: self.context.log_starts.get(partition),
             clean_shutdown: self.clean_shutdown.is_some(),
         }
     }
@@ -292,15 +304,28 @@ impl LogDir {
         self.write_checkpoint(HIGH_WATERMARKS, offsets)
     }
 
-    /// Writes the starts of all logs that do not start with their first segment.
+    /// Writes the starts that the logs have noted: before the files below them go, before a
+    /// deletion of records is answered, and every few seconds.
     ///
     /// # Errors
     /// The directory has failed, or the system refused.
-    pub fn write_log_starts(
-        &self,
-        offsets: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<(), LogDirError> {
-        self.write_checkpoint(LOG_STARTS, offsets)
+    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let starts = &self.context.log_starts;
+        let path = self.logs_dir.join(LOG_STARTS);
+        starts.write().map_err(|error| self.refused(&path, error))
+    }
+
+    /// Makes the names in a log's directory durable; blocks.
+    ///
+    /// # Errors
+    /// The directory has failed.
+    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), DirFailed> {
+        let latch = &self.context.latch;
+        latch.check()?;
+        let dir = self.partition_dir(partition);
+        let synced = self.context.disk.sync_dir(&dir);
+        synced.map_err(|error| latch.fail("sync", &dir, &error))
     }
 
     fn write_checkpoint(

@@ -127,6 +127,10 @@ impl LogDir {
             .cleaner_offsets
             .forget(partitions)
             .map_err(|error| self.refused(&self.logs_dir, error))?;
+        self.context
+            .log_starts
+            .forget(partitions)
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
         let entries = disk.list(&self.logs_dir).map_err(at(&self.logs_dir))?;
         let mut names: std::collections::BTreeSet<String> =
             entries.into_iter().map(|entry| entry.name).collect();

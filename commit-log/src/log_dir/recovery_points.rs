@@ -74,7 +74,7 @@ impl RecoveryPoints {
     }
 
     /// The same for another file of offsets that are lowered before a log is cut.
-    pub(super) fn empty_named(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str) -> Self {
+    pub(crate) fn empty_named(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str) -> Self {
         Self::new(disk, logs_dir, name, Points::new(), None)
     }
 

@@ -105,6 +105,11 @@ impl SnapshotFiles {
         Ok(())
     }
 
+    /// One is gone, with the segment that it belonged to.
+    pub(crate) fn forget(&mut self, end: Offset) {
+        self.ends.remove(&end);
+    }
+
     /// Removes one; one that is not there is fine.
     pub(crate) fn remove(&mut self, disk: &dyn Disk, dir: &Path, end: Offset) -> io::Result<()> {
         match disk.remove_file(&SegmentFile::Snapshot.path(dir, end)) {

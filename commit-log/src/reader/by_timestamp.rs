@@ -24,6 +24,21 @@ impl LogReader {
         at_least: Timestamp,
         before: Offset,
     ) -> Result<Option<(Timestamp, Offset)>, ReadError> {
+        loop {
+            let log_start = self.log_start();
+            match self.look_for_timestamp(at_least, before) {
+                // What was looked at was deleted meanwhile.
+                Err(ReadError::OutOfRange { .. }) if self.log_start() > log_start => {}
+                found => return found,
+            }
+        }
+    }
+
+    fn look_for_timestamp(
+        &self,
+        at_least: Timestamp,
+        before: Offset,
+    ) -> Result<Option<(Timestamp, Offset)>, ReadError> {
         let (log_start, segments, newest) = {
             let state = self.shared.read();
             let pending = &state.times.pending;
@@ -115,7 +130,7 @@ fn offset_of(segment: &SegmentView, entry: Option<TimeEntry>) -> Offset {
 }
 
 /// Whether the batch that an entry names is there and has its timestamp.
-fn is_true(shared: &Shared, segment: &SegmentView, entry: TimeEntry) -> bool {
+pub(crate) fn is_true(shared: &Shared, segment: &SegmentView, entry: TimeEntry) -> bool {
     let last = segment.base.plus(i64::from(entry.last));
     matches!(find_batch(shared, last), Ok(Some((found, placed)))
         if found.id == segment.id

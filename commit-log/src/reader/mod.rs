@@ -23,6 +23,7 @@ use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
 
+pub(crate) use by_timestamp::is_true;
 pub(crate) use find::find_batch;
 pub use scrub::Scrubbed;
 

@@ -33,6 +33,24 @@ fn open_log(dir: &LogDir, name: &str) -> Log {
 }
 
 #[test]
+fn a_directory_whose_disk_is_gone_is_found_out_by_its_checkpoints() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = open(root.path(), 1, 1).unwrap();
+    dir.write_high_watermarks(&BTreeMap::new()).unwrap();
+    fs::rename(root.path().join("logs"), root.path().join("gone")).unwrap();
+    let refused = dir.write_high_watermarks(&BTreeMap::new());
+    assert!(
+        matches!(refused, Err(LogDirError::DirFailed(_))),
+        "{refused:?}"
+    );
+    assert!(dir.context().latch.failure().is_some());
+    assert!(matches!(
+        dir.write_log_starts(),
+        Err(LogDirError::DirFailed(_))
+    ));
+}
+
+#[test]
 fn a_directory_has_one_owner() {
     let root = tempfile::tempdir().unwrap();
     let dir = open(root.path(), 1, 1).unwrap();

@@ -18,6 +18,7 @@ mod model;
 mod producer_model;
 mod producers;
 mod readers;
+mod retention;
 mod rig;
 mod scrub;
 mod truncate;

@@ -1,7 +1,7 @@
 //! A log behaves like a `Vec` of records, whatever is done to it and in whatever order.
 
 use proptest::prelude::*;
-use trimaran_commit_log::{Log, LogConfig};
+use trimaran_commit_log::{Log, LogConfig, ReadError};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::rig::{NOW, Rig, batch_at, flush, read_all, records_in};
@@ -17,6 +17,10 @@ enum Step {
     StartAt(i64),
     Read(prop::sample::Index, prop::sample::Index, usize),
     FindTime(i64),
+    /// Deletes the records before an offset.
+    Trim(prop::sample::Index),
+    /// Retention with this `retention.bytes`, up to a high watermark.
+    Retain(u64, prop::sample::Index),
     Flush,
     Checkpoint,
     Crash,
@@ -34,6 +38,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3000_usize)
             .prop_map(|(from, before, max)| Step::Read(from, before, max)),
         3 => (0..2000_i64).prop_map(Step::FindTime),
+        2 => any::<prop::sample::Index>().prop_map(Step::Trim),
+        3 => (0..6000_u64, any::<prop::sample::Index>())
+            .prop_map(|(bytes, committed)| Step::Retain(bytes, committed)),
         2 => Just(Step::Flush),
         2 => Just(Step::Checkpoint),
         2 => Just(Step::Crash),
@@ -45,8 +52,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// What the log must hold.
 #[derive(Debug, Default)]
 struct Model {
+    /// Offset of the first record that the model still knows.
+    base: i64,
+    /// Where the log starts, at `base` or later.
     start: i64,
-    /// Timestamp, epoch, value of each record.
+    /// Timestamp, epoch, value of each record from `base` on.
     records: Vec<(i64, i32, Vec<u8>)>,
     /// First offset of each batch.
     batches: Vec<i64>,
@@ -57,7 +67,7 @@ struct Model {
 
 impl Model {
     fn end(&self) -> i64 {
-        self.start + i64::try_from(self.records.len()).unwrap()
+        self.base + i64::try_from(self.records.len()).unwrap()
     }
 
     fn latest(&self) -> i32 {
@@ -74,8 +84,40 @@ impl Model {
     fn cut(&mut self, to: i64) {
         self.batches.retain(|base| *base < to);
         self.records
-            .truncate(usize::try_from(to - self.start).unwrap());
+            .truncate(usize::try_from(to - self.base).unwrap());
         self.epochs.retain(|e| e.1 < to);
+        self.start = self.start.min(to);
+    }
+
+    /// The log starts later; epochs that ended before are forgotten.
+    fn raise(&mut self, to: i64) {
+        if to <= self.start {
+            return;
+        }
+        self.start = to;
+        let covered = self.epochs.iter().filter(|e| e.1 <= to).count();
+        if covered > 0 {
+            self.epochs.drain(..covered - 1);
+        }
+    }
+
+    /// What a restart finds: the epochs of the records that are there.
+    fn learn_epochs(&mut self) {
+        let mut epochs: Vec<(i32, i64)> = Vec::new();
+        for (offset, record) in (self.base..).zip(&self.records) {
+            if epochs.last().is_none_or(|epoch| epoch.0 != record.1) {
+                epochs.push((record.1, offset));
+            }
+        }
+        self.epochs = epochs;
+        let start = std::mem::replace(&mut self.start, self.base);
+        self.raise(start);
+    }
+
+    /// An offset from the log's start to its end.
+    fn place(&self, index: &prop::sample::Index) -> i64 {
+        let offsets = usize::try_from(self.end() - self.start + 1).unwrap();
+        self.start + i64::try_from(index.index(offsets)).unwrap()
     }
 
     fn batch_end(&self, base: i64) -> i64 {
@@ -140,8 +182,7 @@ impl Run {
                 self.model.assign(epoch, self.model.end());
             }
             Step::Truncate(index) => {
-                let to = self.model.start
-                    + i64::try_from(index.index(self.model.records.len() + 1)).unwrap();
+                let to = self.model.place(index);
                 let cut = if to < self.model.end() {
                     self.model.batch_of(to)
                 } else {
@@ -150,16 +191,25 @@ impl Run {
                 assert_eq!(log.truncate_to(Offset(to)).unwrap(), Offset(cut));
                 self.model.cut(cut);
                 self.recovery_point = self.recovery_point.min(cut);
+                self.lower_start_on_disk();
             }
             Step::StartAt(offset) => {
                 log.truncate_fully_and_start_at(Offset(*offset)).unwrap();
                 self.model = Model {
+                    base: *offset,
                     start: *offset,
                     made: self.model.made,
                     ..Model::default()
                 };
                 self.recovery_point = 0;
+                self.lower_start_on_disk();
             }
+            Step::Trim(index) => {
+                let to = self.model.place(index);
+                log.raise_log_start(Offset(to));
+                self.model.raise(to);
+            }
+            Step::Retain(bytes, committed) => self.retain(&mut log, *bytes, committed),
             Step::Read(from, before, max) => self.read(&log, from, before, *max),
             Step::FindTime(at_least) => self.find_time(&log, *at_least),
             Step::Flush => {
@@ -181,6 +231,7 @@ impl Run {
                 log = self.reopen(self.recovery_point, false);
             }
             Step::Close => {
+                self.rig.log_start = Some(log.log_start());
                 let end = log.close().unwrap();
                 self.recovery_point = end.0;
                 log = self.reopen(end.0, true);
@@ -193,10 +244,71 @@ impl Run {
         // An epoch without records is forgotten by a restart.
         let end = self.model.end();
         self.model.epochs.retain(|e| e.1 < end);
+        // What was trimmed and not deleted since the last checkpoint is back.
+        let durable = self.rig.log_start.unwrap_or(Offset::ZERO).0;
+        let first = *self.rig.segments().keys().next().unwrap();
+        if durable.max(first) < self.model.start {
+            self.model.start = durable.max(first).min(end);
+            self.model.learn_epochs();
+        }
         let (log, report) = self.rig.open(recovery_point, clean).unwrap();
         assert_eq!(report.cut, None);
         assert_eq!(log.flushed_end(), log.log_end());
+        // Of epochs that began before the log start, a restart may know less.
+        let found = epochs_of(&log);
+        let later = |epochs: &[(i32, i64)]| -> Vec<(i32, i64)> {
+            let start = self.model.start;
+            epochs.iter().copied().filter(|e| e.1 > start).collect()
+        };
+        if log.log_start() < log.log_end() {
+            assert_eq!(
+                found.last().map(|e| e.0),
+                self.model.epochs.last().map(|e| e.0)
+            );
+        }
+        if found.first().is_some_and(|e| e.1 <= self.model.start) {
+            assert_eq!(later(&found), later(&self.model.epochs));
+        }
+        self.model.epochs = found;
         log
+    }
+
+    /// A cut lowers the checkpoint first.
+    fn lower_start_on_disk(&mut self) {
+        let start = Offset(self.model.start);
+        self.rig.log_start = self.rig.log_start.map(|durable| durable.min(start));
+    }
+
+    /// One round of retention, as the broker does it.
+    fn retain(&mut self, log: &mut Log, bytes: u64, committed: &prop::sample::Index) {
+        let config = LogConfig {
+            retention_bytes: Some(bytes),
+            ..log.config().clone()
+        };
+        log.set_config(config).unwrap();
+        let high_watermark = Offset(self.model.place(committed));
+        let bytes_before = log.bytes();
+        let Some(retained) = log.retain(high_watermark, NOW).unwrap() else {
+            assert_eq!(log.log_start().0, self.model.start);
+            return;
+        };
+        assert!(retained.log_start <= high_watermark);
+        self.model.raise(retained.log_start.0);
+        self.rig.log_start = Some(retained.log_start);
+        while let Some(deleted) = log.delete_segments(retained.log_start).unwrap() {
+            deleted.sync().unwrap();
+            deleted.remove().unwrap();
+        }
+        let left = log.bytes();
+        assert!(left < bytes_before, "a round that raises the start deletes");
+        let first = *self.rig.segments().keys().next().unwrap();
+        assert!(first <= self.model.start);
+        let below = Offset(self.model.start - 1);
+        let refused = log.reader().read(below, log.log_end(), 100);
+        assert!(
+            matches!(refused, Err(ReadError::OutOfRange { .. })),
+            "{refused:?}"
+        );
     }
 
     fn append(&mut self, log: &mut Log, batches: &[Vec<usize>]) {
@@ -205,6 +317,7 @@ impl Run {
             self.model.assign(0, self.model.end());
         }
         let (base, epoch) = (self.model.end(), self.model.latest());
+        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(epoch)));
         let mut built = Vec::new();
         for sizes in batches {
             let records = self.model.make(sizes);
@@ -241,10 +354,7 @@ impl Run {
         max: usize,
     ) {
         let model = &self.model;
-        let offset = |index: &prop::sample::Index| {
-            model.start + i64::try_from(index.index(model.records.len() + 1)).unwrap()
-        };
-        let (from, before) = (offset(from), offset(before));
+        let (from, before) = (model.place(from), model.place(before));
         let bytes = log
             .reader()
             .read(Offset(from), Offset(before), max)
@@ -264,7 +374,7 @@ impl Run {
             "one batch or within the bound"
         );
         for (offset, epoch, value) in records {
-            let known = &model.records[usize::try_from(offset - model.start).unwrap()];
+            let known = &model.records[usize::try_from(offset - model.base).unwrap()];
             assert_eq!((epoch, &value), (known.1, &known.2), "offset {offset}");
         }
     }
@@ -274,13 +384,11 @@ impl Run {
             .reader()
             .offset_for_timestamp(Timestamp(at_least), log.log_end())
             .unwrap();
-        let place = self.model.records.iter().position(|r| r.0 >= at_least);
-        let expected = place.map(|p| {
-            (
-                self.model.records[p].0,
-                self.model.start + i64::try_from(p).unwrap(),
-            )
-        });
+        let known = (self.model.base..).zip(&self.model.records);
+        let expected = known
+            .filter(|(offset, record)| *offset >= self.model.start && record.0 >= at_least)
+            .map(|(offset, record)| (record.0, offset))
+            .next();
         assert_eq!(
             found.map(|(t, o)| (t.0, o.0)),
             expected,
@@ -296,18 +404,17 @@ impl Run {
             (model.start, model.end())
         );
         assert!(log.flushed_end() <= log.log_end());
-        let epochs: Vec<_> = log
-            .epochs()
-            .entries()
-            .iter()
-            .map(|e| (e.epoch.0, e.start.0))
-            .collect();
-        assert_eq!(epochs, model.epochs);
+        assert_eq!(epochs_of(log), model.epochs);
     }
 }
 
+fn epochs_of(log: &Log) -> Vec<(i32, i64)> {
+    let entries = log.epochs().entries().iter();
+    entries.map(|e| (e.epoch.0, e.start.0)).collect()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn a_log_is_a_vec(steps in steps(), tail_bytes_max in prop_oneof![Just(0), Just(700), Just(1 << 20)]) {
@@ -320,7 +427,13 @@ proptest! {
             run.check();
         }
         let all = read_all(&run.log.as_ref().unwrap().reader(), 500);
-        let expected: Vec<_> = (run.model.start..).zip(&run.model.records)
+        let from = if run.model.start < run.model.end() {
+            run.model.batch_of(run.model.start)
+        } else {
+            run.model.end()
+        };
+        let expected: Vec<_> = (run.model.base..).zip(&run.model.records)
+            .filter(|(offset, _)| *offset >= from)
             .map(|(offset, (_, epoch, value))| (offset, *epoch, value.clone()))
             .collect();
         prop_assert_eq!(all, expected);

@@ -75,6 +75,8 @@ pub(crate) fn read_all(reader: &LogReader, bytes_max: usize) -> Vec<(i64, i32, V
 pub(crate) struct Rig {
     pub(crate) root: TempDir,
     pub(crate) config: LogConfig,
+    /// What the log start checkpoint says when a log is opened.
+    pub(crate) log_start: Option<Offset>,
     pub(crate) disk: Arc<dyn Disk>,
 }
 
@@ -93,6 +95,7 @@ impl Rig {
         Self {
             root: tempfile::tempdir().unwrap(),
             config,
+            log_start: None,
             disk,
         }
     }
@@ -113,7 +116,7 @@ impl Rig {
         let start = OpenAs {
             topic_id: topic_id(),
             recovery_point: Offset(recovery_point),
-            log_start: None,
+            log_start: self.log_start,
             clean_shutdown,
         };
         Log::open(&self.context(), &self.dir(), self.config.clone(), start)
@@ -179,6 +182,8 @@ pub(crate) struct Faults {
     pub(crate) indexes: Mutex<Option<io::ErrorKind>>,
     /// Fails the next write with this error, after so many of its bytes.
     pub(crate) write: Mutex<Option<(io::ErrorKind, usize)>>,
+    /// Fails renames with this error, after so many good ones.
+    pub(crate) renames: Mutex<Option<(io::ErrorKind, usize)>>,
     /// Fails the write after this many more.
     pub(crate) writes_before: AtomicUsize,
     /// When there, a sync announces itself on the first and waits for the second.
@@ -250,6 +255,12 @@ impl Disk for FaultyDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Some((kind, left)) = &mut *self.faults.renames.lock().unwrap() {
+            if *left == 0 {
+                return Err((*kind).into());
+            }
+            *left -= 1;
+        }
         RealDisk.rename(from, to)
     }
 

@@ -34,6 +34,7 @@ fn cluster_key(topic_key: &str) -> &str {
     match topic_key {
         "cleanup.policy" => "log.cleanup.policy",
         "delete.retention.ms" => "log.cleaner.delete.retention.ms",
+        "file.delete.delay.ms" => "log.segment.delete.delay.ms",
         "flush.messages" => "log.flush.interval.messages",
         "flush.ms" => "log.flush.interval.ms",
         "index.interval.bytes" => "log.index.interval.bytes",
@@ -45,6 +46,7 @@ fn cluster_key(topic_key: &str) -> &str {
         "retention.bytes" => "log.retention.bytes",
         "retention.ms" => "log.retention.ms",
         "segment.bytes" => "log.segment.bytes",
+        "segment.jitter.ms" => "log.roll.jitter.ms",
         "segment.ms" => "log.roll.ms",
         same => same,
     }

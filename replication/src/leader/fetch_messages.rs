@@ -17,6 +17,8 @@ pub struct FollowerFetch {
     pub flushed_end: Offset,
     /// The epoch of its last batch; `None` on an empty log.
     pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// Its first offset (KIP-107).
+    pub log_start: Offset,
 }
 
 /// The leader's answer.

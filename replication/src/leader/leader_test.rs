@@ -1,6 +1,7 @@
 //! Tables of events, each with the whole list of actions.
 
 mod isr_test;
+mod log_start_test;
 
 use trimaran_types::{
     BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, MonotonicTime, Offset, PartitionEpoch,
@@ -71,6 +72,7 @@ fn fetch(replica: u32, log_end: i64, flushed_end: i64) -> FollowerFetch {
         fetch_offset: Offset(log_end),
         flushed_end: Offset(flushed_end),
         last_fetched_epoch: None,
+        log_start: Offset(0),
     }
 }
 

@@ -25,6 +25,7 @@ mod high_watermark;
 mod isr_answer;
 mod isr_proposal;
 mod isr_state;
+mod log_start;
 mod progress;
 mod renew;
 mod settings;

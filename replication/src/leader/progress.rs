@@ -10,7 +10,7 @@ use crate::Durability;
 pub(super) struct FollowerProgress {
     /// The registration that fetched last.
     broker_epoch: Option<BrokerEpoch>,
-    /// Its log end and flushed end at its last fetch; unknown before the first one.
+    /// Where its log began and ended at its last fetch; unknown before the first one.
     ends: Option<Ends>,
     /// When it fetched last, and where the leader's log ended then.
     last_fetch: Option<(MonotonicTime, Offset)>,
@@ -20,6 +20,7 @@ pub(super) struct FollowerProgress {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ends {
+    start: Offset,
     flushed: Offset,
     log: Offset,
 }
@@ -49,6 +50,11 @@ impl FollowerProgress {
             .map(|ends| durability.counted(ends.flushed, ends.log))
     }
 
+    /// Its first offset.
+    pub(super) fn log_start(&self) -> Option<Offset> {
+        self.ends.map(|ends| ends.start)
+    }
+
     /// Takes in a fetch whose history agrees with the leader's.
     ///
     /// Kafka's rule (KIP-497): caught up now if it has all that the leader has; else caught up
@@ -64,6 +70,7 @@ impl FollowerProgress {
         let flushed = fetch.flushed_end.min(fetch.fetch_offset);
         self.broker_epoch = Some(fetch.broker_epoch);
         self.ends = Some(Ends {
+            start: fetch.log_start,
             flushed,
             log: fetch.fetch_offset,
         });

@@ -52,6 +52,7 @@ impl Cluster {
                 asked.flushed_end
             },
             last_fetched_epoch: asked.last_fetched_epoch,
+            log_start: asked.log_start,
         };
         self.network.push(Message::Fetch {
             to: *leader,

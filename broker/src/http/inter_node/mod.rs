@@ -9,6 +9,7 @@ mod identity;
 mod offsets;
 mod partition_path;
 mod read;
+mod trim;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub fn inter_node_router(app: Arc<App>) -> Router {
         .route(paths::APPEND_STREAM, get(append_stream::open))
         .route(paths::PARTITION_READ, get(read::read))
         .route(paths::PARTITION_OFFSETS, get(offsets::offsets))
+        .route(paths::PARTITION_TRIM, post(trim::trim))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             identity::check,

@@ -10,6 +10,7 @@ mod partitions;
 pub(in crate::http) mod produce;
 mod topic_configs;
 mod topics;
+mod truncate;
 
 pub(super) use alter_configs::{alter, reset, set};
 pub(super) use brokers::{broker, brokers};
@@ -18,3 +19,4 @@ pub(super) use create_topic::create;
 pub(super) use partitions::{partition, partitions, replica, replicas};
 pub(super) use topic_configs::{config, configs};
 pub(super) use topics::{delete, topic, topics};
+pub(super) use truncate::truncate;

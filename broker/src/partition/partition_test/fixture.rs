@@ -13,8 +13,8 @@ use trimaran_replication::leader::FollowerFetch;
 use trimaran_replication::{CommittedState, Peer};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, Offset, PartitionEpoch, PartitionIndex,
-    Timestamp, TopicId, TopicIdPartition, TopicName, TopicPartition,
+    BrokerEpoch, BrokerId, DirectoryId, KafkaError, LeaderEpoch, Offset, PartitionEpoch,
+    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName, TopicPartition,
 };
 
 use super::super::*;
@@ -74,6 +74,7 @@ fn fixture_on(disk: Arc<dyn Disk>, budget_bytes: usize) -> Fixture {
         id,
         topic,
         own: OWN,
+        directory_id: DirectoryId::from_uuid(uuid::Uuid::from_u128(9)),
         log,
         high_watermark: Offset::ZERO,
         settings: settings(1),
@@ -176,6 +177,7 @@ impl Fixture {
             fetch_offset: Offset(log_end),
             flushed_end: Offset(flushed_end),
             last_fetched_epoch: None,
+            log_start: Offset(0),
         };
         let (reply, answer) = oneshot::channel();
         let request = FollowerRequest {

@@ -1,7 +1,7 @@
 //! Two brokers and their controllers, as far as the data plane needs them.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +21,8 @@ use trimaran_metadata::record::{
 use trimaran_metadata::{ChangeReason, FenceReason, LeaderRecovery, MetadataImage, MetadataRecord};
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, IncarnationId, LeaderEpoch, Offset, PartitionEpoch,
-    PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, LeaderEpoch, Offset,
+    PartitionEpoch, PartitionIndex, Timestamp, TopicId, TopicIdPartition, TopicName,
 };
 use uuid::Uuid;
 
@@ -32,9 +32,9 @@ use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
 use crate::partition::{PartitionHandle, PartitionStatus};
-use crate::replicas::{OpenReport, Replicas};
+use crate::replicas::{DataDirs, OpenReport, Replicas};
 
-use super::quorum::{Quorum, alter, directory};
+use super::quorum::{Quorum, alter};
 use super::served::{Served, fetch};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
@@ -53,6 +53,8 @@ pub(super) struct Pair {
     folders: [tempfile::TempDir; 2],
     brokers: [Option<Broker>; 2],
     lag_time_max: Duration,
+    /// Log directories of each broker beside the first.
+    pub(super) extra_dirs: usize,
     fetches: Arc<AtomicUsize>,
     _controller_task: JoinHandle<()>,
 }
@@ -77,12 +79,28 @@ fn place(id: BrokerId) -> usize {
     usize::try_from(id.0).unwrap() - 1
 }
 
+/// The identity of a broker's log directory.
+pub(super) fn directory(id: BrokerId, number: usize) -> DirectoryId {
+    DirectoryId::from_uuid(Uuid::from_u128(
+        1_000 + u128::from(id.0) + 100 * number as u128,
+    ))
+}
+
 impl Pair {
     pub(super) async fn start() -> Self {
         Self::start_with(Duration::from_secs(10)).await
     }
 
     pub(super) async fn start_with(lag_time_max: Duration) -> Self {
+        Self::start_as(lag_time_max, 0).await
+    }
+
+    /// Every broker with so many log directories beside the first.
+    pub(super) async fn start_with_dirs(extra_dirs: usize) -> Self {
+        Self::start_as(Duration::from_secs(10), extra_dirs).await
+    }
+
+    async fn start_as(lag_time_max: Duration, extra_dirs: usize) -> Self {
         let image = watch::Sender::new(Arc::new(MetadataImage::default()));
         let quorum = Arc::new(Quorum {
             image,
@@ -98,6 +116,7 @@ impl Pair {
             folders: [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()],
             brokers: [None, None],
             lag_time_max,
+            extra_dirs,
             fetches: Arc::default(),
             _controller_task: controller_task,
         };
@@ -114,11 +133,7 @@ impl Pair {
     /// Starts a broker on its folder, under a new registration.
     pub(super) async fn restart(&mut self, id: BrokerId) -> OpenReport {
         let context = self.context(id);
-        let cluster_id = context.cluster_id;
-        let directory_id = directory(id);
-        let folder: &Path = self.folders[place(id)].path();
-        let dir = LogDir::open(Arc::new(RealDisk), folder, cluster_id, id, directory_id).unwrap();
-        let replicas = Replicas::new(context.clone(), dir).unwrap();
+        let replicas = Replicas::new(context.clone(), self.data_dirs(id), 8);
         let app = axum::Router::new()
             .route(paths::REPLICA_FETCH, get(fetch))
             .with_state(Served::new(&replicas, &self.fetches));
@@ -138,7 +153,7 @@ impl Pair {
             server,
             tokio::spawn(assignments.run(context.image.clone())),
             tokio::spawn(worker.run()),
-            tokio::spawn(Arc::clone(&replicas).watch_directory()),
+            tokio::spawn(Arc::clone(&replicas).watch_directories()),
             tokio::spawn(Arc::clone(&replicas).watch_replicas()),
         ];
         self.brokers[place(id)] = Some(Broker {
@@ -165,7 +180,30 @@ impl Pair {
         }));
     }
 
-    fn context(&self, id: BrokerId) -> BrokerContext {
+    pub(super) fn data_dirs(&self, id: BrokerId) -> DataDirs {
+        let cluster_id = ClusterId::from_uuid(Uuid::from_u128(1));
+        let open = |number: usize| {
+            let (disk, folder) = (Arc::new(RealDisk), self.folder(id, number));
+            LogDir::open(disk, &folder, cluster_id, id, directory(id, number)).unwrap()
+        };
+        let dirs = (0..=self.extra_dirs).map(open).collect();
+        DataDirs::new(dirs, Vec::new()).unwrap()
+    }
+
+    /// Where a log directory of a broker is.
+    pub(super) fn folder(&self, id: BrokerId, number: usize) -> PathBuf {
+        let first = self.folders[place(id)].path();
+        match number {
+            0 => first.to_owned(),
+            number => first.join(format!("extra-{number}")),
+        }
+    }
+
+    pub(super) fn image(&self) -> Arc<MetadataImage> {
+        Arc::clone(&self.quorum.image.borrow())
+    }
+
+    pub(super) fn context(&self, id: BrokerId) -> BrokerContext {
         let http = http_client(Duration::from_secs(1)).unwrap();
         let broker_epoch = BrokerEpoch(self.quorum.fresh_uuid().as_u128().try_into().unwrap());
         let addresses = vec![self.controller.to_string()];
@@ -200,7 +238,9 @@ impl Pair {
                 client_address: address.to_string(),
                 inter_node_address: address.to_string(),
                 rack: None,
-                directories: vec![directory(id)],
+                directories: (0..=self.extra_dirs)
+                    .map(|number| directory(id, number))
+                    .collect(),
                 fenced: false,
                 in_controlled_shutdown: false,
                 reason: FenceReason::Registered,
@@ -245,7 +285,7 @@ impl Pair {
         replicas: &[BrokerId],
         isr: &[BrokerId],
     ) -> TopicIdPartition {
-        let id = self.create_records(name, replicas, isr);
+        let id = self.create_records(name, replicas, isr, 0);
         for replica in replicas {
             self.until(*replica, id, |status| status.leader_epoch.is_some())
                 .await;
@@ -253,9 +293,19 @@ impl Pair {
         id
     }
 
+    /// Creates a topic in the brokers' log directories of this number.
+    pub(super) async fn create_in(&self, name: &str, number: usize) -> TopicIdPartition {
+        let id = self.create_records(name, &[ONE, TWO], &[ONE, TWO], number);
+        for replica in [ONE, TWO] {
+            self.until(replica, id, |status| status.leader_epoch.is_some())
+                .await;
+        }
+        id
+    }
+
     /// Creates a topic without waiting.
     pub(super) fn create_unseen(&self, name: &str, replicas: &[BrokerId]) -> TopicIdPartition {
-        self.create_records(name, replicas, replicas)
+        self.create_records(name, replicas, replicas, 0)
     }
 
     fn create_records(
@@ -263,6 +313,7 @@ impl Pair {
         name: &str,
         replicas: &[BrokerId],
         isr: &[BrokerId],
+        number: usize,
     ) -> TopicIdPartition {
         let topic_id = TopicId::from_uuid(self.quorum.fresh_uuid());
         let partition = PartitionIndex(0);
@@ -275,7 +326,7 @@ impl Pair {
                 topic_id,
                 partition,
                 replicas: replicas.to_vec(),
-                directories: replicas.iter().copied().map(directory).collect(),
+                directories: replicas.iter().map(|id| directory(*id, number)).collect(),
                 isr: isr.to_vec(),
                 leader: isr.first().copied(),
                 leader_epoch: LeaderEpoch(0),
@@ -314,6 +365,15 @@ impl Pair {
         let reason = ChangeReason::Elected;
         let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
         change.leader = Some(Some(leader));
+        change.isr = Some(isr.to_vec());
+        self.quorum
+            .change(&[MetadataRecord::PartitionChange(change)]);
+    }
+
+    /// Another ISR under the same leadership.
+    pub(super) fn shrink_isr(&self, id: TopicIdPartition, isr: &[BrokerId]) {
+        let reason = ChangeReason::Elected;
+        let mut change = PartitionChange::new(id.topic_id, id.partition, reason);
         change.isr = Some(isr.to_vec());
         self.quorum
             .change(&[MetadataRecord::PartitionChange(change)]);

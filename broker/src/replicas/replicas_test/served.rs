@@ -14,7 +14,7 @@ use trimaran_api::replica::{
     ReplicaFetchResponse, RequiredAcks,
 };
 use trimaran_types::record_batch::RecordBatch;
-use trimaran_types::{KafkaError, TopicIdPartition};
+use trimaran_types::{KafkaError, Offset, TopicIdPartition};
 
 use crate::http::fetch_stream;
 use crate::node_stream::accept;
@@ -54,6 +54,15 @@ impl LocalPartitions for Served {
 
     fn offsets(&self, _: TopicIdPartition) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         unreachable!("followers only fetch")
+    }
+
+    fn trim(
+        self: Arc<Self>,
+        _partition: TopicIdPartition,
+        _before: Offset,
+        _timeout: Duration,
+    ) -> BoxFuture<'static, Result<Offset, ApiError>> {
+        unreachable!("only followers' fetches come here")
     }
 
     fn fetch(

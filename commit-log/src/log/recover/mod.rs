@@ -105,6 +105,8 @@ pub(super) struct Recovery<'a> {
     /// Indexes and epochs below it are durable too: the walk starts there.
     recovery_point: Offset,
     synced: SyncedEnd,
+    /// What lies below was deleted: its files may be gone already, in any order.
+    log_start: Offset,
     segments: Vec<(Offset, u64)>,
     listing: Listing,
     /// Nothing is known about epochs, so everything is walked.
@@ -132,6 +134,7 @@ impl<'a> Recovery<'a> {
             clean: start.clean_shutdown,
             recovery_point: start.recovery_point,
             synced,
+            log_start: start.log_start.unwrap_or(Offset::ZERO),
             segments: listing
                 .segments
                 .iter()
@@ -152,11 +155,14 @@ impl<'a> Recovery<'a> {
             (false, true) => Offset(i64::MAX),
             (false, false) => self.recovery_point,
         };
-        let first = self
-            .segments
-            .partition_point(|(base, _)| *base <= target)
-            .saturating_sub(1);
-        for at in 0..first {
+        let segment_of = |offset: Offset| {
+            self.segments
+                .partition_point(|(base, _)| *base <= offset)
+                .saturating_sub(1)
+        };
+        let kept_from = segment_of(self.log_start);
+        let first = segment_of(target).max(kept_from);
+        for at in kept_from..first {
             self.restore_indexes(at)?;
         }
         let mut at = first;

@@ -12,7 +12,7 @@
 
 use trimaran_metadata::record::PartitionChange;
 use trimaran_metadata::{
-    ChangeReason, LeaderRecovery, MetadataImage, PartitionRef, PartitionState,
+    ChangeReason, LeaderRecovery, MetadataImage, PartitionRef, PartitionState, directory_for,
 };
 use trimaran_types::{BrokerId, DirectoryId};
 
@@ -213,8 +213,9 @@ impl<'a> ChangeBuilder<'a> {
         }
         let enters = isr.contains(&replica) && !state.isr.contains(&replica);
         match self.view.brokers.get(replica) {
-            Some(broker) if enters && !broker.directories.contains(&recorded) => {
-                broker.directories.first().copied().unwrap_or(recorded)
+            Some(broker) if enters => {
+                directory_for(&broker.directories, self.found.id(), Some(recorded))
+                    .unwrap_or(recorded)
             }
             _ => recorded,
         }

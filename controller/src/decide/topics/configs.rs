@@ -53,6 +53,13 @@ const KNOWN: &[(&str, Kind)] = &[
         },
     ),
     (
+        "file.delete.delay.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
+        },
+    ),
+    (
         "flush.messages",
         Kind::Integer {
             low: 1,
@@ -125,6 +132,13 @@ const KNOWN: &[(&str, Kind)] = &[
         Kind::Integer {
             low: 14,
             high: INT_MAX,
+        },
+    ),
+    (
+        "segment.jitter.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
         },
     ),
     (
@@ -239,6 +253,7 @@ mod tests {
             ("retention.bytes", "-1"),
             ("retention.ms", "-1"),
             ("segment.bytes", "1073741824"),
+            ("segment.jitter.ms", "0"),
             ("segment.ms", "604800000"),
             ("unclean.leader.election.enable", "true"),
         ];

@@ -8,6 +8,7 @@ use trimaran_types::{
     TopicName,
 };
 
+use super::directory_room::DirectoryRoom;
 use super::status::topic_status;
 use super::{assignment, configs};
 use crate::decide::budget::RecordBudget;
@@ -33,8 +34,9 @@ pub fn create_topic(
         name: name.clone(),
         topic_id,
     })];
+    let mut room = DirectoryRoom::new(view);
     for (partition, replicas) in (0..).map(PartitionIndex).zip(assignments) {
-        records.push(new_partition(view, topic_id, partition, replicas)?.into());
+        records.push(new_partition(&mut room, topic_id, partition, replicas)?.into());
     }
     records.extend(settings.into_iter().map(|(key, value)| {
         MetadataRecord::from(Config {
@@ -80,19 +82,19 @@ fn check_name(view: &MetadataImage, name: &str) -> Result<TopicName, Refusal> {
 
 /// The ISR is who is in service now; the first of them leads.
 fn new_partition(
-    view: &MetadataImage,
+    room: &mut DirectoryRoom<'_>,
     topic_id: TopicId,
     partition: PartitionIndex,
     replicas: Vec<BrokerId>,
 ) -> Result<Partition, Refusal> {
     let directories: Vec<DirectoryId> = replicas
         .iter()
-        .filter_map(|replica| first_directory(view, *replica))
+        .filter_map(|replica| room.take_emptiest(*replica))
         .collect();
     let isr: Vec<BrokerId> = replicas
         .iter()
         .copied()
-        .filter(|replica| view.brokers.is_active(*replica))
+        .filter(|replica| room.view().brokers.is_active(*replica))
         .collect();
     let Some(leader) = isr.first().copied() else {
         return Err(Refusal::new(
@@ -118,11 +120,6 @@ fn new_partition(
         reason_broker: None,
         origin: None,
     })
-}
-
-/// A broker with several directories gets its new replicas in the first.
-fn first_directory(view: &MetadataImage, broker: BrokerId) -> Option<DirectoryId> {
-    view.brokers.get(broker)?.directories.first().copied()
 }
 
 /// A topic is created, or changed, whole or not at all, so it must fit into one entry (Kafka: POLICY_VIOLATION).

@@ -5,6 +5,7 @@ mod assignment;
 mod configs;
 mod create;
 mod delete;
+mod directory_room;
 mod placement;
 mod random;
 mod status;

@@ -121,6 +121,23 @@ fn the_first_replica_in_service_leads() {
 }
 
 #[test]
+fn a_broker_with_several_directories_fills_the_emptiest() {
+    let mut world = World::with_brokers(2);
+    let mut several = world.request(3);
+    several.directories = vec![id(31), id(32), id(33)];
+    world.register(&several);
+    world.create("t", &[&[3, 1], &[3, 2]], &[]);
+    world.create("u", &[&[1, 3], &[2, 3], &[3, 1]], &[]);
+    let places = |topic: &str, partitions: u32| -> Vec<DirectoryId> {
+        (0..partitions)
+            .filter_map(|partition| world.state(topic, partition).directory_of(BrokerId(3)))
+            .collect()
+    };
+    assert_eq!(places("t", 2), [id(31), id(32)]);
+    assert_eq!(places("u", 3), [id(33), id(31), id(32)]);
+}
+
+#[test]
 fn validate_only_checks_and_writes_nothing() {
     let world = World::with_brokers(3);
     let asked = CreateTopicRequest {

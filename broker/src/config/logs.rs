@@ -1,0 +1,61 @@
+//! [`LogsConfig`]: where the logs lie, and how they are kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use trimaran_config::{ConfigError, Settings};
+
+use super::{DAY_MS, ms};
+
+/// Where the logs lie, and how they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsConfig {
+    /// `log.dirs`: where the data lies; at least one directory, each for itself. The first one also
+    /// holds what the broker remembers of the metadata.
+    pub dirs: Vec<PathBuf>,
+    /// `num.recovery.threads.per.data.dir`: logs of a directory that are opened at once; default 8,
+    /// since they wait for the device more than for the cores.
+    pub recovery_threads: usize,
+    /// `log.retention.check.interval.ms`: how often old segments are looked for; default 300,000.
+    pub retention_check_interval: Duration,
+    /// `log.initial.task.delay.ms`: when that happens first after the start; default 30,000.
+    pub initial_task_delay: Duration,
+}
+
+impl LogsConfig {
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            dirs: dirs(settings)?,
+            recovery_threads: settings.bounded("num.recovery.threads.per.data.dir", 8, 1, 256)?,
+            retention_check_interval: ms(
+                settings,
+                "log.retention.check.interval.ms",
+                300_000,
+                1,
+                DAY_MS,
+            )?,
+            initial_task_delay: ms(settings, "log.initial.task.delay.ms", 30_000, 0, DAY_MS)?,
+        })
+    }
+}
+
+fn dirs(settings: &Settings) -> Result<Vec<PathBuf>, ConfigError> {
+    let key = "log.dirs";
+    let dirs: Vec<PathBuf> = settings.list(key)?;
+    if dirs.is_empty() {
+        return Err(ConfigError::Missing {
+            key: key.to_owned(),
+            purpose: "it says where the data lies".to_owned(),
+        });
+    }
+    for (place, dir) in dirs.iter().enumerate() {
+        if dirs[..place].contains(dir) {
+            return Err(ConfigError::Value {
+                key: key.to_owned(),
+                value: dir.display().to_string(),
+                cause: "the directory is named twice".to_owned(),
+            });
+        }
+    }
+    Ok(dirs)
+}

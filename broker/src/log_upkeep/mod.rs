@@ -1,0 +1,143 @@
+//! [`LogUpkeep`]: the task that lets old records go, and removes their files.
+//!
+//! A round asks every replica what its topic's settings let go, makes the new log starts durable
+//! with one write for the directory, and only then takes the segments out. Their files are
+//! removed when their delay is over, away from the replicas' owners. What a stop leaves behind is
+//! removed when the log is opened next.
+
+mod removals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::Instant;
+use trimaran_commit_log::{LogDirError, Retained};
+
+use crate::partition::PartitionHandle;
+use crate::replicas::Replicas;
+
+use removals::Removals;
+
+/// Replicas that are asked at once.
+const ASKED_AT_ONCE: usize = 32;
+
+/// Lets old records go.
+#[derive(Debug)]
+pub struct LogUpkeep {
+    replicas: Arc<Replicas>,
+    first_after: Duration,
+    every: Duration,
+    removals: Removals,
+}
+
+/// A replica of which segments may be taken out.
+struct Found {
+    handle: PartitionHandle,
+    retained: Retained,
+}
+
+impl LogUpkeep {
+    /// The first round comes after `first_after`, the others `every` so often.
+    #[must_use]
+    pub fn new(replicas: Arc<Replicas>, first_after: Duration, every: Duration) -> Self {
+        Self {
+            replicas,
+            first_after,
+            every,
+            removals: Removals::default(),
+        }
+    }
+
+    /// Runs until dropped.
+    pub async fn run(mut self) {
+        let mut next_round = Instant::now() + self.first_after;
+        loop {
+            let next = self
+                .removals
+                .next()
+                .map_or(next_round, |at| at.min(next_round));
+            tokio::time::sleep_until(next).await;
+            self.removals.remove_due(Instant::now()).await;
+            if Instant::now() >= next_round {
+                self.round().await;
+                next_round = Instant::now() + self.every;
+            }
+        }
+    }
+
+    /// One look at every replica.
+    async fn round(&mut self) {
+        let handles = self.replicas.table().all();
+        let found: Vec<Found> = futures_util::stream::iter(handles)
+            .map(|handle| async move {
+                let retained = handle.retain().await?;
+                Some(Found { handle, retained })
+            })
+            .buffer_unordered(ASKED_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        if found.is_empty() {
+            return;
+        }
+        let replicas = Arc::clone(&self.replicas);
+        let written = tokio::task::spawn_blocking(move || {
+            make_durable(&replicas, &found)?;
+            Ok::<_, LogDirError>(found)
+        });
+        match written.await {
+            Ok(Ok(found)) => {
+                for found in found {
+                    self.delete(found).await;
+                }
+            }
+            Ok(Err(error)) => tracing::error!(%error, "old segments stay"),
+            Err(error) => tracing::error!(%error, "looking for old segments broke off"),
+        }
+    }
+
+    /// Takes a replica's segments out, some at a time.
+    async fn delete(&mut self, found: Found) {
+        let Found { handle, retained } = found;
+        while let Some(deleted) = handle.delete_segments(retained.log_start).await {
+            tracing::info!(
+                partition = %handle.topic(), log_start = %retained.log_start,
+                segments = deleted.segments(), bytes = deleted.bytes(), "segments deleted"
+            );
+            let is_all = deleted.is_all();
+            let synced = tokio::task::spawn_blocking(move || {
+                // A failure has closed the directory's latch, which is watched.
+                let synced = deleted.sync().is_ok();
+                synced.then_some(deleted)
+            });
+            match synced.await {
+                Ok(Some(deleted)) => self.removals.add(deleted).await,
+                Ok(None) => return,
+                Err(error) => tracing::error!(%error, "deleting segments broke off"),
+            }
+            if is_all {
+                return;
+            }
+        }
+    }
+}
+
+/// Everything that must be on the disk before a file of an old segment gets another name; blocks.
+fn make_durable(replicas: &Replicas, found: &[Found]) -> Result<(), LogDirError> {
+    for place in replicas.dirs().iter() {
+        let own = |found: &&Found| found.handle.directory_id() == place.id();
+        if !found.iter().any(|found| own(&found)) || place.has_failed() {
+            continue;
+        }
+        for found in found
+            .iter()
+            .filter(own)
+            .filter(|found| found.retained.rolled)
+        {
+            place.dir().sync_log(found.handle.topic())?;
+        }
+        place.dir().write_log_starts()?;
+    }
+    Ok(())
+}

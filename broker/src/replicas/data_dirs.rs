@@ -1,0 +1,110 @@
+//! [`DataDirs`]: the broker's log directories, each with its own lock, latch, flusher and
+//! checkpoints, so that the failure of one takes only its replicas out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
+use trimaran_types::{DirectoryId, Offset, TopicPartition};
+
+/// One log directory, and what belongs to it alone.
+#[derive(Debug)]
+pub struct DataDir {
+    pub(super) dir: LogDir,
+    pub(super) flusher: Arc<Flusher>,
+    /// What the high watermark checkpoint holds.
+    pub(super) checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
+}
+
+impl DataDir {
+    /// The directory itself.
+    #[must_use]
+    pub const fn dir(&self) -> &LogDir {
+        &self.dir
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub const fn id(&self) -> DirectoryId {
+        self.dir.directory_id()
+    }
+
+    /// Whether it has failed, for good.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.dir.context().latch.failure().is_some()
+    }
+}
+
+/// What people may see of a log directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDirStatus {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its identity; `None` when it could not be taken at the start.
+    pub id: Option<DirectoryId>,
+    /// Why it is out of service; `None` while it works.
+    pub failure: Option<String>,
+    /// Replicas in it that are open.
+    pub replicas: usize,
+}
+
+/// The log directories that the broker has taken, in the order of its configuration; at least one.
+#[derive(Debug)]
+pub struct DataDirs {
+    all: Vec<DataDir>,
+    /// Directories that could not be taken at the start, and why.
+    unusable: Vec<(PathBuf, String)>,
+}
+
+impl DataDirs {
+    /// Over locked directories; they share the bounds on open files and hot tails.
+    ///
+    /// # Errors
+    /// The flushers' threads cannot be started.
+    pub fn new(mut dirs: Vec<LogDir>, unusable: Vec<(PathBuf, String)>) -> std::io::Result<Self> {
+        if let Some(first) = dirs.first().map(|first| first.context().clone()) {
+            dirs.iter_mut().for_each(|dir| dir.share_bounds_of(&first));
+        }
+        let with_flusher = |dir: LogDir| {
+            let latch = Arc::clone(&dir.context().latch);
+            let flusher = Flusher::start(latch, FLUSH_THREADS_DEFAULT, FLUSH_REQUESTS_MAX_DEFAULT)?;
+            Ok(DataDir {
+                dir,
+                flusher: Arc::new(flusher),
+                checkpointed: Mutex::new(BTreeMap::new()),
+            })
+        };
+        let all = dirs
+            .into_iter()
+            .map(with_flusher)
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self { all, unusable })
+    }
+
+    /// All of them, the failed included.
+    pub fn iter(&self) -> std::slice::Iter<'_, DataDir> {
+        self.all.iter()
+    }
+
+    /// The directory with this identity.
+    #[must_use]
+    pub fn get(&self, id: DirectoryId) -> Option<&DataDir> {
+        self.all.iter().find(|dir| dir.id() == id)
+    }
+
+    /// Whether no directory is left.
+    #[must_use]
+    pub fn have_all_failed(&self) -> bool {
+        self.all.iter().all(DataDir::has_failed)
+    }
+
+    pub(super) fn ids(&self) -> Vec<DirectoryId> {
+        self.all.iter().map(DataDir::id).collect()
+    }
+
+    pub(super) fn unusable(&self) -> &[(PathBuf, String)] {
+        &self.unusable
+    }
+}

@@ -1,0 +1,78 @@
+//! [`DeletedSegments`]: files that no log uses any more, on their way out.
+//!
+//! They carry another name already and nobody looks for them; who still has one open reads on.
+//! What a stop leaves behind is removed when the log is opened next.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::context::LogContext;
+use crate::disk::Disk;
+use crate::latch::DirFailed;
+
+/// The renamed files of some segments of one log.
+#[derive(Debug)]
+#[must_use = "the files stay on the disk until they are removed"]
+pub struct DeletedSegments {
+    pub(crate) context: LogContext,
+    pub(crate) dir: PathBuf,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) segments: usize,
+    pub(crate) bytes: u64,
+    pub(crate) delay_ms: u64,
+    pub(crate) is_all: bool,
+}
+
+impl DeletedSegments {
+    /// How many segments they are.
+    #[must_use]
+    pub const fn segments(&self) -> usize {
+        self.segments
+    }
+
+    /// Their bytes, without indexes.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How long they are to stay.
+    #[must_use]
+    pub const fn delay_ms(&self) -> u64 {
+        self.delay_ms
+    }
+
+    /// Whether no more segments of the log may go now.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.is_all
+    }
+
+    /// Makes their renaming durable; blocks.
+    ///
+    /// # Errors
+    /// The directory has failed.
+    pub fn sync(&self) -> Result<(), DirFailed> {
+        let latch = &self.context.latch;
+        latch.check()?;
+        let synced = self.context.disk.sync_dir(&self.dir);
+        synced.map_err(|error| latch.fail("sync", &self.dir, &error))
+    }
+
+    /// Removes them; blocks. What is gone already, with its whole directory perhaps, is fine.
+    ///
+    /// # Errors
+    /// The system refused one of them; the others are gone, and the next start tries again.
+    pub fn remove(self) -> io::Result<()> {
+        let disk: Arc<dyn Disk> = self.context.disk;
+        let mut refused = Ok(());
+        for path in &self.files {
+            match disk.remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => refused = Err(error),
+                _ => {}
+            }
+        }
+        refused
+    }
+}
