@@ -32,28 +32,22 @@ fn restore(world: &mut World, broker: u32) {
     world.heartbeat(&request);
 }
 
-/// What of a state this is about.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    leader: Option<u32>,
-    isr: Vec<u32>,
-    eligible: Vec<u32>,
-    last_known: Vec<u32>,
-    lost: Vec<u32>,
-    epochs: i32,
-}
+/// Leader, ISR, eligible, last known and lost replicas, and how many leader epochs have begun.
+type Seen<'a> = (Option<u32>, &'a [u32], &'a [u32], &'a [u32], &'a [u32], i32);
 
-fn seen(state: &PartitionState, before: LeaderEpoch) -> Seen {
-    let numbers = |list: &[BrokerId]| list.iter().map(|id| id.0).collect();
-    let lost = |replica: &&BrokerId| is_marked_lost(state, **replica);
-    Seen {
-        leader: state.leader.map(|leader| leader.0),
-        isr: numbers(&state.isr),
-        eligible: numbers(&state.eligible_leader_replicas),
-        last_known: numbers(&state.last_known_eligible),
-        lost: state.replicas.iter().filter(lost).map(|id| id.0).collect(),
-        epochs: state.leader_epoch.0 - before.0,
-    }
+fn assert_seen(state: &PartitionState, before: LeaderEpoch, expected: Seen<'_>, name: &str) {
+    let numbers = |list: &[BrokerId]| -> Vec<u32> { list.iter().map(|id| id.0).collect() };
+    let replicas = state.replicas.iter().copied();
+    let lost: Vec<_> = replicas.filter(|id| is_marked_lost(state, *id)).collect();
+    let seen: Seen<'_> = (
+        state.leader.map(|leader| leader.0),
+        &numbers(&state.isr),
+        &numbers(&state.eligible_leader_replicas),
+        &numbers(&state.last_known_eligible),
+        &numbers(&lost),
+        state.leader_epoch.0 - before.0,
+    );
+    assert_eq!(seen, expected, "{name}");
 }
 
 /// Replicas 1, 2 and 3, 1 leads, the minimum is 2; brokers go in this order, then one reports.
@@ -62,101 +56,60 @@ struct Row {
     fenced: &'static [u32],
     settings: &'static [(&'static str, &'static str)],
     damaged: u32,
-    expected: Seen,
+    expected: Seen<'static>,
 }
+
+const ROWS: [Row; 6] = [
+    Row {
+        name: "a follower in sync: the leader stays, under a new epoch",
+        fenced: &[],
+        settings: &[],
+        damaged: 2,
+        expected: (Some(1), &[1, 3], &[], &[], &[2], 1),
+    },
+    Row {
+        name: "the leader: another member leads",
+        fenced: &[],
+        settings: &[],
+        damaged: 1,
+        expected: (Some(2), &[2, 3], &[], &[], &[1], 1),
+    },
+    Row {
+        name: "the last member: who left before it holds as much, and waits in the list",
+        fenced: &[1, 2],
+        settings: &[],
+        damaged: 3,
+        expected: (None, &[], &[2], &[3], &[3], 1),
+    },
+    Row {
+        name: "the last member, and nobody else holds as much",
+        fenced: &[1, 2],
+        settings: &[("min.insync.replicas", "1")],
+        damaged: 3,
+        expected: (None, &[], &[], &[3], &[3], 1),
+    },
+    Row {
+        name: "unclean election takes another, never the damaged one",
+        fenced: &[1, 2],
+        settings: &[
+            ("min.insync.replicas", "1"),
+            ("unclean.leader.election.enable", "true"),
+        ],
+        damaged: 3,
+        expected: (None, &[], &[], &[3], &[3], 1),
+    },
+    Row {
+        name: "eligible and fenced: not eligible any more",
+        fenced: &[1, 2],
+        settings: &[],
+        damaged: 2,
+        expected: (Some(3), &[3], &[], &[], &[2], 1),
+    },
+];
 
 #[test]
 fn what_becomes_of_a_partition_when_one_replica_is_damaged() {
-    let rows = [
-        Row {
-            name: "a follower in sync: the leader stays, under a new epoch",
-            fenced: &[],
-            settings: &[],
-            damaged: 2,
-            expected: Seen {
-                leader: Some(1),
-                isr: vec![1, 3],
-                eligible: vec![],
-                last_known: vec![],
-                lost: vec![2],
-                epochs: 1,
-            },
-        },
-        Row {
-            name: "the leader: another member leads",
-            fenced: &[],
-            settings: &[],
-            damaged: 1,
-            expected: Seen {
-                leader: Some(2),
-                isr: vec![2, 3],
-                eligible: vec![],
-                last_known: vec![],
-                lost: vec![1],
-                epochs: 1,
-            },
-        },
-        Row {
-            name: "the last member: who left before it holds as much, and waits in the list",
-            fenced: &[1, 2],
-            settings: &[],
-            damaged: 3,
-            expected: Seen {
-                leader: None,
-                isr: vec![],
-                eligible: vec![2],
-                last_known: vec![3],
-                lost: vec![3],
-                epochs: 1,
-            },
-        },
-        Row {
-            name: "the last member, and nobody else holds as much",
-            fenced: &[1, 2],
-            settings: &[("min.insync.replicas", "1")],
-            damaged: 3,
-            expected: Seen {
-                leader: None,
-                isr: vec![],
-                eligible: vec![],
-                last_known: vec![3],
-                lost: vec![3],
-                epochs: 1,
-            },
-        },
-        Row {
-            name: "unclean election takes another, never the damaged one",
-            fenced: &[1, 2],
-            settings: &[
-                ("min.insync.replicas", "1"),
-                ("unclean.leader.election.enable", "true"),
-            ],
-            damaged: 3,
-            expected: Seen {
-                leader: None,
-                isr: vec![],
-                eligible: vec![],
-                last_known: vec![3],
-                lost: vec![3],
-                epochs: 1,
-            },
-        },
-        Row {
-            name: "eligible and fenced: not eligible any more",
-            fenced: &[1, 2],
-            settings: &[],
-            damaged: 2,
-            expected: Seen {
-                leader: Some(3),
-                isr: vec![3],
-                eligible: vec![],
-                last_known: vec![],
-                lost: vec![2],
-                epochs: 1,
-            },
-        },
-    ];
-    for row in rows {
+    for row in ROWS {
         let mut world = World::with_brokers(3);
         world.create("t", &[&[1, 2, 3]], row.settings);
         row.fenced.iter().for_each(|broker| world.fence(*broker));
@@ -166,7 +119,7 @@ fn what_becomes_of_a_partition_when_one_replica_is_damaged() {
         request.want_fence = row.fenced.contains(&row.damaged);
         world.heartbeat(&request);
         let state = world.state("t", 0);
-        assert_eq!(seen(state, before), row.expected, "{}", row.name);
+        assert_seen(state, before, row.expected, row.name);
         let change = &state.last_change;
         assert_eq!(change.reason, ChangeReason::ReplicaDamaged, "{}", row.name);
         assert_eq!(change.broker, Some(BrokerId(row.damaged)), "{}", row.name);
