@@ -5,7 +5,7 @@ use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_commit_log::AppendError;
 use trimaran_replication::leader::{Appended, Outcome, WaiterId};
 use trimaran_types::record_batch::{RecordBatch, TimestampType};
-use trimaran_types::{KafkaError, LeaderEpoch, Timestamp};
+use trimaran_types::{KafkaError, LeaderEpoch, MonotonicTime, Timestamp};
 
 use super::Clock;
 use super::event::AppendRequest;
@@ -104,20 +104,7 @@ impl Owner {
                 },
                 leader_epoch: epoch,
             };
-            let waiter = WaiterId(self.next_waiter);
-            self.next_waiter += 1;
-            let remaining = request.deadline.saturating_duration_since(Instant::now());
-            let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
-            let deadline = (request.acks == RequiredAcks::All).then(|| now.plus_ms(remaining_ms));
-            let AppendRequest { reply, permits, .. } = request;
-            self.waiting.insert(
-                waiter,
-                Waiting {
-                    reply,
-                    response,
-                    permits,
-                },
-            );
+            let (waiter, deadline) = self.begin_to_wait(request, response, now);
             if let Role::Leader(leader) = &mut self.role {
                 let appended = Appended {
                     waiter,
@@ -132,6 +119,28 @@ impl Owner {
         self.publish();
         self.seats.wake_all();
         self.flush_if_due();
+    }
+
+    /// Keeps who asked until the records are acknowledged; until when, if that is to be waited for.
+    fn begin_to_wait(
+        &mut self,
+        request: AppendRequest,
+        response: AppendResponse,
+        now: MonotonicTime,
+    ) -> (WaiterId, Option<MonotonicTime>) {
+        let waiter = WaiterId(self.next_waiter);
+        self.next_waiter += 1;
+        let remaining = request.deadline.saturating_duration_since(Instant::now());
+        let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+        let deadline = (request.acks == RequiredAcks::All).then(|| now.plus_ms(remaining_ms));
+        let AppendRequest { reply, permits, .. } = request;
+        let waiting = Waiting {
+            reply,
+            response,
+            permits,
+        };
+        self.waiting.insert(waiter, waiting);
+        (waiter, deadline)
     }
 
     /// Whether the log is in the leader's epoch now.
