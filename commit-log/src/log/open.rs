@@ -198,7 +198,7 @@ impl Log {
         check_topic(context, dir, &start, &listing)?;
         let producer_files = ProducerFiles::take_from(&mut listing);
         if config.compacted {
-            mark_gaps(context, dir).map_err(at(dir))?;
+            mark_gaps(context, dir).map_err(unchanged(context, dir))?;
         }
 
         let (epochs, recovered) = if listing.segments.is_empty() {

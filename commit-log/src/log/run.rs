@@ -185,7 +185,8 @@ impl Log {
             });
         let bytes_before = self.active.bytes;
         let cut = match &self.active.file {
-            Some(file) => file.truncate(bytes_before),
+            // Synced, so that what is taken back does not come back with a power cut.
+            Some(file) => file.truncate(bytes_before).and_then(|()| file.sync_data()),
             None => Ok(()),
         };
         if !made.is_empty() {

@@ -238,9 +238,6 @@ impl Workload {
             let flushed = owned.log.flushed_end().0;
             assert!(flushed <= owned.branch.end());
             self.now[number].flushed_end = Some(flushed);
-            if flushed == owned.branch.end() {
-                self.now[number].allowed = vec![owned.branch.clone()];
-            }
             self.now[number].may_be_empty = false;
             self.owe();
         }
