@@ -300,6 +300,21 @@ fn a_torn_index_of_aborted_transactions_is_rebuilt() {
 }
 
 #[test]
+fn aborted_transactions_that_recovery_found_are_written_by_a_close_without_appends() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    append(&mut log, vec![sent((1, 0), 0, 2, true)]).unwrap();
+    let marker = ended((1, 0), TransactionEnd::Abort);
+    log.append_as_coordinator(vec![marker], EPOCH, NOW).unwrap();
+    drop(log);
+    let (log, _) = rig.open(0, false).unwrap();
+    let end = log.close().unwrap();
+    let (log, _) = rig.open(end.0, true).unwrap();
+    let aborted = log.reader().aborted_transactions(Offset(0), Offset(3));
+    assert_eq!(aborted.unwrap().len(), 1);
+}
+
+#[test]
 fn producers_expire_by_the_clock_of_the_log_and_not_of_their_records() {
     let rig = Rig {
         config: LogConfig {
