@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use trimaran_api::replica::{AppendResponse, RequiredAcks};
-use trimaran_commit_log::AppendError;
+use trimaran_commit_log::{AppendError, Appended as Written};
 use trimaran_replication::leader::{Appended, Outcome, WaiterId};
 use trimaran_types::record_batch::{RecordBatch, TimestampType};
 use trimaran_types::{KafkaError, LeaderEpoch, MonotonicTime, Timestamp};
@@ -72,7 +72,6 @@ impl Owner {
         }
         // What each request adds is remembered before the log takes the batches.
         let counts: Vec<usize> = requests.iter().map(|it| it.batches.len()).collect();
-        let timestamp_type = self.log.config().timestamp_type;
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
@@ -84,10 +83,24 @@ impl Owner {
                 return;
             }
         };
+        self.await_acknowledgements(requests.into_iter().zip(counts), &appended, epoch);
+        self.publish();
+        self.seats.wake_all();
+        self.flush_if_due();
+    }
+
+    /// Lets each request, with the number of its batches, wait for what it asked for.
+    fn await_acknowledgements(
+        &mut self,
+        requests: impl Iterator<Item = (AppendRequest, usize)>,
+        written: &Written,
+        epoch: LeaderEpoch,
+    ) {
+        let timestamp_type = self.log.config().timestamp_type;
         let now = self.now();
         let mut actions = Vec::new();
-        let mut batches = appended.batches.iter();
-        for (request, count) in requests.into_iter().zip(counts) {
+        let mut batches = written.batches.iter();
+        for (request, count) in requests {
             let own: Vec<_> = batches.by_ref().take(count).collect();
             let Some(first) = own.first() else { continue };
             // The last batch may be a repetition of one that lies before the others.
@@ -116,9 +129,6 @@ impl Owner {
             }
         }
         self.carry_out(actions);
-        self.publish();
-        self.seats.wake_all();
-        self.flush_if_due();
     }
 
     /// Keeps who asked until the records are acknowledged; until when, if that is to be waited for.

@@ -224,26 +224,7 @@ impl Run {
                 }
             }
             Step::Repeat(who) => self.repeat(who),
-            Step::Skip(who) => {
-                let known = self.known(who);
-                if self.model.known.contains_key(&who) {
-                    self.refused(sent((who, known.epoch), known.next() + 3, 1, true));
-                }
-            }
-            Step::Bump(who) => {
-                let known = self.known(who);
-                let me = (who, known.epoch + 1);
-                if self.model.known.contains_key(&who) {
-                    self.refused(sent(me, 1, 1, true));
-                    self.send(me, 0, 2, known.open.is_some());
-                }
-            }
-            Step::Old(who) => {
-                let known = self.known(who);
-                if self.model.known.contains_key(&who) && known.epoch > 0 {
-                    self.refused(sent((who, known.epoch - 1), known.next(), 1, true));
-                }
-            }
+            Step::Skip(_) | Step::Bump(_) | Step::Old(_) => self.known_producer(step),
             Step::End { who, abort } => self.end(who, abort),
             Step::Truncate(share) => {
                 let log_end = self.log().log_end().0;
@@ -277,6 +258,26 @@ impl Run {
                 }
                 self.reopen(clean);
             }
+        }
+    }
+
+    /// Steps that need a producer of whom something is known.
+    fn known_producer(&mut self, step: &Step) {
+        let (Step::Skip(who) | Step::Bump(who) | Step::Old(who)) = *step else {
+            return;
+        };
+        let Some(known) = self.model.known.get(&who).cloned() else {
+            return;
+        };
+        let (epoch, next) = (known.epoch, known.next());
+        match step {
+            Step::Skip(_) => self.refused(sent((who, epoch), next + 3, 1, true)),
+            Step::Bump(_) => {
+                self.refused(sent((who, epoch + 1), 1, 1, true));
+                self.send((who, epoch + 1), 0, 2, known.open.is_some());
+            }
+            _ if epoch > 0 => self.refused(sent((who, epoch - 1), next, 1, true)),
+            _ => {}
         }
     }
 
@@ -390,8 +391,17 @@ impl Run {
     }
 }
 
+/// Few by default; thousands with `TRIMARAN_LONG=1`.
+fn cases() -> u32 {
+    if std::env::var_os("TRIMARAN_LONG").is_some() {
+        2000
+    } else {
+        48
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn a_log_knows_what_the_list_of_its_batches_says(steps in steps()) {

@@ -247,8 +247,11 @@ fn snapshots_beyond_a_cut_are_removed_before_the_log_can_grow_past_them_again() 
     for n in 0..60 {
         append(&mut log, vec![sent((1, 0), n, 1, false)]).unwrap();
     }
+    // One more, where no segment starts.
+    let end = log.close().unwrap();
+    let (mut log, _) = rig.open(end.0, true).unwrap();
     let before = segment_files(&rig.dir(), "snapshot");
-    assert!(before.len() > 1);
+    assert!(before.len() > 2 && before.contains_key(&60));
     let first = *before.keys().next().unwrap();
     log.truncate_to(Offset(first + 1)).unwrap();
     let left = segment_files(&rig.dir(), "snapshot");
@@ -297,6 +300,21 @@ fn a_torn_index_of_aborted_transactions_is_rebuilt() {
     log.close().unwrap();
     let rebuilt = fs::read(files.values().nth(1).unwrap()).unwrap();
     assert_eq!(rebuilt, bytes);
+}
+
+#[test]
+fn aborted_transactions_that_recovery_found_are_written_by_a_close_without_appends() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    append(&mut log, vec![sent((1, 0), 0, 2, true)]).unwrap();
+    let marker = ended((1, 0), TransactionEnd::Abort);
+    log.append_as_coordinator(vec![marker], EPOCH, NOW).unwrap();
+    drop(log);
+    let (log, _) = rig.open(0, false).unwrap();
+    let end = log.close().unwrap();
+    let (log, _) = rig.open(end.0, true).unwrap();
+    let aborted = log.reader().aborted_transactions(Offset(0), Offset(3));
+    assert_eq!(aborted.unwrap().len(), 1);
 }
 
 #[test]
