@@ -62,9 +62,11 @@ impl Log {
     pub fn close(mut self) -> Result<Offset, CloseError> {
         self.shared.cleaning.close_and_wait();
         self.context().latch.check()?;
-        let untouched = self.active.file.is_none()
-            && self.flush.flushed_end == self.log_end
-            && self.shared.read().offsets.pending.is_empty();
+        let untouched = self.active.file.is_none() && self.flush.flushed_end == self.log_end && {
+            let state = self.shared.read();
+            // What a recovery learned anew has no file yet, though nothing was appended.
+            state.offsets.pending.is_empty() && state.aborted.pending.is_empty()
+        };
         self.write_epochs()?;
         if !untouched {
             self.complete_indexes()
