@@ -93,9 +93,6 @@ async fn a_log_in_a_directory_that_it_does_not_belong_in_is_set_aside_not_served
     let mut pair = Pair::start_with_dirs(1).await;
     let id = pair.create_in("second", 1).await;
     pair.append(ONE, id, "a").await.unwrap();
-    pair.set_isr(id, TWO, &[TWO]);
-    pair.until(TWO, id, |status| status.role == PartitionRole::Leader)
-        .await;
     assert!(pair.stop(ONE).await);
     pair.set_isr(id, TWO, &[TWO]);
     let (from, to) = (
