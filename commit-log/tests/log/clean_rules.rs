@@ -15,6 +15,13 @@ fn append(log: &mut Log, batch: RecordBatch) -> Offset {
     done.unwrap().base_offset
 }
 
+fn append_marker(log: &mut Log, key: &str) -> Offset {
+    let done = log.append_as_coordinator(vec![marker(5, key)], LeaderEpoch(0), NOW);
+    let end = done.unwrap().base_offset;
+    log.high_watermark_passed(log.log_end());
+    end
+}
+
 /// Closes the active segment with records of a key of their own.
 fn fill(log: &mut Log) {
     let value = "x".repeat(400);
@@ -83,7 +90,7 @@ fn aborted_records_go_at_once_and_hide_nothing() {
         &mut log,
         produced(5, 0, TRANSACTIONAL, &[("k", Some("bad"))]),
     );
-    let end = append(&mut log, marker(5, ABORT));
+    let end = append_marker(&mut log, ABORT);
     append(&mut log, produced(5, 1, 0, &[("other", Some("1"))]));
     fill(&mut log);
     clean(&mut log, 0);
@@ -103,7 +110,7 @@ fn a_committed_marker_stays_while_a_record_of_it_does() {
     let rig = rig();
     let mut log = rig.fresh();
     append(&mut log, produced(5, 0, TRANSACTIONAL, &[("k", Some("1"))]));
-    let end = append(&mut log, marker(5, COMMIT));
+    let end = append_marker(&mut log, COMMIT);
     fill(&mut log);
     for ms in [0, 5_000, 10_000] {
         clean(&mut log, ms);

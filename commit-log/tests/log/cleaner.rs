@@ -215,7 +215,7 @@ fn a_stopped_pass_leaves_a_good_log_and_nothing_behind() {
         for name in left.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
             let is_known = ["log", "index", "timeindex", "leader-epoch-checkpoint"]
                 .iter()
-                .chain(&["partition.metadata", "gaps-allowed"])
+                .chain(&["partition.metadata", "gaps-allowed", "snapshot"])
                 .any(|end| name.ends_with(end));
             assert!(is_known, "{name}");
         }
