@@ -347,3 +347,18 @@ fn producers_expire_by_the_clock_of_the_log_and_not_of_their_records() {
         .collect();
     assert_eq!(ids, [2]);
 }
+
+#[test]
+fn what_a_recovery_learns_of_aborted_transactions_is_there_after_a_clean_stop() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    append(&mut log, vec![sent((1, 0), 0, 1, true)]).unwrap();
+    let marker = ended((1, 0), TransactionEnd::Abort);
+    log.append_as_coordinator(vec![marker], EPOCH, NOW).unwrap();
+    drop(log);
+    let (log, _) = rig.open(0, false).unwrap();
+    let end = log.close().unwrap();
+    let (log, _) = rig.open(end.0, true).unwrap();
+    let found = log.reader().aborted_transactions(Offset(0), end).unwrap();
+    assert_eq!(found.len(), 1);
+}
