@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use trimaran_tests::client::{Admin, Rest};
 use trimaran_tests::cluster::{Cluster, ClusterSpec, NodeName, scenario};
-use trimaran_tests::wait::until;
+use trimaran_tests::until;
 
 const TOPIC: &str = "latest";
 const KEYS: usize = 10;
