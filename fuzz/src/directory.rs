@@ -83,8 +83,7 @@ fn write(cleanly: bool) -> Tree {
     dir.write_recovery_points().expect("writes");
     dir.write_high_watermarks(&[(parse_partition_dir("t-0").expect("a name"), Offset(3))].into())
         .expect("writes");
-    dir.write_log_starts(&[(parse_partition_dir("t-0").expect("a name"), Offset(1))].into())
-        .expect("writes");
+    dir.write_log_starts().expect("writes");
     if cleanly {
         dir.mark_clean_shutdown(None).expect("writes");
     }

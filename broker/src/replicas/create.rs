@@ -128,7 +128,7 @@ impl Replicas {
             if is_damaged {
                 // It may lie in another directory than the one where it begins anew.
                 for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
-                    replicas.quarantine(dir, &name)?;
+                    replicas.quarantine(dir, (id.topic_id, &name))?;
                 }
             }
             make_room(&place.dir, &name, id)?;
@@ -186,7 +186,7 @@ impl Replicas {
         let opened = match open_log(dir, topic, id, settings, Known::New) {
             Err(CreateError::Open { cause, .. }) if is_spare && damage_of(&cause).is_some() => {
                 tracing::warn!(partition = %topic, %cause, "a log is damaged");
-                self.quarantine(place, topic)?;
+                self.quarantine(place, (id.topic_id, topic))?;
                 open_log(dir, topic, id, settings, Known::New)
             }
             opened => opened,

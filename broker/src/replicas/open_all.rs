@@ -358,7 +358,7 @@ impl Replicas {
         if !is_spare {
             return Ok(Recovered::out_of_service(found));
         }
-        match self.quarantine(place, &topic) {
+        match self.quarantine(place, (id.topic_id, &topic)) {
             Err(error @ CreateError::TooManyDamaged { .. }) => {
                 tracing::error!(%error, "a damaged replica stays out of service");
                 return Ok(Recovered::out_of_service(found));

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use trimaran_commit_log::{Aside, LogDirError};
-use trimaran_types::TopicPartition;
+use trimaran_commit_log::LogDirError;
+use trimaran_types::{TopicId, TopicPartition};
 
 use super::{CreateError, DataDir, Replicas};
 
@@ -26,7 +26,7 @@ impl Replicas {
     pub(super) fn quarantine(
         &self,
         place: &DataDir,
-        topic: &TopicPartition,
+        (topic_id, topic): (TopicId, &TopicPartition),
     ) -> Result<(), CreateError> {
         let failed = |cause| CreateError::SetAside {
             partition: topic.clone(),
@@ -39,17 +39,14 @@ impl Replicas {
             let partition = topic.clone();
             return Err(CreateError::TooManyDamaged { partition, kept });
         }
-        let moved = place
-            .dir
-            .set_aside(std::slice::from_ref(topic), Aside::Damaged)
-            .map_err(failed)?;
-        let kept = kept.saturating_add(moved.len());
+        let moved = place.dir.give_up_damaged(topic_id, topic).map_err(failed)?;
+        let kept = kept.saturating_add(usize::from(moved.is_some()));
         self.counts
             .damaged_logs
             .store(kept as u64, Ordering::Relaxed);
         self.counts.begun_anew.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
-            partition = %topic, kept_as = ?moved.first(), kept, kept_max = DAMAGED_LOGS_MAX,
+            partition = %topic, kept_as = ?moved, kept, kept_max = DAMAGED_LOGS_MAX,
             "a damaged replica begins anew and fetches from its leader; look at the disk, and delete \
              the folder that was kept when nobody needs it"
         );

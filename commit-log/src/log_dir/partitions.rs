@@ -105,6 +105,25 @@ impl LogDir {
         Ok(found)
     }
 
+    /// Takes a log that is damaged or gone for one that never was, durably: its folder, if there is
+    /// one, is set aside, and a log that is made anew is measured by nothing that the old one left.
+    ///
+    /// # Errors
+    /// As [`Self::set_aside`].
+    pub fn give_up_damaged(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+    ) -> Result<Option<PathBuf>, LogDirError> {
+        let moved = self.set_aside(std::slice::from_ref(partition), Aside::Damaged)?;
+        // A folder that is gone, or has lost its note, named no topic id to forget by.
+        self.context
+            .recovery_points
+            .forget_flushed_end(topic_id, partition)
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
+        Ok(moved.into_iter().next())
+    }
+
     /// Renames logs out of use, durably, and tells their new directories. None of them may be
     /// open. Of one that is not there, only what the checkpoints promise is forgotten. Many at once
     /// cost little more than one.

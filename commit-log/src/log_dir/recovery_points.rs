@@ -192,6 +192,18 @@ impl RecoveryPoints {
         Ok(())
     }
 
+    /// Forgets what is known of a log whose directory cannot say its topic's id any more.
+    pub(super) fn forget_flushed_end(
+        &self,
+        topic_id: TopicId,
+        partition: &TopicPartition,
+    ) -> io::Result<()> {
+        let Some(ends) = &self.flushed_ends else {
+            return Ok(());
+        };
+        ends.forget(&[(partition, Some(topic_id))])
+    }
+
     /// Writes all points, if they have changed.
     pub(super) fn write(&self) -> io::Result<()> {
         self.write_locked(&mut lock(&self.on_disk))

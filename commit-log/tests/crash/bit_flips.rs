@@ -60,7 +60,7 @@ fn written(cleanly: bool) -> Tree {
             log.close().unwrap();
         }
     }
-    dir.write_log_starts(&starts).unwrap();
+    dir.write_log_starts().unwrap();
     dir.write_high_watermarks(&starts).unwrap();
     dir.write_recovery_points().unwrap();
     if cleanly {
