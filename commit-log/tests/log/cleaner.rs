@@ -86,6 +86,20 @@ fn the_last_value_of_each_key_stays_at_its_offset() {
 }
 
 #[test]
+fn what_is_gone_from_the_files_is_gone_from_memory() {
+    let mut rig = rig();
+    rig.config.tail_bytes_max = 1 << 20;
+    let mut log = rig.fresh();
+    append(&mut log, &["a"].repeat(60));
+    let finished = *rig.segments().keys().next_back().unwrap();
+    let before = last_values(&log);
+    Pass::default().run(&mut log).unwrap().unwrap();
+    let found = records(&log.reader());
+    assert_eq!(found.iter().filter(|r| r.0 < finished).count(), 1);
+    assert_eq!(last_values(&log), before);
+}
+
+#[test]
 fn a_cleaned_log_is_opened_again_with_its_gaps() {
     for clean in [true, false] {
         let mut rig = rig();
