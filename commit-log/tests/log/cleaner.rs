@@ -268,6 +268,23 @@ fn a_log_that_is_cut_meanwhile_is_not_touched() {
 }
 
 #[test]
+fn what_is_appended_after_a_cut_below_the_clean_end_is_dirty() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b"].repeat(40));
+    let clean_end = Pass::default().run(&mut log).unwrap().unwrap().clean_end;
+    log.truncate_to(Offset(10)).unwrap();
+    // Past the old clean end: were it still believed, these would never meet in one pass.
+    append(&mut log, &["q"; 50]);
+    append(&mut log, &["r"; 40]);
+    assert!(log.log_end() > clean_end);
+    let report = Pass::default().run(&mut log).unwrap().unwrap();
+    let found = records(&log.reader()).into_iter();
+    let below = found.filter(|r| r.1 == "q" && r.0 < report.clean_end.0);
+    assert_eq!(below.count(), 1);
+}
+
+#[test]
 fn a_cut_in_a_gap_ends_where_the_bytes_do() {
     let rig = rig();
     let mut log = rig.fresh();
