@@ -55,6 +55,15 @@ impl HotTail {
         self.bytes = 0;
     }
 
+    /// Lets go of what begins below `end`; the files tell it differently now.
+    pub(crate) fn forget_before(&mut self, end: Offset) {
+        while self.chunks.front().is_some_and(|chunk| chunk.base < end) {
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.bytes -= chunk.bytes.len();
+            }
+        }
+    }
+
     /// The chunks from the one that holds `from`, enough for `bytes_max`; `None` when `from` is
     /// older than the tail. Only takes shares, so that a lock around it is short.
     pub(crate) fn chunks_from(&self, from: Offset, bytes_max: usize) -> Option<Vec<Bytes>> {

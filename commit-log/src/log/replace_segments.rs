@@ -141,6 +141,13 @@ impl Log {
         let swapped = self.rename_all(cleaned, &mut doomed);
         if swapped.is_ok() {
             show(&mut state, cleaned, first, self.context().files.next_id());
+            // Or a reader would go on finding in memory what is gone from the files.
+            let end = state
+                .segments
+                .get(first + 1)
+                .map_or(cleaned.base(), |next| next.base);
+            self.shared
+                .with_tail(&mut state, |tail| tail.forget_before(end));
         }
         drop(state);
         swapped?;

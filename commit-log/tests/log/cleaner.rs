@@ -86,6 +86,20 @@ fn the_last_value_of_each_key_stays_at_its_offset() {
 }
 
 #[test]
+fn what_is_gone_from_the_files_is_gone_from_memory() {
+    let mut rig = rig();
+    rig.config.tail_bytes_max = 1 << 20;
+    let mut log = rig.fresh();
+    append(&mut log, &["a"].repeat(60));
+    let finished = *rig.segments().keys().next_back().unwrap();
+    let before = last_values(&log);
+    Pass::default().run(&mut log).unwrap().unwrap();
+    let found = records(&log.reader());
+    assert_eq!(found.iter().filter(|r| r.0 < finished).count(), 1);
+    assert_eq!(last_values(&log), before);
+}
+
+#[test]
 fn a_cleaned_log_is_opened_again_with_its_gaps() {
     for clean in [true, false] {
         let mut rig = rig();
@@ -251,6 +265,23 @@ fn a_log_that_is_cut_meanwhile_is_not_touched() {
     append(&mut log, &["a", "b"].repeat(20));
     assert!(Pass::default().run(&mut log).is_some());
     assert_eq!(last_values(&log).len(), 2);
+}
+
+#[test]
+fn what_is_appended_after_a_cut_below_the_clean_end_is_dirty() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b"].repeat(40));
+    let clean_end = Pass::default().run(&mut log).unwrap().unwrap().clean_end;
+    log.truncate_to(Offset(10)).unwrap();
+    // Past the old clean end: were it still believed, these would never meet in one pass.
+    append(&mut log, &["q"; 50]);
+    append(&mut log, &["r"; 40]);
+    assert!(log.log_end() > clean_end);
+    let report = Pass::default().run(&mut log).unwrap().unwrap();
+    let found = records(&log.reader()).into_iter();
+    let below = found.filter(|r| r.1 == "q" && r.0 < report.clean_end.0);
+    assert_eq!(below.count(), 1);
 }
 
 #[test]
