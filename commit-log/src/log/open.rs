@@ -211,7 +211,7 @@ impl Log {
             let known = epochs.clone().unwrap_or_default();
             (
                 known,
-                Recovery::new(context, dir, &config, &start, synced, listing, epochs).run()?,
+                Recovery::new(context, dir, &config, (&start, synced), listing, epochs).run()?,
             )
         };
         let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;

@@ -122,8 +122,7 @@ impl<'a> Recovery<'a> {
         context: &'a LogContext,
         dir: &'a Path,
         config: &'a LogConfig,
-        start: &OpenAs,
-        synced: SyncedEnd,
+        (start, synced): (&OpenAs, SyncedEnd),
         listing: Listing,
         epochs: Option<EpochCache>,
     ) -> Self {
