@@ -76,29 +76,7 @@ pub(super) async fn open(
     report_damage(&replicas, member.damage, tasks, &stop);
     tasks.run_forever("assignments", &stop, assignments.run(member.image.clone()));
     tasks.run_forever("replicas", &stop, Arc::clone(&replicas).watch_replicas());
-    let worker = IsrWorker::new(
-        context.clone(),
-        replicas.isr_changes().clone(),
-        Arc::clone(replicas.table()),
-    );
-    tasks.run_forever("isr changes", &stop, worker.run());
-    tasks.run_forever(
-        "checkpoints",
-        &stop,
-        Arc::clone(&replicas).write_checkpoints(),
-    );
-    let logs = &config.logs;
-    let upkeep = LogUpkeep::new(
-        Arc::clone(&replicas),
-        logs.initial_task_delay,
-        logs.retention_check_interval,
-    );
-    tasks.run_forever("log upkeep", &stop, upkeep.run());
-    tasks.run_forever(
-        "log directories",
-        &stop,
-        Arc::clone(&replicas).watch_directories(),
-    );
+    keep_logs(config, &context, &replicas, tasks, &stop);
     let told = tell_of_failures(
         Arc::clone(&replicas),
         member.offline_directories,
@@ -110,11 +88,6 @@ pub(super) async fn open(
         what: "threads for the log cleaner",
         cause,
     })?;
-    tasks.run_forever(
-        "flushed ends",
-        &stop,
-        Arc::clone(&replicas).sync_flushed_ends(),
-    );
     Ok(DataPlane {
         replicas,
         fetchers,
@@ -123,6 +96,35 @@ pub(super) async fn open(
         http: context.http,
         stop,
     })
+}
+
+/// Starts what goes on for as long as there are logs: ISR changes, checkpoints, upkeep.
+fn keep_logs(
+    config: &BrokerConfig,
+    context: &BrokerContext,
+    replicas: &Arc<Replicas>,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) {
+    let worker = IsrWorker::new(
+        context.clone(),
+        replicas.isr_changes().clone(),
+        Arc::clone(replicas.table()),
+    );
+    tasks.run_forever("isr changes", stop, worker.run());
+    let checkpoints = Arc::clone(replicas).write_checkpoints();
+    tasks.run_forever("checkpoints", stop, checkpoints);
+    let flushed_ends = Arc::clone(replicas).sync_flushed_ends();
+    tasks.run_forever("flushed ends", stop, flushed_ends);
+    let logs = &config.logs;
+    let upkeep = LogUpkeep::new(
+        Arc::clone(replicas),
+        logs.initial_task_delay,
+        logs.retention_check_interval,
+    );
+    tasks.run_forever("log upkeep", stop, upkeep.run());
+    let directories = Arc::clone(replicas).watch_directories();
+    tasks.run_forever("log directories", stop, directories);
 }
 
 /// Tells the controllers, by heartbeat, which directories have failed; without one, the broker is

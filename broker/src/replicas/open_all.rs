@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use trimaran_api::controller::DamageCause;
 use trimaran_commit_log::{Aside, FoundLog, Log, LogDirError, OpenError, RecoveryReport};
 use trimaran_metadata::{MetadataImage, PartitionState};
-use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
+use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition, TopicName, TopicPartition};
 
 use super::create::{Known, open_log};
 use super::damage::{Damage, is_marked_lost};
@@ -203,8 +203,20 @@ impl Replicas {
                 });
             }
         }
+        sorted.lost = self.lost(image, assigned, &seen)?;
+        Ok(sorted)
+    }
+
+    /// The logs that somebody counts on, that were begun here, and of which nothing was found.
+    fn lost(
+        &self,
+        image: &MetadataImage,
+        assigned: BTreeMap<TopicIdPartition, (TopicName, &PartitionState)>,
+        found: &BTreeMap<TopicIdPartition, PathBuf>,
+    ) -> Result<Vec<(TopicIdPartition, TopicPartition)>, OpenAllError> {
+        let mut lost = Vec::new();
         for (id, (topic, state)) in assigned {
-            if seen.contains_key(&id) {
+            if found.contains_key(&id) {
                 continue;
             }
             let partition = id.partition;
@@ -216,11 +228,11 @@ impl Replicas {
             // What a failed directory holds is reported with it.
             let was_begun =
                 !dir.has_failed() && (!dir.dir.has_its_notes() || dir.dir.is_lost(&topic)?);
-            if was_begun && is_counted_on(state, own) {
-                sorted.lost.push((id, topic));
+            if was_begun && is_counted_on(state, self.context.broker_id) {
+                lost.push((id, topic));
             }
         }
-        Ok(sorted)
+        Ok(lost)
     }
 
     /// Notes the logs that are open: those of a time before there were notes lack theirs.

@@ -82,7 +82,15 @@ async fn run(cluster: &mut Cluster) -> Result<()> {
     ensure!(trimmed.body["log_start_offset"] == before, "{trimmed}");
     refused_below(&rest, before).await?;
 
-    // The next leader starts there, too.
+    on_the_next_leader(cluster, &rest, &admin, (before, end)).await
+}
+
+async fn on_the_next_leader(
+    cluster: &mut Cluster,
+    rest: &Rest,
+    admin: &Admin,
+    (before, end): (i64, i64),
+) -> Result<()> {
     let leader = admin.partition(TOPIC, 0).await?.leader;
     let leader = leader.map_or(1, |leader| leader.0);
     cluster.kill(NodeName::Broker(leader))?;
@@ -92,12 +100,12 @@ async fn run(cluster: &mut Cluster) -> Result<()> {
     })
     .await?;
     until("the new leader to answer", PATIENCE, async || {
-        let found = bounds(&rest).await?;
+        let found = bounds(rest).await?;
         ensure!(found == (before, end), "{found:?}");
         Ok(Some(()))
     })
     .await?;
-    refused_below(&rest, before).await?;
+    refused_below(rest, before).await?;
     cluster.restart(NodeName::Broker(leader)).await?;
     admin.wait_for_full_isr(TOPIC, PATIENCE).await?;
     Ok(())
