@@ -241,6 +241,7 @@ mod tests {
             ("compression.type", "zstd"),
             ("compression.zstd.level", "-131072"),
             ("delete.retention.ms", "86400000"),
+            ("file.delete.delay.ms", "0"),
             ("flush.messages", "1"),
             ("flush.ms", "0"),
             ("index.interval.bytes", "4096"),
