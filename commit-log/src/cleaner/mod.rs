@@ -1,6 +1,6 @@
 //! Compaction: of all records with one key, the last one stays.
 //!
-//! A pass over a log reads its dirty part into an [`offset_map`](self::offset_map), key to last
+//! A pass over a log reads its dirty part into an [`offset_map`], key to last
 //! offset, then copies the segments in groups, without what is superseded, and has the log's owner
 //! swap each copy in ([`crate::Log::replace_segments`]). Planning, grouping and the rules of what
 //! stays are pure; the pass reads and writes and asks its [`CleanControl`] before it goes on.

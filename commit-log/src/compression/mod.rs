@@ -1,6 +1,6 @@
 //! The records of a batch, compressed and not: gzip, snappy, lz4, zstd in Kafka's framing.
 //!
-//! A compressed batch holds its records as one block behind the header. [`decompress`] gives the
+//! A compressed batch holds its records as one block behind the header. [`decompress()`] gives the
 //! records back, [`compress`] makes the block, [`TopicCompression`] says which of both a topic asks
 //! for. Nothing here knows offsets or files; a batch that nobody has to look into is never opened.
 //!

@@ -1,6 +1,6 @@
 //! Retention: which segments of a log may go, and what becomes of their files.
 //!
-//! Deciding is pure ([`plan`]); the log's owner carries it out in three steps, and a stop between
+//! Deciding is pure ([`plan()`]); the log's owner carries it out in three steps, and a stop between
 //! any two of them loses nothing that was not meant to go:
 //!
 //! 1. the log start rises in memory, and what lies below it can no longer be read;
