@@ -11,6 +11,8 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/trimaran/target
 CARGO_FLAGS := --release --locked
 BIN := $(CARGO_TARGET_DIR)/release
 DEMO_DIR ?= .trimaran-demo
+# The cases of property tests, the same for everybody; another number tries others.
+export PROPTEST_RNG_SEED ?= 3141592653
 
 .PHONY: run test verify fix bench fuzz clean tools build
 

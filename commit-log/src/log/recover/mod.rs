@@ -160,6 +160,11 @@ impl<'a> Recovery<'a> {
                 .saturating_sub(1)
         };
         let kept_from = segment_of(self.log_start);
+        if !self.clean {
+            // The file of epochs is older than what follows the recovery point. The walk learns that
+            // anew, but for what a later log start has taken away.
+            self.epochs.truncate_from(self.recovery_point);
+        }
         let first = segment_of(target).max(kept_from);
         for at in kept_from..first {
             self.restore_indexes(at)?;
