@@ -28,18 +28,19 @@ pub fn find_places(disk: &dyn Disk, path: &Path) -> io::Result<Places> {
     let is_partition = entries
         .iter()
         .any(|entry| !entry.is_dir && SegmentFile::parse(&entry.name).is_some());
+    let has_logs = entries
+        .iter()
+        .any(|entry| entry.is_dir && entry.name == LOGS);
+    // First: a data directory may be named like a partition, `broker-1`.
+    if has_logs && !is_partition {
+        return find_places(disk, &path.join(LOGS));
+    }
     let name = path.file_name().and_then(|name| name.to_str());
     if is_partition || name.is_some_and(|name| parse_partition_dir(name).is_some()) {
         return Ok(Places {
             partitions: vec![path.to_owned()],
             checkpoints: path.parent().map(Path::to_owned),
         });
-    }
-    if entries
-        .iter()
-        .any(|entry| entry.is_dir && entry.name == LOGS)
-    {
-        return find_places(disk, &path.join(LOGS));
     }
     let mut partitions: Vec<PathBuf> = entries
         .iter()

@@ -180,10 +180,18 @@ fn a_missing_segment_is_a_gap_that_compaction_alone_explains() {
 fn partitions_are_found_from_each_level() {
     let rig = several_segments();
     let root = rig.dir().parent().unwrap().to_owned();
-    for path in [rig.dir(), root] {
+    for path in [rig.dir(), root.clone()] {
         let places = find_places(&RealDisk, &path).unwrap();
         assert_eq!(places.partitions, [rig.dir()]);
     }
+    // A data directory whose name could be a partition's.
+    let data_dir = root.join("broker-1");
+    fs::create_dir(&data_dir).unwrap();
+    fs::create_dir(data_dir.join("logs")).unwrap();
+    let inside = data_dir.join("logs").join("t-0");
+    fs::rename(rig.dir(), &inside).unwrap();
+    let places = find_places(&RealDisk, &data_dir).unwrap();
+    assert_eq!(places.partitions, [inside]);
     let nothing = tempfile::tempdir().unwrap();
     assert!(find_places(&RealDisk, nothing.path()).is_err());
 }
