@@ -22,6 +22,14 @@ pub fn to_msgpack<T: Serialize>(value: &T) -> Result<Vec<u8>, BodyError> {
     rmp_serde::to_vec_named(value).map_err(BodyError::Encode)
 }
 
+/// Appends `value` to `output` as MessagePack with field names.
+///
+/// # Errors
+/// When the value has a part that MessagePack cannot carry; `output` may end in a piece of it.
+pub fn put_msgpack<T: Serialize>(value: &T, output: &mut Vec<u8>) -> Result<(), BodyError> {
+    rmp_serde::encode::write_named(output, value).map_err(BodyError::Encode)
+}
+
 /// Reads a value from MessagePack.
 ///
 /// # Errors

@@ -8,7 +8,9 @@ use trimaran_api::replica::{REPLICA_FETCH_PROTOCOL, ReplicaFetchRequest, Replica
 use trimaran_types::BrokerId;
 
 use crate::context::BrokerContext;
-use crate::node_stream::{MessageError, Opening, open, read_message, write_message};
+use crate::node_stream::{
+    MessageError, Opening, make_room, open, read_message, write_message,
+};
 
 /// Largest answer that a follower accepts, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -20,6 +22,7 @@ pub(super) struct FetchStream {
     address: String,
     stream: Upgraded,
     input: BytesMut,
+    output: Vec<u8>,
 }
 
 impl std::fmt::Debug for FetchStream {
@@ -51,6 +54,7 @@ impl FetchStream {
             address: address.to_owned(),
             stream: open(&context.http, opening).await?,
             input: BytesMut::new(),
+            output: Vec::new(),
         })
     }
 
@@ -68,8 +72,8 @@ impl FetchStream {
         &mut self,
         request: &ReplicaFetchRequest,
     ) -> Result<ReplicaFetchResponse, MessageError> {
-        write_message(&mut self.stream, request).await?;
-        self.input.reserve(INPUT_BYTES);
+        write_message(&mut self.stream, &mut self.output, request).await?;
+        make_room(&mut self.input, INPUT_BYTES);
         read_message(&mut self.stream, &mut self.input, ANSWER_BYTES_MAX).await
     }
 }

@@ -1,6 +1,6 @@
 //! One message on a stream: its length as u32, big-endian, then MessagePack with field names.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -33,27 +33,30 @@ pub(crate) enum MessageError {
     Body(#[from] BodyError),
 }
 
-/// Writes a message.
+/// A message's room is kept for the next one up to this size.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Writes a message. `output` is room from the last one, or empty; nothing in it counts.
 ///
 /// # Errors
 /// It cannot be encoded, or the connection broke.
 pub(crate) async fn write_message<T: Serialize>(
     stream: &mut (impl AsyncWrite + Unpin),
+    output: &mut Vec<u8>,
     message: &T,
 ) -> Result<(), MessageError> {
-    let message = body::to_msgpack(message)?;
-    let bytes_max = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
-    let length = u32::try_from(message.len()).map_err(|_| MessageError::TooLong {
-        bytes: message.len(),
-        bytes_max,
+    output.clear();
+    output.extend_from_slice(&[0; LENGTH_BYTES]);
+    body::put_msgpack(message, output)?;
+    let bytes = output.len() - LENGTH_BYTES;
+    let length = u32::try_from(bytes).map_err(|_| MessageError::TooLong {
+        bytes,
+        bytes_max: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
     })?;
-    let length = length.to_be_bytes();
-    let mut whole = Buf::chain(&length[..], &message[..]);
-    while whole.has_remaining() {
-        if stream.write_buf(&mut whole).await? == 0 {
-            return Err(MessageError::Closed);
-        }
-    }
+    output[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    stream.write_all(output).await?;
+    output.clear();
+    output.shrink_to(KEPT_BYTES_MAX);
     Ok(())
 }
 
@@ -94,8 +97,9 @@ mod tests {
         let (mut near, mut far) = tokio::io::duplex(1_000);
         let messages = [vec![1_u8; 3], Vec::new(), vec![2; 100_000]];
         let writing = async {
+            let mut output = Vec::new();
             for message in &messages {
-                write_message(&mut near, message).await.unwrap();
+                write_message(&mut near, &mut output, message).await.unwrap();
             }
             drop(near);
         };
@@ -125,7 +129,8 @@ mod tests {
             "{read:?}"
         );
         assert!(input.capacity() < 1 << 16);
-        let near = write_message(&mut near, &7_u8);
+        let mut output = Vec::new();
+        let near = write_message(&mut near, &mut output, &7_u8);
         near.await.unwrap();
     }
 }

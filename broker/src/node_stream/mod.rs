@@ -7,7 +7,9 @@
 mod accept;
 mod message;
 mod open;
+mod room;
 
 pub(crate) use accept::accept;
 pub(crate) use message::{MessageError, read_message, write_message};
 pub(crate) use open::{Opening, open};
+pub(crate) use room::make_room;

@@ -18,7 +18,7 @@ use trimaran_api::replica::append_stream::{AnswerFrame, AppendFrame, PROTOCOL};
 use super::append::{TIMEOUT_MAX, batches, nothing_written};
 use crate::http::Refusal;
 use crate::http::app::{App, ForBrokers};
-use crate::node_stream::accept;
+use crate::node_stream::{accept, make_room};
 use crate::routing::{LocalPartitions, outcome_of, with_outcome};
 
 /// Appends of one stream without an answer; above it no more are read.
@@ -47,7 +47,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite, local: &dyn LocalPartitions)
     loop {
         let takes = appends.len() < UNANSWERED_MAX && output.len() < OUTPUT_BYTES_MAX;
         if takes {
-            input.reserve(INPUT_BYTES);
+            make_room(&mut input, INPUT_BYTES);
         }
         tokio::select! {
             Some(answered) = appends.next(), if !appends.is_empty() => {

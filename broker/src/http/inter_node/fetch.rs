@@ -11,7 +11,7 @@ use trimaran_api::replica::{REPLICA_FETCH_PROTOCOL, ReplicaFetchRequest};
 
 use crate::http::Refusal;
 use crate::http::app::{App, ForBrokers};
-use crate::node_stream::{accept, read_message, write_message};
+use crate::node_stream::{accept, make_room, read_message, write_message};
 use crate::routing::LocalPartitions;
 
 /// Some 100 bytes a partition: more partitions than one leader will ever have.
@@ -40,9 +40,9 @@ pub(crate) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     local: &dyn LocalPartitions,
 ) -> String {
-    let mut input = BytesMut::new();
+    let (mut input, mut output) = (BytesMut::new(), Vec::new());
     loop {
-        input.reserve(INPUT_BYTES);
+        make_room(&mut input, INPUT_BYTES);
         let request: ReplicaFetchRequest =
             match read_message(&mut stream, &mut input, REQUEST_BYTES_MAX).await {
                 Ok(request) => request,
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
             },
         };
         let written = match fetched {
-            Ok(response) => write_message(&mut stream, &response).await,
+            Ok(response) => write_message(&mut stream, &mut output, &response).await,
             Err(refusal) => return refusal.to_string(),
         };
         if let Err(error) = written {

@@ -16,7 +16,7 @@ use trimaran_types::{BrokerId, ClusterId};
 
 use super::pending::{Pending, unsent};
 use super::{Callee, Outgoing};
-use crate::node_stream::{Opening, open};
+use crate::node_stream::{Opening, make_room, open};
 
 /// Appends that wait for the stream; a further one waits outside, with a deadline.
 const WAITING_MAX: usize = 1_024;
@@ -145,7 +145,7 @@ impl Task {
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
         let mut taken = Vec::new();
         loop {
-            input.reserve(INPUT_BYTES);
+            make_room(&mut input, INPUT_BYTES);
             let takes = pending.len() < PENDING_MAX && output.len() < OUTPUT_BYTES_MAX;
             tokio::select! {
                 read = reader.read_buf(&mut input) => match read {

@@ -18,7 +18,8 @@ use super::resources::cpu_seconds;
 use super::statistics::median;
 
 const PART: &str = "produce";
-const TOPIC: &str = "load";
+/// Where the baseline is told to write.
+const NO_TOPIC: &str = "none";
 const PARTITIONS: usize = 6;
 
 /// Bytes of each record's value.
@@ -45,10 +46,6 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
         spec = spec.broker_setting(key, value);
     }
     let cluster = Cluster::start(&spec).await?;
-    let rest = Rest::new(cluster.http().clone(), cluster.broker_addresses(), 1)?;
-    Admin::new(rest)
-        .create_topic(TOPIC, u32::try_from(PARTITIONS)?, 3, &[])
-        .await?;
     println!(
         "{:>7} {:>8} {:>12} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}",
         "records",
@@ -89,15 +86,13 @@ async fn one_row(
     row: Row,
 ) -> Result<()> {
     let baseline = Baseline::start().await?;
-    let brokers = cluster.broker_addresses();
     let (mut rates, mut ratios, mut p50s, mut p99s, mut costs) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.rounds() {
+    for number in 0..options.rounds() {
         // In turns, so that a slow moment of the machine meets both.
-        let parse_only = load(options, std::slice::from_ref(&baseline.address), row).await?;
-        let (began, before) = (Instant::now(), cpu_seconds(cluster)?);
-        let round = load(options, &brokers, row).await?;
-        let cpu = (cpu_seconds(cluster)? - before) / began.elapsed().as_secs_f64();
+        let address = std::slice::from_ref(&baseline.address);
+        let parse_only = load(options, address, NO_TOPIC, row).await?;
+        let (round, cpu) = cluster_round(options, cluster, row, number).await?;
         let bytes_per_second = round.requests_per_second * value_bytes(row);
         rates.push(round.requests_per_second);
         ratios.push(round.requests_per_second / parse_only.requests_per_second);
@@ -130,6 +125,36 @@ async fn one_row(
     Ok(())
 }
 
+/// One round against the cluster, and the processor time of all six for each second of it. The
+/// round's topic is deleted after it: a disk need only have room for one round.
+async fn cluster_round(
+    options: &Options,
+    cluster: &Cluster,
+    row: Row,
+    number: usize,
+) -> Result<(Round, f64)> {
+    let Row {
+        records,
+        acks,
+        connections,
+    } = row;
+    let topic = format!("load-{records}-{acks}-{connections}-{number}");
+    let admin = Admin::new(Rest::new(
+        cluster.http().clone(),
+        cluster.broker_addresses(),
+        1,
+    )?);
+    let partitions = u32::try_from(PARTITIONS)?;
+    let configs = [("file.delete.delay.ms", "0")];
+    admin.create_topic(&topic, partitions, 3, &configs).await?;
+    let (began, before) = (Instant::now(), cpu_seconds(cluster)?);
+    let round = load(options, &cluster.broker_addresses(), &topic, row).await?;
+    let cpu = (cpu_seconds(cluster)? - before) / began.elapsed().as_secs_f64();
+    let deleted = admin.try_delete(&admin.cluster_id().await?, &topic).await?;
+    anyhow::ensure!(deleted.status == 204, "deleting {topic} was answered {deleted}");
+    Ok((round, cpu))
+}
+
 fn record_count(row: Row) -> f64 {
     u32::try_from(row.records).map_or(0.0, f64::from)
 }
@@ -140,9 +165,9 @@ fn value_bytes(row: Row) -> f64 {
 }
 
 /// All connections of a row at work, spread over `servers` and partitions.
-async fn load(options: &Options, servers: &[String], row: Row) -> Result<Round> {
+async fn load(options: &Options, servers: &[String], topic: &str, row: Row) -> Result<Round> {
     let requests: Arc<[Vec<u8>]> = (0..PARTITIONS)
-        .map(|partition| request(row, partition))
+        .map(|partition| request(row, topic, partition))
         .collect();
     let start = Instant::now() + options.warm_up();
     let end = start + options.row_length();
@@ -199,13 +224,13 @@ fn histogram() -> Result<Histogram<u64>> {
 }
 
 /// The bytes of one request: `records` different JSON values of 1 KiB, half of it noise.
-fn request(row: Row, partition: usize) -> Vec<u8> {
+fn request(row: Row, topic: &str, partition: usize) -> Vec<u8> {
     let records: Vec<String> = (0..row.records)
         .map(|number| record(number + partition))
         .collect();
     let body = format!("{{\"records\":[{}]}}", records.join(","));
     format!(
-        "POST /topics/{TOPIC}/partitions/{partition} HTTP/1.1\r\nhost: bench\r\ncontent-type: \
+        "POST /topics/{topic}/partitions/{partition} HTTP/1.1\r\nhost: bench\r\ncontent-type: \
          application/vnd.kafka.json.v2+json\r\nkafka-acks: {}\r\ncontent-length: {}\r\n\r\n{body}",
         row.acks,
         body.len()
