@@ -97,6 +97,9 @@ pub struct RequestsConfig {
     /// `queued.max.request.bytes`: request bodies in memory, all connections together; default
     /// 256 MiB.
     pub body_bytes_max: usize,
+    /// `queued.max.response.bytes`: records read for clients and other brokers that wait to be sent,
+    /// all connections together; default 256 MiB.
+    pub answer_bytes_max: usize,
 }
 
 /// Defaults of new topics.
@@ -176,6 +179,12 @@ impl BrokerConfig {
                     "queued.max.request.bytes",
                     256 * MIB,
                     16 * MIB,
+                    64 * 1024 * MIB,
+                )?,
+                answer_bytes_max: settings.bounded(
+                    "queued.max.response.bytes",
+                    256 * MIB,
+                    32 * MIB,
                     64 * 1024 * MIB,
                 )?,
             },

@@ -8,9 +8,7 @@ use trimaran_api::replica::{REPLICA_FETCH_PROTOCOL, ReplicaFetchRequest, Replica
 use trimaran_types::BrokerId;
 
 use crate::context::BrokerContext;
-use crate::node_stream::{
-    MessageError, Opening, make_room, open, read_message, write_message,
-};
+use crate::node_stream::{MessageError, Opening, make_room, open, read_message, write_message};
 
 /// Largest answer that a follower accepts, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -10,6 +10,7 @@ use trimaran_api::rest::WriteOutcome;
 use trimaran_types::KafkaError;
 
 use super::{BodyBudget, Refusal, Service};
+use crate::config::RequestsConfig;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routing::with_outcome;
@@ -26,6 +27,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The bound on request bodies in memory.
     pub body_budget: Arc<BodyBudget>,
+    /// The bound on answers with records in memory.
+    pub answer_budget: Arc<BodyBudget>,
     /// One permit for each stream of another broker.
     pub(super) node_streams: Arc<Semaphore>,
     service: OnceLock<Arc<Service>>,
@@ -34,11 +37,12 @@ pub struct App {
 impl App {
     /// Without a service yet: every request but those about health is refused.
     #[must_use]
-    pub fn new(readiness: Arc<Readiness>, metrics: Arc<Metrics>, body_bytes_max: usize) -> Self {
+    pub fn new(readiness: Arc<Readiness>, metrics: Arc<Metrics>, bounds: &RequestsConfig) -> Self {
         Self {
             readiness,
             metrics,
-            body_budget: BodyBudget::new(body_bytes_max),
+            body_budget: BodyBudget::new(bounds.body_bytes_max),
+            answer_budget: BodyBudget::new(bounds.answer_bytes_max),
             node_streams: Arc::new(Semaphore::new(NODE_STREAMS_MAX)),
             service: OnceLock::new(),
         }

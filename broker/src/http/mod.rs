@@ -4,6 +4,7 @@
 //! the client's. One file a resource; `v2` and `v3` after the REST APIs that they speak.
 
 mod admin;
+mod answer_body;
 mod app;
 mod body_budget;
 mod client_router;
@@ -39,6 +40,8 @@ pub use service::{Service, ServiceParts};
 mod client_test;
 #[cfg(test)]
 mod codec_test;
+#[cfg(test)]
+mod memory_test;
 #[cfg(test)]
 mod stream_test;
 #[cfg(test)]

@@ -23,7 +23,14 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct WholeBody {
     pub(super) bytes: Bytes,
-    _share: BodyShare,
+    share: BodyShare,
+}
+
+impl WholeBody {
+    /// Lets the bytes go. What was made of them takes about as much, and the share stands for it.
+    pub(super) fn into_share(self) -> BodyShare {
+        self.share
+    }
 }
 
 /// Reads a body. One whose declared length is over the bound is refused unread.
@@ -48,10 +55,7 @@ pub(super) async fn read(
             let seconds = READ_TIMEOUT.as_secs();
             ApiError::new(408, format!("the body did not arrive within {seconds} s"))
         })??;
-    Ok(WholeBody {
-        bytes,
-        _share: share,
-    })
+    Ok(WholeBody { bytes, share })
 }
 
 async fn collect(share: &mut BodyShare, body: Body, expected: usize) -> Result<Bytes, ApiError> {

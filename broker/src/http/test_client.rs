@@ -63,7 +63,12 @@ impl TestBroker {
     pub(super) fn starting() -> Self {
         let readiness = Arc::new(Readiness::default());
         let metrics = Arc::new(Metrics::default());
-        let app = Arc::new(App::new(readiness, metrics, 64 * 1024 * 1024));
+        let requests = RequestsConfig {
+            timeout: Duration::from_millis(200),
+            body_bytes_max: 64 * 1024 * 1024,
+            answer_bytes_max: 64 * 1024 * 1024,
+        };
+        let app = Arc::new(App::new(readiness, metrics, &requests));
         let (images, received) = watch::channel(Arc::new(image("t", &[Some(1), Some(1), None])));
         let partitions = Arc::new(FakePartitions::default());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -81,10 +86,7 @@ impl TestBroker {
             image: received,
             router,
             controllers: Arc::new(controllers),
-            requests: RequestsConfig {
-                timeout: Duration::from_millis(200),
-                body_bytes_max: 64 * 1024 * 1024,
-            },
+            requests,
             topic_defaults: TopicDefaults {
                 partitions: 1,
                 replication_factor: None,

@@ -24,6 +24,7 @@ pub(super) struct Observed {
     pub(super) replicas: Arc<Replicas>,
     pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) body_budget: Arc<BodyBudget>,
+    pub(super) answer_budget: Arc<BodyBudget>,
 }
 
 /// How each log directory is.
@@ -96,6 +97,11 @@ impl Observed {
                 "request_body_bytes",
                 "Bytes of request bodies in memory",
                 self.body_budget.used_bytes() as u64,
+            ),
+            (
+                "response_body_bytes",
+                "Bytes of records in memory that were read and wait to be sent",
+                self.answer_budget.used_bytes() as u64,
             ),
         ];
         values.extend(self.partitions(&image));

@@ -40,7 +40,7 @@ pub async fn run(config: BrokerConfig) -> Result<(), Fatal> {
     let app = Arc::new(App::new(
         Arc::clone(&readiness),
         Arc::new(Metrics::default()),
-        config.requests.body_bytes_max,
+        &config.requests,
     ));
     let (stop_listening, stop_membership) = (CancellationToken::new(), CancellationToken::new());
     let addresses = listeners::open(&config.listeners, &app, &tasks, &stop_listening).await?;
@@ -105,6 +105,7 @@ async fn start(
         replicas: Arc::clone(&data_plane.replicas),
         log_cleaner: Arc::clone(&data_plane.log_cleaner),
         body_budget: Arc::clone(&app.body_budget),
+        answer_budget: Arc::clone(&app.answer_budget),
     };
     let replicas = Arc::clone(&data_plane.replicas);
     app.metrics

@@ -99,7 +99,9 @@ mod tests {
         let writing = async {
             let mut output = Vec::new();
             for message in &messages {
-                write_message(&mut near, &mut output, message).await.unwrap();
+                write_message(&mut near, &mut output, message)
+                    .await
+                    .unwrap();
             }
             drop(near);
         };

@@ -30,7 +30,11 @@ mod tests {
             frames.push(input.split());
             make_room(&mut input, 64 * 1024);
         }
-        assert_eq!(input.as_ptr(), place.wrapping_add(50_000), "no memory was taken");
+        assert_eq!(
+            input.as_ptr(),
+            place.wrapping_add(50_000),
+            "no memory was taken"
+        );
         input.extend_from_slice(&[1; 10_000]);
         frames.push(input.split());
         make_room(&mut input, 64 * 1024);

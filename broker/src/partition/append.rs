@@ -10,7 +10,7 @@ use trimaran_types::{KafkaError, LeaderEpoch, MonotonicTime, Timestamp};
 use super::Clock;
 use super::event::AppendRequest;
 use super::owner::{Owner, Waiting};
-use super::refusal::append_refused;
+use super::refusal::{append_refused, no_room};
 use super::role::Role;
 
 impl Owner {
@@ -83,6 +83,9 @@ impl Owner {
                 return;
             }
         };
+        if std::mem::take(&mut self.lacks_room) {
+            tracing::info!(partition = %self.name, "there is room for appends again");
+        }
         self.await_acknowledgements(requests.into_iter().zip(counts), &appended, epoch);
         self.publish();
         self.seats.wake_all();
@@ -196,7 +199,17 @@ impl Owner {
                 self.refuse_all(requests, KafkaError::KafkaStorageError, Outcome::Unknown);
                 return;
             }
-            AppendError::NoRoom { .. } | AppendError::WrongEpoch { .. } => {
+            AppendError::NoRoom { .. } => {
+                // Once, not with every try of every producer.
+                if !std::mem::replace(&mut self.lacks_room, true) {
+                    tracing::error!(partition = %self.name, %error, "appends are refused from now on");
+                }
+                for request in requests {
+                    let _ = request.reply.send(Err(no_room(&self.name)));
+                }
+                return;
+            }
+            AppendError::WrongEpoch { .. } => {
                 tracing::error!(partition = %self.name, %error, "append refused by the log");
                 KafkaError::KafkaStorageError
             }

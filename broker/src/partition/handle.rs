@@ -22,6 +22,7 @@ use super::role::Role;
 use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::{AppendBudget, Assignment, Clock, Closing, TopicSettings};
+use crate::codec_work::CodecWork;
 use crate::isr_changes::IsrChanges;
 
 /// Events that wait for the owner; it takes all of them at once.
@@ -45,6 +46,7 @@ struct Inner {
     reader: LogReader,
     seats: Arc<Seats>,
     budgets: [Arc<AppendBudget>; 2],
+    codecs: CodecWork,
 }
 
 /// What a replica's owner starts from.
@@ -74,6 +76,8 @@ pub struct PartitionStart {
     pub broker_budget: Arc<AppendBudget>,
     /// The partition's own.
     pub partition_budget: Arc<AppendBudget>,
+    /// Where batches are opened that must be.
+    pub codecs: CodecWork,
     /// The broker's clock.
     pub clock: Clock,
 }
@@ -108,6 +112,7 @@ impl PartitionHandle {
             reader: start.log.reader(),
             seats: Arc::clone(&seats),
             budgets: [start.broker_budget, start.partition_budget],
+            codecs: start.codecs,
         }));
         let owner = Owner {
             id: start.id,
@@ -128,6 +133,7 @@ impl PartitionHandle {
             checkpoint_due: None,
             unflushed_since: None,
             synced_replies: Vec::new(),
+            lacks_room: false,
             trims: Vec::new(),
             isr_changes: start.isr_changes,
             clock: start.clock,
@@ -177,7 +183,7 @@ impl PartitionHandle {
             return Err(ApiError::kafka(KafkaError::InvalidRequest, message));
         }
         if self.status().needs_keys {
-            check_keys(&self.0.name, &batches)?;
+            check_keys(&self.0.codecs, &self.0.name, &batches).await?;
         }
         let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
         let [broker, partition] = &self.0.budgets;

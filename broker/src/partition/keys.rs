@@ -1,17 +1,36 @@
 //! Keys in a compacted topic: a record without one could never be superseded, so it is refused.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use trimaran_api::ApiError;
 use trimaran_api::rest::WriteOutcome;
 use trimaran_commit_log::{DecompressLimits, decompress};
 use trimaran_types::KafkaError;
-use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::record_batch::{Compression, RecordBatch};
 
-/// Passes if every record has a key.
+use crate::codec_work::CodecWork;
+
+/// Passes if every record has a key. Batches that are compressed are opened beside the runtime.
 ///
 /// # Errors
 /// `INVALID_RECORD` with the first record's place in `details`; nothing was written.
-pub(super) fn check_keys(partition: &str, batches: &[RecordBatch]) -> Result<(), ApiError> {
+pub(super) async fn check_keys(
+    codecs: &CodecWork,
+    partition: &Arc<str>,
+    batches: &[RecordBatch],
+) -> Result<(), ApiError> {
+    let compressed = batches
+        .iter()
+        .filter(|batch| batch.header().attributes.compression() != Compression::None)
+        .map(|batch| batch.bytes().len())
+        .sum();
+    let (partition, batches) = (Arc::clone(partition), batches.to_vec());
+    let checked = codecs.run(compressed, move || check(&partition, &batches));
+    checked.await?
+}
+
+fn check(partition: &str, batches: &[RecordBatch]) -> Result<(), ApiError> {
     let mut place = 0_usize;
     for batch in batches {
         let plain = decompress(batch, &DecompressLimits::default()).map_err(|cause| {
@@ -58,9 +77,9 @@ mod tests {
         let good = batch(&[Some(b"a"), Some(b"")]);
         let bad = batch(&[Some(b"a"), None]);
         let packed = compress(&bad, Codec::Lz4, &DecompressLimits::default()).unwrap();
-        assert!(check_keys("t-0", &[good.clone(), good.clone()]).is_ok());
+        assert!(check("t-0", &[good.clone(), good.clone()]).is_ok());
         for bad in [bad, packed] {
-            let refusal = check_keys("t-0", &[good.clone(), bad]).unwrap_err();
+            let refusal = check("t-0", &[good.clone(), bad]).unwrap_err();
             assert_eq!(refusal.body.kafka_error, Some(KafkaError::InvalidRecord));
             assert!(refusal.body.message.contains("record 3 has no key"));
             assert_eq!(refusal.body.details.unwrap()["record"], 3);

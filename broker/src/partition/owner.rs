@@ -64,6 +64,8 @@ pub(super) struct Owner {
     pub(super) unflushed_since: Option<MonotonicTime>,
     /// Fetchers that wait until everything below is synced.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
+    /// The last append found no room on the disk.
+    pub(super) lacks_room: bool,
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
     pub(super) isr_changes: IsrChanges,

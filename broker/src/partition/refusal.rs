@@ -39,6 +39,16 @@ pub(super) fn append_refused(partition: &str, error: KafkaError, outcome: Outcom
     }
 }
 
+/// The disk takes no more now; the log is as it was.
+pub(super) fn no_room(partition: &str) -> ApiError {
+    let message = format!(
+        "{partition}: the leader's disk has no room for the records, or the process no descriptor \
+         for their file; nothing was written"
+    );
+    ApiError::kafka(KafkaError::KafkaStorageError, message)
+        .with_details(json!({ "outcome": WriteOutcome::NothingWritten }))
+}
+
 /// More waits than the bounds allow.
 pub(super) fn overloaded(partition: &str, used_bytes: usize) -> ApiError {
     let message = format!(

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use trimaran_api::ApiError;
+use trimaran_api::rest::WriteOutcome;
 use trimaran_types::{KafkaError, MonotonicTime, Offset};
 
 use super::PartitionHandle;
@@ -53,7 +55,8 @@ impl PartitionHandle {
             return Err(gone());
         }
         match tokio::time::timeout_at(deadline + GRACE, answer).await {
-            Ok(answered) => answered.unwrap_or_else(|_| Err(gone())),
+            Ok(answered) => answered
+                .unwrap_or_else(|_| Err(unsettled(self.name(), KafkaError::NotLeaderOrFollower))),
             Err(_) => Err(too_late(self.name())),
         }
     }
@@ -159,9 +162,18 @@ impl Owner {
     /// The leadership ends: whether the next leader follows is for the caller to find out.
     pub(super) fn refuse_trims(&mut self, error: KafkaError) {
         for trimming in self.trims.drain(..) {
-            let _ = trimming.reply.send(Err(not_serving(&self.name, error)));
+            let _ = trimming.reply.send(Err(unsettled(&self.name, error)));
         }
     }
+}
+
+/// The leadership ended in between. Doing it again does no more than doing it once.
+fn unsettled(partition: &str, error: KafkaError) -> ApiError {
+    let message = format!(
+        "{partition}: this broker has ceased to lead; the records may be deleted here and not on \
+         every in-sync replica"
+    );
+    ApiError::kafka(error, message).with_details(json!({ "outcome": WriteOutcome::Unknown }))
 }
 
 fn too_late(partition: &str) -> ApiError {

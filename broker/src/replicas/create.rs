@@ -225,6 +225,7 @@ impl Replicas {
             broker_budget: Arc::clone(&self.budget),
             // One partition may not use up what all of them share.
             partition_budget: AppendBudget::new(self.context.replication.append_bytes_max / 2),
+            codecs: self.codecs.clone(),
             clock: self.clock,
         });
         self.table.insert(handle.clone());

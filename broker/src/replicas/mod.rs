@@ -34,6 +34,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use trimaran_types::DirectoryId;
 
+use crate::codec_work::CodecWork;
 use crate::context::BrokerContext;
 use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
@@ -53,6 +54,8 @@ pub struct Replicas {
     pub(super) table: Arc<ReplicaTable>,
     pub(super) isr_changes: IsrChanges,
     pub(super) budget: Arc<AppendBudget>,
+    /// Where leaders open batches that they must look into.
+    pub(super) codecs: CodecWork,
     pub(super) clock: Clock,
     /// One token for each append that is not answered yet; closed when this broker resigns.
     pub(super) appends: TaskTracker,
@@ -78,6 +81,7 @@ impl Replicas {
             table: Arc::new(ReplicaTable::default()),
             isr_changes: IsrChanges::new(),
             budget,
+            codecs: CodecWork::default(),
             clock: Clock::start(),
             appends: TaskTracker::new(),
             failed_dirs: watch::Sender::new(Vec::new()),

@@ -54,8 +54,8 @@ impl Follower {
     /// Begins to follow. `last_epoch` is that of the log's last batch; `high_watermark` the one
     /// that this replica knows, of its last role or its last run.
     ///
-    /// The owner first makes the log forget an epoch that it led without writing a record: the new
-    /// leader's records may be older, and such an epoch is no history.
+    /// An epoch that the replica led without writing a record is no history: the new leader's records
+    /// may be older, and the log forgets such an epoch when they are appended.
     #[must_use]
     pub fn start(
         leader_epoch: LeaderEpoch,

@@ -1,7 +1,9 @@
 //! A broker reads here for a client.
 
-use axum::extract::Query;
+use std::sync::Arc;
+
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -11,11 +13,13 @@ use trimaran_types::limits::{LONG_POLL_MS_MAX, READ_BYTES_MAX};
 
 use super::partition_path::{bad_query, partition};
 use crate::http::Refusal;
-use crate::http::app::ForBrokers;
+use crate::http::answer_body::{answer_body, take_room};
+use crate::http::app::{App, ForBrokers};
 use crate::http::path_names::PathParts;
 
 /// Record batches as they lie in the log, with the log's bounds in headers.
 pub(super) async fn read(
+    State(app): State<Arc<App>>,
     ForBrokers(service): ForBrokers,
     path: PathParts,
     query: Result<Query<ReadQuery>, QueryRejection>,
@@ -31,7 +35,8 @@ pub(super) async fn read(
         .local()
         .read(partition(&path)?, query)
         .await?;
-    let mut response = records.bytes.into_response();
+    let share = take_room(&app.answer_budget, records.bytes.len())?;
+    let mut response = answer_body(records.bytes, share).into_response();
     let told = response.headers_mut();
     told.insert(
         CONTENT_TYPE,

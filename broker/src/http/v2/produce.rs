@@ -85,7 +85,8 @@ async fn produce(
         .flat_map(|assigned| &assigned.batches)
         .map(|batch| batch.bytes().len())
         .sum();
-    drop(body);
+    // Until the last batch is acknowledged: the batches take about as much as the body did.
+    let share = body.into_share();
     let to = ProduceTo {
         router: service.router(),
         codecs: &service.codecs,
@@ -95,6 +96,7 @@ async fn produce(
         deadline,
     };
     let results = send(to, assigned, count).await;
+    drop(share);
     app.metrics.produced(count, bytes);
     let answer = produce_answer::answer(results)?;
     Ok(([(CONTENT_TYPE, V2)], answer).into_response())

@@ -15,6 +15,7 @@ use trimaran_types::record_batch::{BatchHeader, Compression};
 use trimaran_types::{Offset, TopicIdPartition};
 
 use super::record_json::{Ask, write_records};
+use crate::http::answer_body::{answer_body, take_room};
 use crate::http::app::{App, ForClients};
 use crate::http::content_type::EmbeddedFormat;
 use crate::http::path_names::{PathParts, partition_index, topic_name};
@@ -64,6 +65,8 @@ pub(in crate::http) async fn records(
         };
         let records = service.router().read(id, read).await?;
         let fetched_bytes = records.bytes.len();
+        let room = 64 + fetched_bytes + fetched_bytes / 2;
+        let share = take_room(&app.answer_budget, fetched_bytes + room)?;
         let (compressed, end) = survey(&records.bytes);
         let name = name.clone();
         let write = move || {
@@ -74,7 +77,7 @@ pub(in crate::http) async fn records(
                 bytes_max,
                 format,
             };
-            let mut body = Vec::with_capacity(64 + fetched_bytes + fetched_bytes / 2);
+            let mut body = Vec::with_capacity(room);
             write_records(&mut body, &ask, &records).map(|count| (body, count))
         };
         let (body, count) = service.codecs.run(compressed, write).await??;
@@ -83,7 +86,12 @@ pub(in crate::http) async fn records(
             // Markers, and what compaction leaves of batches, have nothing to show. Who were told so
             // would ask for the same place for ever.
             Some(end) => (offset, read_bytes_max) = (end, bytes_max.max(SKIPPED_BYTES)),
-            None => return Ok(([(CONTENT_TYPE, format.content_type())], body).into_response()),
+            None => {
+                drop(share);
+                let share = take_room(&app.answer_budget, body.len())?;
+                let body = answer_body(body.into(), share);
+                return Ok(([(CONTENT_TYPE, format.content_type())], body).into_response());
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use trimaran_types::{
 
 use super::super::*;
 use super::gated_disk::{Gate, GatedDisk};
+use crate::codec_work::CodecWork;
 use crate::isr_changes::IsrChanges;
 
 pub(super) const OWN: BrokerId = BrokerId(1);
@@ -83,6 +84,7 @@ fn fixture_on(disk: Arc<dyn Disk>, budget_bytes: usize) -> Fixture {
         isr_changes: IsrChanges::new(),
         broker_budget: AppendBudget::new(budget_bytes),
         partition_budget: AppendBudget::new(budget_bytes),
+        codecs: CodecWork::default(),
         clock: Clock::start(),
     });
     Fixture {

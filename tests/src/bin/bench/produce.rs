@@ -151,7 +151,10 @@ async fn cluster_round(
     let round = load(options, &cluster.broker_addresses(), &topic, row).await?;
     let cpu = (cpu_seconds(cluster)? - before) / began.elapsed().as_secs_f64();
     let deleted = admin.try_delete(&admin.cluster_id().await?, &topic).await?;
-    anyhow::ensure!(deleted.status == 204, "deleting {topic} was answered {deleted}");
+    anyhow::ensure!(
+        deleted.status == 204,
+        "deleting {topic} was answered {deleted}"
+    );
     Ok((round, cpu))
 }
 
