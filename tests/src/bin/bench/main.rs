@@ -1,7 +1,7 @@
 //! What `make bench` runs: six real processes on this machine, and the figures of one run.
 //!
 //! `--quick` makes few and short rounds; `--only NAME` runs one part (start, idle, failover,
-//! controller-failover, produce); `--row RECORDS/ACKS/CONNECTIONS` runs one row of produce (`1/all/64`),
+//! controller-failover, produce, many); `--row RECORDS/ACKS/CONNECTIONS` runs one row of produce (`1/all/64`),
 //! and `--broker KEY=VALUE` sets something for its brokers; `--json FILE` says where the figures go
 //! for programs. Absolute times differ between machines and moments: ratios to the baseline of the
 //! same run are what to compare.
@@ -12,6 +12,7 @@ mod controller_failover;
 mod failover;
 mod idle;
 mod machine;
+mod many;
 mod options;
 mod probe;
 mod produce;
@@ -61,6 +62,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants("produce") {
         produce::measure(options, &mut report).await?;
+    }
+    if options.wants("many") {
+        many::measure(options, &mut report).await?;
     }
     report.write(&options.json)?;
     println!("figures for programs: {}", options.json.display());

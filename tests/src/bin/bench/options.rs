@@ -12,6 +12,7 @@ const PARTS: &[&str] = &[
     "failover",
     "controller-failover",
     "produce",
+    "many",
 ];
 
 /// What to measure, and how long.
@@ -84,6 +85,11 @@ impl Options {
     /// Processes killed in each of the two failover parts.
     pub(crate) const fn kills(&self) -> usize {
         if self.quick { 3 } else { 20 }
+    }
+
+    /// Topics of a thousand partitions on one broker.
+    pub(crate) const fn many_topics(&self) -> u32 {
+        if self.quick { 1 } else { 10 }
     }
 
     /// How long one row of the produce table is measured.

@@ -25,6 +25,16 @@ pub(crate) fn resident_mib(cluster: &Cluster, name: NodeName) -> Result<f64> {
     Ok(kib / 1_024.0)
 }
 
+/// Descriptors that one node has open.
+pub(crate) fn open_files(cluster: &Cluster, name: NodeName) -> Result<f64> {
+    let pid = cluster
+        .node(name)?
+        .process_id()
+        .context("it does not run")?;
+    let count = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+    Ok(u32::try_from(count).map_or(f64::MAX, f64::from))
+}
+
 /// User and system time of all running nodes together, in seconds.
 pub(crate) fn cpu_seconds(cluster: &Cluster) -> Result<f64> {
     let mut ticks = 0.0;
