@@ -39,13 +39,15 @@ pub(super) fn append_refused(partition: &str, error: KafkaError, outcome: Outcom
     }
 }
 
-/// The disk takes no more now; the log is as it was.
+/// The disk takes no more now; the log is as it was. Told at once, with a status of HTTP's own: no
+/// other broker can do better, and this one only when somebody has made room.
 pub(super) fn no_room(partition: &str) -> ApiError {
     let message = format!(
         "{partition}: the leader's disk has no room for the records, or the process no descriptor \
          for their file; nothing was written"
     );
-    ApiError::kafka(KafkaError::KafkaStorageError, message)
+    ApiError::new(507, message)
+        .retriable()
         .with_details(json!({ "outcome": WriteOutcome::NothingWritten }))
 }
 

@@ -301,8 +301,11 @@ mod tests {
         let told = |outcome| refused_append(with_outcome(deposed(), outcome)).may_retry;
         assert!(told(WriteOutcome::NothingWritten));
         assert!(!told(WriteOutcome::Unknown));
-        let full = ApiError::kafka(KafkaError::NotEnoughReplicas, "too few");
-        assert!(!refused_append(full).may_retry);
+        let too_few = ApiError::kafka(KafkaError::NotEnoughReplicas, "too few");
+        assert!(!refused_append(too_few).may_retry);
+        let full = ApiError::new(507, "the disk is full").retriable();
+        let full = with_outcome(full, WriteOutcome::NothingWritten);
+        assert!(!refused_append(full).may_retry, "the client hears it at once");
     }
 
     #[test]
