@@ -1,6 +1,7 @@
-//! [`CodecWork`]: compressing and decompressing, beside the runtime's own threads.
+//! [`CodecWork`]: compressing and decompressing, and large bodies from and to JSON, beside the
+//! runtime's own threads.
 //!
-//! A batch may take tens of milliseconds, in which a runtime's thread could serve thousands of
+//! A batch or a body may take tens of milliseconds, in which a runtime's thread could serve thousands of
 //! requests. Few run at a time, which bounds the memory of decompressed records, too.
 
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use trimaran_types::KafkaError;
 
 /// What is done at once, where it is asked for: less than a change of threads is worth.
 const INLINE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of JSON that cost as much as one byte of a codec.
+const JSON_BYTES_PER_CODEC_BYTE: usize = 16;
 /// How many run at a time, for each core.
 const RUNNING_PER_CORE_MAX: usize = 2;
 
@@ -30,6 +33,12 @@ impl Default for CodecWork {
 }
 
 impl CodecWork {
+    /// What `bytes` of JSON cost, in bytes of a codec.
+    #[must_use]
+    pub const fn json_effort(bytes: usize) -> usize {
+        bytes / JSON_BYTES_PER_CODEC_BYTE
+    }
+
     /// Does `work` on about `bytes` of input, now or when others have done theirs.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Every bound has a number in [`Limits`]. What the connections ask for is the router's business.
 
 mod bind;
+mod impatient;
 mod limits;
 mod serve;
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Limits;
+use crate::impatient::Impatient;
 
 /// What a connection beyond the bound is told, whole.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
@@ -124,8 +125,10 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 * 1024))
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(
+            TokioIo::new(Impatient::new(stream, limits.write_timeout)),
+            TowerToHyperService::new(router),
+        )
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -218,6 +221,42 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_request_does_not_hold_up_its_answer() {
+        let (address, _stop) = started(Limits::default()).await;
+        for behind in ["\r\n", "G", "GET / HT"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET / HTTP/1.1\r\nhost: x\r\n\r\n{behind}");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut start = [0; 12];
+            let read = stream.read_exact(&mut start);
+            let read = tokio::time::timeout(Duration::from_secs(10), read);
+            read.await.expect("an answer at once").unwrap();
+            assert_eq!(&start, b"HTTP/1.1 200", "{behind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_none_is_refused_in_words() {
+        let (address, _stop) = started(Limits::default()).await;
+        let many = "a: b\r\n".repeat(101);
+        for (head, status) in [
+            ("nonsense\r\n\r\n".to_owned(), "400"),
+            (format!("GET / HTTP/1.1\r\n{many}\r\n"), "431"),
+            (
+                format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(150_000)),
+                "431",
+            ),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // The answer may come before all of it was taken.
+            let _ = stream.write_all(head.as_bytes()).await;
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).await.unwrap();
+            assert_eq!(start, format!("HTTP/1.1 {status}").as_bytes());
+        }
     }
 
     #[tokio::test]

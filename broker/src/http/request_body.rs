@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use trimaran_api::ApiError;
@@ -27,9 +27,9 @@ pub(super) struct WholeBody {
 }
 
 impl WholeBody {
-    /// Lets the bytes go. What was made of them takes about as much, and the share stands for it.
-    pub(super) fn into_share(self) -> BodyShare {
-        self.share
+    /// The bytes, and the share, which may stand for what is made of them.
+    pub(super) fn into_parts(self) -> (Bytes, BodyShare) {
+        (self.bytes, self.share)
     }
 }
 
@@ -39,6 +39,10 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<WholeBody, ApiError> {
+    if let Err(refusal) = check_coding(headers) {
+        discard(body);
+        return Err(refusal);
+    }
     let declared = declared_bytes(headers);
     if declared.is_some_and(|bytes| bytes > REQUEST_BODY_BYTES_MAX as u64) {
         discard(body);
@@ -135,6 +139,29 @@ fn account(share: &mut BodyShare, have: usize, more: usize) -> Result<(), ApiErr
     .retriable())
 }
 
+/// Bodies are taken as they are: one that says it is compressed would be read as what it is not.
+///
+/// # Errors
+/// 415.
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let codings = headers.get_all(header::CONTENT_ENCODING);
+    let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    match codings.iter().find(|coding| !is_identity(coding)) {
+        None => Ok(()),
+        Some(coding) => {
+            let shown: String = String::from_utf8_lossy(coding.as_bytes())
+                .chars()
+                .take(64)
+                .collect();
+            let message = format!(
+                "Content-Encoding '{shown}' is not supported: send the body without it (the topic's \
+                 compression.type compresses what is stored)"
+            );
+            Err(ApiError::new(415, message))
+        }
+    }
+}
+
 /// The length in the head, where it is a number.
 pub(super) fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
     headers
@@ -151,4 +178,30 @@ fn too_large() -> ApiError {
         413,
         format!("the body is larger than {REQUEST_BODY_BYTES_MAX} bytes"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_says_it_is_compressed_is_not_taken_for_plain() {
+        let coded = |coding: &[u8]| {
+            let mut headers = HeaderMap::new();
+            let coding = HeaderValue::from_bytes(coding).unwrap();
+            headers.append(header::CONTENT_ENCODING, coding);
+            headers
+        };
+        assert!(check_coding(&HeaderMap::new()).is_ok());
+        assert!(check_coding(&coded(b"Identity")).is_ok());
+        for coding in [&b"gzip"[..], b"br", b"identity, gzip", b"\xff", b""] {
+            assert_eq!(
+                check_coding(&coded(coding)).unwrap_err().body.error_code,
+                415
+            );
+        }
+        let mut two = coded(b"identity");
+        two.append(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+        assert!(check_coding(&two).is_err());
+    }
 }

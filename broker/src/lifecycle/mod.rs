@@ -8,6 +8,7 @@
 
 mod controlled_shutdown;
 mod data_plane;
+mod descriptors;
 mod directory;
 mod fatal;
 mod listeners;

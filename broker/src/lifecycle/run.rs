@@ -11,7 +11,7 @@ use super::listeners::Addresses;
 use super::observations::Observed;
 use super::signals::StopSignals;
 use super::tasks::Tasks;
-use super::{Fatal, controlled_shutdown, listeners, membership, observations};
+use super::{Fatal, controlled_shutdown, descriptors, listeners, membership, observations};
 use crate::config::BrokerConfig;
 use crate::http::{App, Service, ServiceParts};
 use crate::metrics::Metrics;
@@ -35,6 +35,7 @@ struct Running {
 /// What it cannot get over. Then nothing was closed in order: the process must end at once.
 pub async fn run(config: BrokerConfig) -> Result<(), Fatal> {
     let mut signals = StopSignals::listen()?;
+    descriptors::raise_limit(config.listeners.connections_max);
     let (tasks, mut failures) = Tasks::new();
     let readiness = Arc::new(Readiness::default());
     let app = Arc::new(App::new(

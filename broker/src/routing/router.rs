@@ -305,7 +305,10 @@ mod tests {
         assert!(!refused_append(too_few).may_retry);
         let full = ApiError::new(507, "the disk is full").retriable();
         let full = with_outcome(full, WriteOutcome::NothingWritten);
-        assert!(!refused_append(full).may_retry, "the client hears it at once");
+        assert!(
+            !refused_append(full).may_retry,
+            "the client hears it at once"
+        );
     }
 
     #[test]

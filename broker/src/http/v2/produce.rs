@@ -13,12 +13,13 @@ use trimaran_api::{ApiError, headers};
 use trimaran_types::{KafkaError, PartitionIndex, TopicName};
 
 use super::{produce_answer, produce_body};
+use crate::codec_work::CodecWork;
 use crate::http::app::{App, ForClients};
 use crate::http::content_type::{EmbeddedFormat, V2};
 use crate::http::path_names::{PathParts, partition_index, topic_name};
-use crate::http::topic_lookup::{self, UNKNOWN_TOPIC_ON_PRODUCE};
+use crate::http::topic_lookup::{self, FoundTopic, UNKNOWN_TOPIC_ON_PRODUCE};
 use crate::http::{Refusal, Service, request_body};
-use crate::produce::{Draft, ProduceTo, assign, send, topic_compression};
+use crate::produce::{Assigned, Draft, ProduceTo, assign, send, topic_compression};
 use crate::wall_clock;
 
 /// Each record to the partition that it names, or its key, or chance.
@@ -72,21 +73,17 @@ async fn produce(
     };
     let body = request_body::read(&app.body_budget, &headers, body).await?;
     let found = topic_lookup::topic(service, &name, UNKNOWN_TOPIC_ON_PRODUCE).await?;
-    let (assigned, count) = {
-        let mut drafts = produce_body::parse(&body.bytes, format)?;
-        pin(&mut drafts, partition)?;
-        let now = wall_clock::now();
-        let assigned = assign(found.image(), found.topic(), &drafts, now, rand::random());
-        let assigned = assigned.map_err(|(place, error)| error.refusal(Some(place)))?;
-        (assigned, drafts.len())
-    };
+    // The share stays until the last batch is acknowledged: the batches take about as much as the
+    // body did.
+    let (body, share) = body.into_parts();
+    let (effort, of) = (CodecWork::json_effort(body.len()), found.clone());
+    let build = move || batches(&body, format, partition, &of);
+    let (assigned, count) = service.codecs.run(effort, build).await??;
     let bytes: usize = assigned
         .iter()
         .flat_map(|assigned| &assigned.batches)
         .map(|batch| batch.bytes().len())
         .sum();
-    // Until the last batch is acknowledged: the batches take about as much as the body did.
-    let share = body.into_share();
     let to = ProduceTo {
         router: service.router(),
         codecs: &service.codecs,
@@ -100,6 +97,21 @@ async fn produce(
     app.metrics.produced(count, bytes);
     let answer = produce_answer::answer(results)?;
     Ok(([(CONTENT_TYPE, V2)], answer).into_response())
+}
+
+/// The batches that the records of a body make, and how many records these are.
+fn batches(
+    body: &[u8],
+    format: EmbeddedFormat,
+    partition: Option<PartitionIndex>,
+    found: &FoundTopic,
+) -> Result<(Vec<Assigned>, usize), ApiError> {
+    let mut drafts = produce_body::parse(body, format)?;
+    pin(&mut drafts, partition)?;
+    let now = wall_clock::now();
+    let assigned = assign(found.image(), found.topic(), &drafts, now, rand::random());
+    let assigned = assigned.map_err(|(place, error)| error.refusal(Some(place)))?;
+    Ok((assigned, drafts.len()))
 }
 
 /// What a request says before its body.

@@ -15,6 +15,7 @@ use trimaran_types::record_batch::{BatchHeader, Compression};
 use trimaran_types::{Offset, TopicIdPartition};
 
 use super::record_json::{Ask, write_records};
+use crate::codec_work::CodecWork;
 use crate::http::answer_body::{answer_body, take_room};
 use crate::http::app::{App, ForClients};
 use crate::http::content_type::EmbeddedFormat;
@@ -80,7 +81,8 @@ pub(in crate::http) async fn records(
             let mut body = Vec::with_capacity(room);
             write_records(&mut body, &ask, &records).map(|count| (body, count))
         };
-        let (body, count) = service.codecs.run(compressed, write).await??;
+        let effort = compressed + CodecWork::json_effort(fetched_bytes);
+        let (body, count) = service.codecs.run(effort, write).await??;
         app.metrics.fetched(count, fetched_bytes);
         match end.filter(|end| count == 0 && *end > offset) {
             // Markers, and what compaction leaves of batches, have nothing to show. Who were told so

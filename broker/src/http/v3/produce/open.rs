@@ -18,7 +18,7 @@ use super::wave::WaveContext;
 use crate::http::Refusal;
 use crate::http::app::{App, ForClients};
 use crate::http::path_names::{PathParts, check_cluster, topic_name};
-use crate::http::request_body::declared_bytes;
+use crate::http::request_body::{check_coding, declared_bytes};
 use crate::http::topic_lookup::{self, UNKNOWN_TOPIC_ON_PRODUCE};
 use crate::http::v2::required_acks;
 use crate::http::v3::create_topic::check_content_type;
@@ -37,6 +37,7 @@ pub(in crate::http) async fn open(
     check_cluster(&service, path.at(0))?;
     let name = topic_name(path.at(1))?;
     check_content_type(&headers)?;
+    check_coding(&headers)?;
     let acks = required_acks(&headers)?;
     if body.is_end_stream() || declared_bytes(&headers) == Some(0) {
         return Err(empty_body().into());
