@@ -9,8 +9,10 @@ use crate::config::LogConfig;
 use crate::context::LogContext;
 use crate::epochs::EpochCache;
 use crate::log::flush::FlushState;
+use crate::log::flush_pace::FlushPace;
 use crate::log::recover::{Recovered, RecoveryReport};
 use crate::log::restore_producers::Restored;
+use crate::log::room::Room;
 use crate::log::{Active, Log};
 use crate::log_dir::FlushedEnd;
 use crate::shared::{ReadState, SegmentView, Shared};
@@ -82,6 +84,7 @@ pub(super) fn assemble(
             base: last.base,
             file: None,
             bytes: last.bytes,
+            room: Room::none(Arc::clone(&context.room)),
             first_append: None,
             last_append: None,
             indexer: recovered.indexer,
@@ -89,6 +92,7 @@ pub(super) fn assemble(
         log_start,
         log_end,
         flush: FlushState::new(log_end, start.recovery_point, noted),
+        pace: FlushPace::default(),
         oldest_age: None,
         producers: restored.states,
         snapshots: restored.snapshots,
