@@ -29,7 +29,7 @@ fn batch_bytes(records: usize) -> Bytes {
     builder.build().expect("not empty").into_bytes()
 }
 
-fn open_log(context: &LogContext, root: &Path, number: usize) -> Log {
+fn open_log(context: &LogContext, root: &Path, number: usize, config: LogConfig) -> Log {
     let topic_id: TopicId = "rYY3nnFSTqSSPHTTP0qT-g".parse().expect("an id");
     let start = OpenAs {
         topic_id,
@@ -38,7 +38,7 @@ fn open_log(context: &LogContext, root: &Path, number: usize) -> Log {
         clean_shutdown: false,
     };
     let dir = root.join(format!("t-{number}"));
-    let (mut log, _) = Log::open(context, &dir, LogConfig::default(), start).expect("opens");
+    let (mut log, _) = Log::open(context, &dir, config, start).expect("opens");
     log.assign_epoch(LeaderEpoch(0), log.log_end())
         .expect("a new epoch");
     log
@@ -97,7 +97,7 @@ fn append_to_page_cache(records: usize) {
     let ours = || {
         timed(|root| {
             let context = LogContext::standalone(Arc::new(RealDisk), root);
-            let mut log = open_log(&context, root, 0);
+            let mut log = open_log(&context, root, 0, LogConfig::default());
             let start = Instant::now();
             (0..APPENDS).for_each(|_| append(&mut log, &bytes));
             start
@@ -118,12 +118,19 @@ fn append_to_page_cache(records: usize) {
     compare(&name, APPENDS * bytes.len(), ours, plain);
 }
 
+/// The log with room and without, and plain files that grow.
 fn append_and_sync(logs: usize, rounds: usize, records: usize) {
     let bytes = batch_bytes(records);
-    let ours = || {
+    let ours = |preallocate: bool| {
         timed(|root| {
             let context = LogContext::standalone(Arc::new(RealDisk), root);
-            let mut logs: Vec<Log> = (0..logs).map(|n| open_log(&context, root, n)).collect();
+            let config = LogConfig {
+                preallocate,
+                ..LogConfig::default()
+            };
+            let mut logs: Vec<Log> = (0..logs)
+                .map(|number| open_log(&context, root, number, config.clone()))
+                .collect();
             let flusher = Flusher::start(Arc::clone(&context.latch), 16, 1000).expect("starts");
             let (sender, done) = mpsc::channel();
             let start = Instant::now();
@@ -169,15 +176,33 @@ fn append_and_sync(logs: usize, rounds: usize, records: usize) {
             start
         })
     };
+    let mut times = [const { Vec::new() }; 3];
+    for round in 0..=ROUNDS {
+        let taken = [ours(true), ours(false), plain()];
+        // The first round warms memory.
+        if round > 0 {
+            times
+                .iter_mut()
+                .zip(taken)
+                .for_each(|(all, one)| all.push(one));
+        }
+    }
     let name = format!("append {records} x 1 KiB + sync, {logs} logs");
-    compare(&name, logs * rounds * bytes.len(), ours, plain);
+    let rates = times.map(|all| (logs * rounds) as f64 / median(all));
+    println!(
+        "{name:<44} {:>8.0} {:>8.0} {:>8.0} {:>6.0} %",
+        rates[0],
+        rates[1],
+        rates[2],
+        100.0 * rates[0] / rates[1]
+    );
 }
 
 fn read_sequentially() {
     let bytes = batch_bytes(100);
     let root = tempfile::tempdir().expect("a directory");
     let context = LogContext::standalone(Arc::new(RealDisk), root.path());
-    let mut log = open_log(&context, root.path(), 0);
+    let mut log = open_log(&context, root.path(), 0, LogConfig::default());
     (0..APPENDS).for_each(|_| append(&mut log, &bytes));
     log.close().expect("closes");
     let (size, end) = (APPENDS * bytes.len(), Offset((APPENDS * 100) as i64));
@@ -238,9 +263,15 @@ fn main() {
     println!("{:<44} {:>8} {:>8} {:>8}", "", "MB/s", "plain", "ratio");
     append_to_page_cache(100);
     append_to_page_cache(1);
+    read_sequentially();
+    println!(
+        "\n{:<44} {:>8} {:>8} {:>8} {:>8}",
+        "synced appends a second", "room", "growing", "plain", "room/gr."
+    );
     append_and_sync(1, 500, 1);
+    append_and_sync(1, 500, 4);
     append_and_sync(1, 200, 100);
     append_and_sync(100, 20, 1);
+    append_and_sync(100, 20, 4);
     append_and_sync(100, 10, 100);
-    read_sequentially();
 }

@@ -48,6 +48,10 @@ pub struct LogConfig {
     /// How long the files of a deleted segment stay under another name
     /// (`file.delete.delay.ms`).
     pub file_delete_delay_ms: u64,
+    /// Whether a log whose flushes are small writes zeros ahead of its data, so that a sync need not
+    /// lengthen the file (`preallocate`; Kafka's reserves a whole segment instead, and is off by
+    /// default).
+    pub preallocate: bool,
 }
 
 impl Default for LogConfig {
@@ -70,6 +74,7 @@ impl Default for LogConfig {
             retention_ms: Some(7 * 24 * 60 * 60 * 1000),
             retention_bytes: None,
             file_delete_delay_ms: 60_000,
+            preallocate: true,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::disk::Disk;
 use crate::latch::DirLatch;
 use crate::log_dir::{CleanerOffsets, LOG_STARTS, RecoveryPoints};
 use crate::open_files::OpenFiles;
+use crate::room_budget::{RoomBudget, RoomLimits};
 use crate::tail_budget::TailBudget;
 
 /// Default bound on open files of segments that are not being written.
@@ -24,6 +25,8 @@ pub struct LogContext {
     pub latch: Arc<DirLatch>,
     /// The bound on hot tails.
     pub tails: Arc<TailBudget>,
+    /// The bound on room that is written ahead.
+    pub room: Arc<RoomBudget>,
     /// The bound on open files.
     pub files: Arc<OpenFiles>,
     /// Up to where each log is known to be synced, as the next start will read it.
@@ -42,6 +45,7 @@ impl LogContext {
         Self {
             latch: Arc::new(DirLatch::new(logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
+            room: Arc::new(RoomBudget::new(RoomLimits::default())),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
             cleaner_offsets: Arc::new(CleanerOffsets::empty(Arc::clone(&disk), logs_dir)),

@@ -35,10 +35,12 @@ mod produced;
 mod producers;
 mod reader;
 mod retention;
+mod room_budget;
 mod segment_scan;
 mod shared;
 mod tail;
 mod tail_budget;
+mod zeros;
 
 pub use aborted::AbortedTransaction;
 pub use cleaner::{
@@ -76,4 +78,5 @@ pub use produced::{ProducedError, ProducedRules, admit_produced};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
 pub use reader::{LogReader, ReadError, Scrubbed};
 pub use retention::DeletedSegments;
+pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;

@@ -48,6 +48,7 @@ impl TopicSettings {
                 .unwrap_or(defaults.file_delete_delay_ms),
             compaction_lag_ms_max: number(image, topic, "max.compaction.lag.ms")
                 .unwrap_or(defaults.compaction_lag_ms_max),
+            preallocate: number(image, topic, "preallocate").unwrap_or(defaults.preallocate),
             ..defaults
         };
         let log = if log.check().is_ok() {

@@ -31,6 +31,13 @@ pub enum Problem {
         /// Bytes from there to the end of the file.
         bytes_left: u64,
     },
+    /// Zeros from the end of the data to that of the file: the log writes them ahead while it is
+    /// open, and cuts them off when it is closed, or opened after a crash.
+    #[error("room for {bytes} bytes more, written ahead of the data")]
+    Room {
+        /// How many zeros there are.
+        bytes: u64,
+    },
     /// A segment does not begin where the one before it ends, or offsets are absent between
     /// batches: as it should be after compaction, loss otherwise.
     #[error("offsets {from} to {before} (excluded) are absent: right only in a compacted topic")]

@@ -2,7 +2,7 @@
 //!
 //! Reads only, takes no lock, believes nothing: every batch is verified by checksum, offset and
 //! epoch, every index entry against the batch that it points to. A directory that a broker is
-//! writing may be looked at, but its last batch can then look torn.
+//! writing may be looked at, but its last batch can then look torn; the zeros behind it are room.
 
 mod checkpoints;
 mod finding;

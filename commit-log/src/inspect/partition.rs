@@ -114,8 +114,8 @@ fn inspect_files(
         ControlFlow::Continue(id) => id,
         ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
     };
-    for (number, (&base, &bytes)) in segments.iter().enumerate() {
-        let is_last = number + 1 == segments.len();
+    for (&base, &bytes) in segments {
+        let next = segments.range(base.next()..).next().map(|(next, _)| *next);
         let path = SegmentFile::Log.path(dir, base);
         let seen = Seen::Segment {
             file: &path,
@@ -131,7 +131,8 @@ fn inspect_files(
             file: file.as_ref(),
             base,
             bytes,
-            is_last,
+            next,
+            recovery_point,
         };
         let mut ground = Ground::default();
         let (flow, is_whole) = walk(&segment, walked, &mut ground, on_seen)?;

@@ -14,6 +14,7 @@ use crate::disk::DiskFile;
 use crate::epochs::EpochStart;
 use crate::header_hop::{HeaderHop, HopError};
 use crate::segment_scan::{check_order, has_good_batch_after};
+use crate::zeros;
 
 /// What the walk knows from the batches before, over all segments.
 #[derive(Debug, Default)]
@@ -33,7 +34,10 @@ pub(super) struct SegmentBytes<'a> {
     pub(super) file: &'a dyn DiskFile,
     pub(super) base: Offset,
     pub(super) bytes: u64,
-    pub(super) is_last: bool,
+    /// Where the next segment begins; `None` for the last one.
+    pub(super) next: Option<Offset>,
+    /// Up to where the log was synced, if it is known.
+    pub(super) recovery_point: Option<Offset>,
 }
 
 /// Walks a segment. The second value says whether all of its bytes are good batches.
@@ -57,7 +61,13 @@ pub(super) fn walk(
         let (batch, epoch) = match checked {
             Ok(good) => good,
             Err(cause) => {
-                let finding = broken(segment, position, expected, cause)?;
+                let finding = match room(segment, position, expected)? {
+                    Some(room) => {
+                        walked.end = Some(expected.max(segment.base));
+                        room
+                    }
+                    None => broken(segment, position, expected, cause)?,
+                };
                 return Ok((on_seen(&Seen::Finding(&finding)), false));
             }
         };
@@ -119,13 +129,40 @@ fn read(
     Ok(batch_of(bytes).ok_or_else(|| BatchError::Truncated { have, need }.into()))
 }
 
+/// The finding that the rest of the file is room; `None` when it is not. Zeros that hide a record
+/// are none.
+fn room(
+    segment: &SegmentBytes<'_>,
+    position: u64,
+    expected: Offset,
+) -> io::Result<Option<Finding>> {
+    let lacks_nothing = match segment.next {
+        Some(next) => next == expected,
+        None => segment
+            .recovery_point
+            .is_none_or(|synced| synced <= expected),
+    };
+    if !lacks_nothing || zeros::begin(segment.file, position, segment.bytes)? != position {
+        return Ok(None);
+    }
+    Ok(Some(Finding {
+        file: segment.path.to_owned(),
+        position: Some(position),
+        offset: Some(expected),
+        severity: Severity::Note,
+        problem: Problem::Room {
+            bytes: segment.bytes - position,
+        },
+    }))
+}
+
 fn broken(
     segment: &SegmentBytes<'_>,
     position: u64,
     expected: Offset,
     cause: Damage,
 ) -> io::Result<Finding> {
-    let may_be_torn = segment.is_last && matches!(cause, Damage::Batch(_));
+    let may_be_torn = segment.next.is_none() && matches!(cause, Damage::Batch(_));
     let is_torn =
         may_be_torn && !has_good_batch_after(segment.file, position + 1, segment.bytes, expected)?;
     Ok(Finding {

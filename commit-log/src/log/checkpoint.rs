@@ -38,13 +38,17 @@ impl Log {
     /// Telling the log that it is done sets the point; the directory's checkpoint file takes it up
     /// when it is next written.
     ///
+    /// When nothing happened since the last one, the log has been left alone: the room behind its
+    /// data, if there is some, is cut off, and the cut is what is to be synced.
+    ///
     /// # Errors
-    /// Indexes or epochs could not be written.
+    /// Indexes or epochs could not be written, or the room not be cut.
     pub fn begin_checkpoint(&mut self) -> Result<Option<FlushRequest>, CloseError> {
         self.context().latch.check()?;
         if self.flush.checkpointed_end >= self.log_end && !self.epochs_are_new() {
-            return Ok(None);
+            return self.leave_alone();
         }
+        self.pace.flush_began();
         self.write_epochs()?;
         self.spill().map_err(|source| self.close_error(source))?;
         let mut request = self.flush_request(true);
@@ -53,6 +57,13 @@ impl Log {
                 .map_err(|source| self.close_error(source))?,
         );
         Ok(Some(request))
+    }
+
+    /// Cuts the room off a log that is not written; what must be synced then.
+    fn leave_alone(&mut self) -> Result<Option<FlushRequest>, CloseError> {
+        self.pace.forget();
+        self.cut_room().map_err(|source| self.close_error(source))?;
+        Ok(self.flush.owes_cut().then(|| self.flush_request(false)))
     }
 
     /// Makes all of the log durable and ends it. Tells its end, which is its recovery point.
@@ -70,6 +81,7 @@ impl Log {
             self.active.file.is_none() && self.flush.flushed_end == self.log_end && !has_pending;
         self.write_epochs()?;
         if !untouched {
+            self.cut_room().map_err(|source| self.close_error(source))?;
             self.complete_indexes()
                 .map_err(|source| self.close_error(source))?;
             let mut request = self.flush_request(true);

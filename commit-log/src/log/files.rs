@@ -57,9 +57,9 @@ impl Log {
     /// Closes the file that is appended to, if everything that was written through it has been
     /// synced through it; the next append opens it again. For logs that nobody writes: a broker may
     /// have ten thousand of them. What is not synced keeps its descriptor, since only that one tells
-    /// of a failed write.
+    /// of a failed write; so does what has room, which the next checkpoint cuts off.
     pub fn close_idle_file(&mut self) {
-        if self.flush.is_all_synced(self.log_end) {
+        if self.flush.is_all_synced(self.log_end) && self.active.room.bytes() == 0 {
             self.active.file = None;
         }
     }

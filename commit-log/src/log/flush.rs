@@ -3,6 +3,9 @@
 //! A flush runs beside appends and truncations. Its token remembers the state that it started
 //! from: a truncation lowers what an unfinished flush may claim to the point of truncation, so
 //! bytes that were written there later are never taken for synced.
+//!
+//! A finished segment waits for a flush that began after it was finished: an earlier one may have
+//! synced its records, and not its indexes, nor the cut of its room.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub struct FlushToken {
     /// The lowest truncation since the flush began.
     valid_end: Arc<AtomicI64>,
     names: u64,
+    seals: u64,
+    cuts: u64,
     /// Whether the indexes and epochs below the end are durable too.
     is_checkpoint: bool,
 }
@@ -57,8 +62,13 @@ pub(super) struct FlushState {
     pub checkpointed_end: Offset,
     valid_end: Arc<AtomicI64>,
     sealed: Vec<Sealed>,
+    /// How many segments were finished.
+    seals: u64,
     names: u64,
     names_synced: u64,
+    /// How often room was cut off the active segment.
+    cuts: u64,
+    cuts_synced: u64,
     /// Where the flushed end is noted for the next start; `None` without a directory of logs.
     noted: Option<Arc<FlushedEnd>>,
 }
@@ -66,6 +76,8 @@ pub(super) struct FlushState {
 /// A finished segment that may not be synced yet.
 #[derive(Debug)]
 struct Sealed {
+    /// Counted from 1.
+    number: u64,
     end: Offset,
     files: Vec<Arc<dyn DiskFile>>,
 }
@@ -82,15 +94,30 @@ impl FlushState {
             checkpointed_end: recovery_point.min(log_end),
             valid_end: Arc::new(AtomicI64::new(i64::MAX)),
             sealed: Vec::new(),
+            seals: 0,
             names: 0,
             names_synced: 0,
+            cuts: 0,
+            cuts_synced: 0,
             noted,
         }
     }
 
     /// A segment that ends at `end` was finished.
     pub(super) fn sealed(&mut self, end: Offset, files: Vec<Arc<dyn DiskFile>>) {
-        self.sealed.push(Sealed { end, files });
+        self.seals += 1;
+        let number = self.seals;
+        self.sealed.push(Sealed { number, end, files });
+    }
+
+    /// The room of the active segment was cut off.
+    pub(super) const fn room_cut(&mut self) {
+        self.cuts += 1;
+    }
+
+    /// Whether a cut of room waits for a sync.
+    pub(super) const fn owes_cut(&self) -> bool {
+        self.cuts > self.cuts_synced
     }
 
     /// A name was added to the directory, or taken away.
@@ -109,7 +136,10 @@ impl FlushState {
 
     /// Whether no file has anything to sync.
     pub(super) fn is_all_synced(&self, log_end: Offset) -> bool {
-        self.flushed_end >= log_end && self.names == self.names_synced && self.sealed.is_empty()
+        self.flushed_end >= log_end
+            && self.names == self.names_synced
+            && self.sealed.is_empty()
+            && !self.owes_cut()
     }
 
     /// Segments that end at or below `end` are gone; their files need no sync any more.
@@ -149,9 +179,11 @@ impl Log {
     #[must_use]
     pub fn begin_flush(&mut self) -> Option<FlushRequest> {
         let state = &self.flush;
-        if state.flushed_end >= self.log_end && state.names == state.names_synced {
+        let has_all = state.flushed_end >= self.log_end && state.names == state.names_synced;
+        if has_all && !state.owes_cut() {
             return None;
         }
+        self.pace.flush_began();
         Some(self.flush_request(false))
     }
 
@@ -162,7 +194,7 @@ impl Log {
             .iter()
             .flat_map(|sealed| sealed.files.iter().cloned())
             .collect();
-        if self.log_end > state.flushed_end {
+        if self.log_end > state.flushed_end || state.owes_cut() {
             files.extend(self.active.file.clone());
         }
         let dir = self.dir().to_owned();
@@ -181,6 +213,8 @@ impl Log {
                 up_to_end: self.log_end,
                 valid_end: Arc::clone(&state.valid_end),
                 names: state.names,
+                seals: state.seals,
+                cuts: state.cuts,
                 is_checkpoint,
             },
         }
@@ -194,8 +228,9 @@ impl Log {
         let state = &mut self.flush;
         state.flushed_end = state.flushed_end.max(end);
         state.names_synced = state.names_synced.max(token.names);
+        state.cuts_synced = state.cuts_synced.max(token.cuts);
+        state.sealed.retain(|sealed| sealed.number > token.seals);
         let flushed_end = state.flushed_end;
-        state.sealed.retain(|sealed| sealed.end > flushed_end);
         let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
         if token.is_checkpoint && end > state.checkpointed_end {
             state.checkpointed_end = end;

@@ -10,6 +10,7 @@ mod delete_segments;
 mod files;
 mod finish_swap;
 mod flush;
+mod flush_pace;
 mod gaps;
 mod open;
 mod producer_state;
@@ -19,6 +20,7 @@ mod replay;
 mod restore_producers;
 mod retain;
 mod roll;
+mod room;
 mod run;
 mod truncate;
 
@@ -48,7 +50,9 @@ use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
 use crate::shared::Shared;
 use flush::FlushState;
+use flush_pace::FlushPace;
 use retain::KnownAge;
+use room::Room;
 
 /// The segment that is being written, as the owner sees it.
 #[derive(Debug)]
@@ -57,7 +61,9 @@ struct Active {
     base: Offset,
     /// Opened at the first append and kept: a sync must go through the descriptor that wrote.
     file: Option<Arc<dyn DiskFile>>,
+    /// Bytes of whole batches; the file is longer by `room`.
     bytes: u64,
+    room: Room,
     /// When it was first appended to, by the owner's clock; `None` when empty or not known yet.
     first_append: Option<Timestamp>,
     /// When it was last appended to, by the owner's clock; `None` when this process has not.
@@ -79,6 +85,7 @@ pub struct Log {
     log_start: Offset,
     log_end: Offset,
     flush: FlushState,
+    pace: FlushPace,
     oldest_age: Option<KnownAge>,
     producers: ProducerStates,
     snapshots: SnapshotFiles,

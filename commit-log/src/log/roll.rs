@@ -50,6 +50,7 @@ impl Log {
     /// Finishes the active segment and begins an empty one at the log's end.
     pub(super) fn roll_empty(&mut self) -> io::Result<()> {
         let end = self.log_end;
+        self.cut_room()?;
         let path = self.shared.path(SegmentFile::Log, end);
         self.context().disk.open(&path, OpenHow::Empty)?;
         self.roll_to(end);

@@ -9,6 +9,7 @@ use trimaran_types::Timestamp;
 use trimaran_types::record_batch::BatchHeader;
 
 use super::append::AppendError;
+use super::room::Room;
 use super::{Active, Log};
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
@@ -118,7 +119,7 @@ impl Log {
         keeps_tail: bool,
     ) -> Result<u64, AppendError> {
         let bytes: usize = runs.iter().map(|run| run.bytes.len()).sum();
-        let written = self.write_files(runs, bytes)?;
+        let (written, room) = self.write_files(runs, bytes)?;
         for Written { run, file } in written {
             if run.rolls {
                 self.roll_to(run.headers[0].base_offset);
@@ -126,39 +127,65 @@ impl Log {
             self.active.file = Some(file);
             self.publish(run, now, keeps_tail);
         }
+        if let Some(room) = room {
+            self.active.room = room;
+        }
         if bytes > 0 {
             self.context().tails.enforce();
         }
         Ok(bytes as u64)
     }
 
-    /// Writes the bytes of all runs, or leaves the files as they were.
-    fn write_files(&mut self, runs: Vec<Run>, bytes: usize) -> Result<Vec<Written>, AppendError> {
-        let mut written = Vec::with_capacity(runs.len());
+    /// Writes the bytes of all runs, and room behind them where it is due, or leaves the files as
+    /// they were.
+    fn write_files(
+        &mut self,
+        runs: Vec<Run>,
+        bytes: usize,
+    ) -> Result<(Vec<Written>, Option<Room>), AppendError> {
+        let mut written: Vec<Written> = Vec::with_capacity(runs.len());
         let mut made = Vec::new();
+        let mut end = self.active.bytes;
         for run in runs {
-            let file = self.write_run(&run, &mut made);
-            match file {
-                Ok(file) => written.push(Written { run, file }),
+            match self.write_run(&run, end, &mut made) {
+                Ok(file) => {
+                    end = run.bytes.len() as u64 + if run.rolls { 0 } else { end };
+                    written.push(Written { run, file });
+                }
                 Err(error) => return Err(self.undo(&made, &error, bytes)),
             }
         }
-        Ok(written)
+        self.pace.appended(bytes as u64);
+        let is_used_up = !made.is_empty() || end >= self.active.bytes + self.active.room.bytes();
+        let room = match written.last() {
+            Some(last) if is_used_up => self.new_room(last.file.as_ref(), end),
+            _ => Ok(None),
+        };
+        match room {
+            Ok(room) => Ok((written, room)),
+            Err(error) => Err(self.undo(&made, &error, bytes)),
+        }
     }
 
+    /// Writes a run; `end` is where the file of the run before it, or the active one, ends.
     fn write_run(
         &mut self,
         run: &Run,
+        end: u64,
         made: &mut Vec<std::path::PathBuf>,
     ) -> io::Result<Arc<dyn DiskFile>> {
         let (file, position) = if run.rolls {
+            if made.is_empty() {
+                // Before there is a segment behind it: a finished one has no room.
+                self.cut_room_behind(end)?;
+            }
             let path = self
                 .shared
                 .path(SegmentFile::Log, run.headers[0].base_offset);
             made.push(path.clone());
             (self.context().disk.open(&path, OpenHow::Empty)?, 0)
         } else {
-            (self.active_file()?, self.active.bytes)
+            (self.active_file()?, end)
         };
         file.write_all_at(position, &run.bytes)?;
         Ok(file)
@@ -189,6 +216,7 @@ impl Log {
             Some(file) => file.truncate(bytes_before).and_then(|()| file.sync_data()),
             None => Ok(()),
         };
+        self.active.room.gone();
         if !made.is_empty() {
             // Until the directory is synced, a power cut may bring the removed names back.
             self.flush.name_added();
@@ -227,6 +255,7 @@ impl Log {
             self.active.bytes += header.total_bytes() as u64;
             self.log_end = header.next_offset();
         }
+        self.active.room.used(run.bytes.len() as u64);
         let aborted: Vec<_> = run
             .producers
             .iter()
@@ -270,6 +299,7 @@ impl Log {
             base,
             file: None,
             bytes: 0,
+            room: Room::none(Arc::clone(&self.context().room)),
             first_append: None,
             last_append: None,
             indexer: Indexer::new(base, None),

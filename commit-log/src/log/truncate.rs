@@ -7,10 +7,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use trimaran_types::{Offset, Timestamp};
 
 use super::checkpoint::CloseError;
+use super::room::Room;
 use super::{Active, Log};
 use crate::disk::OpenHow;
 use crate::header_hop::{HeaderHop, HopError};
@@ -399,6 +401,7 @@ impl Log {
             base: view.base,
             file: None,
             bytes: view.bytes,
+            room: Room::none(Arc::clone(&self.context().room)),
             first_append: None,
             last_append: None,
             indexer,

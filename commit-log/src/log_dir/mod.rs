@@ -44,6 +44,7 @@ use crate::disk::Disk;
 use crate::latch::{DirFailed, DirLatch};
 use crate::log::OpenAs;
 use crate::open_files::OpenFiles;
+use crate::room_budget::{RoomBudget, RoomLimits};
 use crate::tail_budget::TailBudget;
 
 const LOCK: &str = "LOCK";
@@ -177,6 +178,7 @@ impl LogDir {
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
+            room: Arc::new(RoomBudget::new(RoomLimits::default())),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
             recovery_points: Arc::new(recovery_points),
             cleaner_offsets: Arc::new(cleaner_offsets),
@@ -200,6 +202,11 @@ impl LogDir {
     pub fn share_bounds_of(&mut self, other: &LogContext) {
         self.context.tails = Arc::clone(&other.tails);
         self.context.files = Arc::clone(&other.files);
+    }
+
+    /// Puts other limits on the room that the directory's logs write ahead. Before any log is opened.
+    pub fn limit_room(&mut self, limits: RoomLimits) {
+        self.context.room = Arc::new(RoomBudget::new(limits));
     }
 
     /// Where the directory is.

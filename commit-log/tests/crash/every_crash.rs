@@ -22,6 +22,7 @@ struct Tried {
     nested: usize,
     cuts: usize,
     cuts_before_good_batches: usize,
+    rooms: usize,
 }
 
 struct Trial<'a> {
@@ -67,6 +68,7 @@ impl Trial<'_> {
         self.tried.states += 1;
         self.tried.cuts += recovered.cuts;
         self.tried.cuts_before_good_batches += recovered.cuts_before_good_batches;
+        self.tried.rooms += recovered.rooms;
         if nested && self.tried.states.is_multiple_of(NESTED_EVERY) {
             self.go_on_from(&tree, count, promises);
         }
@@ -176,9 +178,11 @@ fn a_power_cut_after_any_change_loses_nothing_synced_and_invents_nothing() {
             tried.nested += part.nested;
             tried.cuts += part.cuts;
             tried.cuts_before_good_batches += part.cuts_before_good_batches;
+            tried.rooms += part.rooms;
         }
     });
     println!("{tried:?} in {:.1?}", began.elapsed());
     // The hole that is closed must have been met, or the workload proves nothing about it.
     assert!(tried.cuts_before_good_batches > 0, "{tried:?}");
+    assert!(tried.rooms > 1000, "{tried:?}");
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use trimaran_commit_log::{
-    EpochStart, Log, LogConfig, LogDir, OpenError, RecoveryReport, parse_partition_dir,
+    Disk, EpochStart, Log, LogConfig, LogDir, OpenError, RecoveryReport, RoomLimits,
+    parse_partition_dir,
 };
 use trimaran_types::record_batch::split;
 use trimaran_types::{
@@ -19,6 +20,14 @@ use uuid::Uuid;
 use crate::sim_disk::SimDisk;
 
 pub(crate) const DATA_DIR: &str = "/data";
+
+/// Room from the first flush on, several chunks in a segment.
+pub(crate) const ROOM: RoomLimits = RoomLimits {
+    bytes_max: 1 << 20,
+    chunk_bytes_min: 5000,
+    chunk_bytes_max: 5000,
+    flushes_min: 1,
+};
 
 /// Small segments, so that logs roll; a page of index now and then.
 pub(crate) fn config() -> LogConfig {
@@ -103,13 +112,15 @@ impl Promises {
 }
 
 pub(crate) fn open_dir(disk: &SimDisk) -> Result<LogDir, trimaran_commit_log::LogDirError> {
-    LogDir::open(
+    let mut dir = LogDir::open(
         Arc::new(disk.clone()),
         Path::new(DATA_DIR),
         ClusterId::from_uuid(Uuid::from_u128(1)),
         BrokerId(1),
         DirectoryId::from_uuid(Uuid::from_u128(2)),
-    )
+    )?;
+    dir.limit_room(ROOM);
+    Ok(dir)
 }
 
 pub(crate) fn open_log(
@@ -120,7 +131,12 @@ pub(crate) fn open_log(
     let partition = partition(number);
     let start = dir.open_as(&partition, topic_id(generation));
     let path = dir.partition_dir(&partition);
-    Log::open(dir.context(), &path, config(), start)
+    // One log grows as it is written, the others have room.
+    let config = LogConfig {
+        preallocate: number > 0,
+        ..config()
+    };
+    Log::open(dir.context(), &path, config, start)
 }
 
 /// All that a log shows to readers.
@@ -155,6 +171,8 @@ pub(crate) struct Recovered {
     pub(crate) ends: Vec<i64>,
     pub(crate) cuts: usize,
     pub(crate) cuts_before_good_batches: usize,
+    /// Logs that had room.
+    pub(crate) rooms: usize,
 }
 
 /// Recovers every log of the disk and checks what it owes. `again` recovers a second time, which
@@ -173,8 +191,10 @@ pub(crate) fn check(
                 opened => opened.map_err(|error| format!("log {number}: {error:?}"))?,
             };
             check_log(&log, promise)
+                .and_then(|()| check_no_room(disk, &log))
                 .map_err(|error| format!("log {number}: {error} ({report:?})"))?;
             recovered.ends.push(log.log_end().0);
+            recovered.rooms += usize::from(report.room_bytes > 0);
             if let Some(cut) = report.cut {
                 recovered.cuts += 1;
                 recovered.cuts_before_good_batches += usize::from(cut.good_batches_follow);
@@ -183,7 +203,7 @@ pub(crate) fn check(
     }
     if again {
         let second = check(disk, promises, false).map_err(|error| format!("again: {error}"))?;
-        if second.ends != recovered.ends || second.cuts > 0 {
+        if second.ends != recovered.ends || second.cuts + second.rooms > 0 {
             return Err(format!("again: {second:?} after {recovered:?}"));
         }
     }
@@ -214,6 +234,21 @@ fn check_log(log: &Log, promise: &Promise) -> Result<(), String> {
         ));
     }
     check_epochs(log, &records)
+}
+
+/// A log that was opened has no room yet: its files are as long as its data.
+fn check_no_room(disk: &SimDisk, log: &Log) -> Result<(), String> {
+    let entries = disk.list(log.dir()).map_err(|error| error.to_string())?;
+    let segments = entries.iter().filter(|entry| entry.name.ends_with(".log"));
+    let bytes: u64 = segments.map(|entry| entry.bytes).sum();
+    if bytes == log.bytes() {
+        Ok(())
+    } else {
+        Err(format!(
+            "files of {bytes} bytes for {} of data",
+            log.bytes()
+        ))
+    }
 }
 
 /// The epochs are those of the records; behind them may stand one that has no record.

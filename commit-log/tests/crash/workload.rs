@@ -137,7 +137,14 @@ impl Workload {
             }
             60..67 => self.begin_flush(&mut owned),
             67..74 => self.end_flush(number, &mut owned),
-            74..80 => self.checkpoint(number, &mut owned),
+            74..80 => {
+                self.checkpoint(number, &mut owned);
+                // Nobody writes for a while: the room goes, and then the descriptor.
+                if self.random.one_in(3) {
+                    self.checkpoint(number, &mut owned);
+                    self.checkpoint(number, &mut owned);
+                }
+            }
             80..84 => self.new_epoch(&mut owned),
             84..90 => self.truncate(number, &mut owned),
             90..92 => self.start_over(number, &mut owned),
@@ -245,8 +252,10 @@ impl Workload {
 
     fn checkpoint(&mut self, number: usize, owned: &mut Owned) {
         let begun = owned.log.begin_checkpoint();
-        if let Some(Some(request)) = self.ok(begun) {
-            self.flush(number, owned, request);
+        match self.ok(begun) {
+            Some(Some(request)) => self.flush(number, owned, request),
+            Some(None) => owned.log.close_idle_file(),
+            None => {}
         }
         let written = self.dir.as_ref().unwrap().write_recovery_points();
         self.ok(written);

@@ -20,5 +20,6 @@ mod producers;
 mod readers;
 mod retention;
 mod rig;
+mod room;
 mod scrub;
 mod truncate;

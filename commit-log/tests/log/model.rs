@@ -1,7 +1,7 @@
 //! A log behaves like a `Vec` of records, whatever is done to it and in whatever order.
 
 use proptest::prelude::*;
-use trimaran_commit_log::{Log, LogConfig, ReadError};
+use trimaran_commit_log::{Log, LogConfig, ReadError, RoomLimits};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::rig::{NOW, Rig, batch_at, flush, read_all, records_in};
@@ -216,8 +216,8 @@ impl Run {
                 flush(&mut log);
                 assert_eq!(log.flushed_end(), log.log_end());
             }
-            Step::Checkpoint => {
-                if let Some(request) = log.begin_checkpoint().unwrap() {
+            Step::Checkpoint => match log.begin_checkpoint().unwrap() {
+                Some(request) => {
                     request
                         .files
                         .iter()
@@ -225,14 +225,17 @@ impl Run {
                     log.flushed(&request.token());
                     self.recovery_point = log.log_end().0;
                 }
-            }
+                None => log.close_idle_file(),
+            },
             Step::Crash => {
                 drop(log);
                 log = self.reopen(self.recovery_point, false);
             }
             Step::Close => {
                 self.rig.log_start = Some(log.log_start());
+                let bytes = log.bytes();
                 let end = log.close().unwrap();
+                assert_eq!(self.file_bytes(), bytes, "a closed log has no room");
                 self.recovery_point = end.0;
                 log = self.reopen(end.0, true);
             }
@@ -253,6 +256,7 @@ impl Run {
         }
         let (log, report) = self.rig.open(recovery_point, clean).unwrap();
         assert_eq!(report.cut, None);
+        assert_eq!(self.file_bytes(), log.bytes(), "an opened log has no room");
         assert_eq!(log.flushed_end(), log.log_end());
         // Of epochs that began before the log start, a restart may know less.
         let found = epochs_of(&log);
@@ -271,6 +275,12 @@ impl Run {
         }
         self.model.epochs = found;
         log
+    }
+
+    /// Bytes of all segments' files, room included.
+    fn file_bytes(&self) -> u64 {
+        let files = self.rig.segments().into_values();
+        files.map(|file| file.metadata().unwrap().len()).sum()
     }
 
     /// A cut lowers the checkpoint first.
@@ -405,6 +415,8 @@ impl Run {
         );
         assert!(log.flushed_end() <= log.log_end());
         assert_eq!(epochs_of(log), model.epochs);
+        assert!(self.file_bytes() >= log.bytes());
+        assert!(self.rig.config.preallocate || self.file_bytes() == log.bytes());
     }
 }
 
@@ -417,9 +429,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn a_log_is_a_vec(steps in steps(), tail_bytes_max in prop_oneof![Just(0), Just(700), Just(1 << 20)]) {
+    fn a_log_is_a_vec(
+        steps in steps(),
+        tail_bytes_max in prop_oneof![Just(0), Just(700), Just(1 << 20)],
+        room_bytes in prop_oneof![Just(None), Just(Some(100)), Just(Some(3000))],
+    ) {
         let mut rig = Rig::new();
-        rig.config = LogConfig { tail_bytes_max, index_bytes_max: 120, ..rig.config };
+        rig.config = LogConfig {
+            tail_bytes_max,
+            index_bytes_max: 120,
+            preallocate: room_bytes.is_some(),
+            ..rig.config
+        };
+        rig.room = RoomLimits {
+            chunk_bytes_min: room_bytes.unwrap_or(0),
+            chunk_bytes_max: room_bytes.unwrap_or(0),
+            flushes_min: 1,
+            ..RoomLimits::default()
+        };
         let (log, _) = rig.open(0, false).unwrap();
         let mut run = Run { rig, log: Some(log), model: Model::default(), recovery_point: 0 };
         for step in &steps {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use trimaran_commit_log::{
     Disk, DiskEntry, DiskFile, Log, LogConfig, LogContext, LogReader, OpenAs, OpenError, OpenHow,
-    RealDisk, RecoveryReport,
+    RealDisk, RecoveryReport, RoomBudget, RoomLimits,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicId};
@@ -78,6 +78,7 @@ pub(crate) struct Rig {
     /// What the log start checkpoint says when a log is opened.
     pub(crate) log_start: Option<Offset>,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) room: RoomLimits,
 }
 
 impl Rig {
@@ -97,6 +98,7 @@ impl Rig {
             config,
             log_start: None,
             disk,
+            room: RoomLimits::default(),
         }
     }
 
@@ -105,7 +107,10 @@ impl Rig {
     }
 
     pub(crate) fn context(&self) -> LogContext {
-        LogContext::standalone(Arc::clone(&self.disk), self.root.path())
+        LogContext {
+            room: Arc::new(RoomBudget::new(self.room)),
+            ..LogContext::standalone(Arc::clone(&self.disk), self.root.path())
+        }
     }
 
     pub(crate) fn open(

@@ -6,12 +6,14 @@
 //! was never synced and lost an earlier one, so a good batch behind them proves nothing. Where only
 //! a recovery point is known, which may be a minute old, they are a torn tail **if no good batch
 //! follows anywhere behind them**, and a batch that is whole but out of order is corruption as well.
-//! Corruption cuts nothing: the log is not opened, and the replica is fetched again.
+//! Corruption cuts nothing: the log is not opened, and the replica is fetched again. Zeros to the end
+//! of the file that hide no record are the room that the log wrote ahead, and are cut.
 //!
 //! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.
 
 mod indexes;
+mod room;
 mod torn_tail;
 
 use std::io;
@@ -39,6 +41,8 @@ pub struct RecoveryReport {
     pub scanned_batches: u64,
     /// Segments whose indexes were rebuilt from their batches.
     pub indexes_rebuilt: u64,
+    /// Zeros behind the data that were cut off.
+    pub room_bytes: u64,
     /// The torn tail that was cut, if there was one.
     pub cut: Option<TailCut>,
 }
@@ -52,7 +56,7 @@ pub struct TailCut {
     pub position: u64,
     /// The log's end since then.
     pub offset: Offset,
-    /// Bytes that were cut, those of removed segments included.
+    /// Bytes that were cut, those of removed segments and room included.
     pub bytes: u64,
     /// What was wrong with them.
     pub cause: Damage,
@@ -166,6 +170,7 @@ impl<'a> Recovery<'a> {
             self.epochs.truncate_from(self.recovery_point);
         }
         let first = segment_of(target).max(kept_from);
+        self.cut_room_before(first)?;
         for at in kept_from..first {
             self.restore_indexes(at)?;
         }
@@ -192,7 +197,8 @@ impl<'a> Recovery<'a> {
             }
             self.cut_if_torn(at, file.as_ref(), &path, &scanned)?;
             let is_last = at + 1 == self.segments.len();
-            if !self.clean && (scanned.end > self.recovery_point || self.report.cut.is_some()) {
+            let was_cut = self.report.cut.is_some() || self.report.room_bytes > 0;
+            if !self.clean && (scanned.end > self.recovery_point || was_cut) {
                 file.sync_data().map_err(|e| self.failed(&path, &e))?;
             }
             let (offsets, times) = self.write_indexes(base, &kept, &scanned, is_last)?;

@@ -24,6 +24,10 @@ impl Recovery<'_> {
         let (_, bytes) = self.segments[at_segment];
         let next = self.segments.get(at_segment + 1).map(|(base, _)| *base);
         let expected = scanned.end;
+        let position = scanned.position;
+        if scanned.damage.is_some() && self.is_room(at_segment, file, (position, expected))? {
+            return self.cut_room(at_segment, file, position);
+        }
         let cause = match (&scanned.damage, next) {
             (Some(damage), _) => damage.clone(),
             (None, Some(found))
@@ -33,7 +37,6 @@ impl Recovery<'_> {
             }
             (None, _) => return Ok(()),
         };
-        let position = scanned.position;
         let corrupt = || OpenError::Corrupt {
             file: path.to_owned(),
             position,

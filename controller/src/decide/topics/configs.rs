@@ -113,6 +113,7 @@ const KNOWN: &[(&str, Kind)] = &[
             high: INT_MAX,
         },
     ),
+    ("preallocate", BOOLEAN),
     (
         "retention.bytes",
         Kind::Integer {
@@ -251,6 +252,7 @@ mod tests {
             ("min.cleanable.dirty.ratio", "0.5"),
             ("min.compaction.lag.ms", "0"),
             ("min.insync.replicas", "2"),
+            ("preallocate", "false"),
             ("retention.bytes", "-1"),
             ("retention.ms", "-1"),
             ("segment.bytes", "1073741824"),

@@ -1,0 +1,141 @@
+//! [`Log::open`]: an empty log is made, an existing one is recovered from its recovery point.
+
+mod assemble;
+mod begin;
+mod error;
+mod listing;
+mod synced_end;
+
+use std::io;
+use std::path::Path;
+
+use trimaran_types::{Offset, TopicId};
+
+pub use error::OpenError;
+pub(super) use error::at;
+pub(super) use listing::Listing;
+pub(super) use synced_end::SyncedEnd;
+
+use super::Log;
+use super::finish_swap::finish_swap;
+use super::gaps::mark_gaps;
+use super::recover::{Recovery, RecoveryReport};
+use super::restore_producers::ProducerFiles;
+use crate::config::LogConfig;
+use crate::context::LogContext;
+use crate::epochs::EpochCache;
+use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT};
+use crate::{atomic_file, epoch_file};
+use assemble::{Found, assemble};
+use begin::{check_topic, make_dir, start_empty};
+use error::unchanged;
+use listing::tidy;
+use synced_end::note_end;
+
+/// What the caller knows about a log before it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenAs {
+    /// The topic that the directory must belong to.
+    pub topic_id: TopicId,
+    /// Every record below it was synced: damage there is corruption. A lower bound; 0 for a log
+    /// that is new or of which nothing is known.
+    pub recovery_point: Offset,
+    /// The start that the last checkpoint has, if it has one.
+    pub log_start: Option<Offset>,
+    /// The last process closed every log of the directory: all of it was synced.
+    pub clean_shutdown: bool,
+}
+
+impl Log {
+    /// Opens the log in `dir`, which is made when it is absent and nothing was ever synced there.
+    /// Everything that the log then holds is durable.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        context: &LogContext,
+        dir: &Path,
+        config: LogConfig,
+        start: OpenAs,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
+        context.latch.check()?;
+        config.check()?;
+        let mut config = config;
+        let synced = SyncedEnd::of(context, dir, &start);
+        let listing = match context.disk.list(dir) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(at(dir)(error)),
+        };
+        let mut listing = match listing {
+            Some(entries) => {
+                let entries = finish_swap(context, dir, entries)?;
+                config.compacted |= entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
+                tidy(context, dir, entries)?
+            }
+            None if synced.at_least > Offset::ZERO => {
+                return Err(OpenError::Missing {
+                    dir: dir.to_owned(),
+                    recovery_point: synced.at_least,
+                });
+            }
+            None => {
+                make_dir(context, dir).map_err(unchanged(context, dir))?;
+                Listing::default()
+            }
+        };
+        check_topic(context, dir, &start, &listing)?;
+        let producer_files = ProducerFiles::take_from(&mut listing);
+        if config.compacted {
+            mark_gaps(context, dir).map_err(unchanged(context, dir))?;
+        }
+
+        let (epochs, recovered) = if listing.segments.is_empty() {
+            (
+                EpochCache::default(),
+                start_empty(context, dir, &start, synced)?,
+            )
+        } else {
+            let epochs = load_epochs(context, dir)?;
+            let known = epochs.clone().unwrap_or_default();
+            (
+                known,
+                Recovery::new(context, dir, &config, (&start, synced), listing, epochs).run()?,
+            )
+        };
+        let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
+        let noted = note_end(context, dir, &start, recovered.log_end)?;
+        let found = Found {
+            epochs_on_disk: epochs,
+            recovered,
+            restored,
+            noted,
+        };
+        let (log, report) = assemble(context, dir, config, &start, found);
+        log.settle_log_start().map_err(at(dir))?;
+        Ok((log, report))
+    }
+
+    /// Makes sure that no checkpoint says that the log starts later than it does: what lies between
+    /// would be taken for deleted after the next restart.
+    fn settle_log_start(&self) -> io::Result<()> {
+        if let Some(partition) = &self.topic_partition {
+            let log_starts = &self.context().log_starts;
+            log_starts.lower(partition, self.log_start)?;
+            if self.log_start > Offset::ZERO {
+                self.note_log_start();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The epochs on disk; `None` when the file is absent or damaged and must be learned anew.
+fn load_epochs(context: &LogContext, dir: &Path) -> Result<Option<EpochCache>, OpenError> {
+    let path = dir.join(LEADER_EPOCH_CHECKPOINT);
+    match atomic_file::read_text(context.disk.as_ref(), &path) {
+        Ok(text) => Ok(text.as_deref().and_then(epoch_file::parse)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(at(&path)(error)),
+    }
+}
