@@ -130,6 +130,7 @@ impl PartitionHandle {
             synced_replies: Vec::new(),
             trims: Vec::new(),
             isr_changes: start.isr_changes,
+            pause_notes: super::pause_notes::PauseNotes::default(),
             clock: start.clock,
         };
         tokio::spawn(owner.run(events));

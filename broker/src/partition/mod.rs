@@ -21,6 +21,7 @@ mod keys;
 mod leader_actions;
 mod leader_history;
 mod owner;
+mod pause_notes;
 mod read;
 mod refusal;
 mod replace_segments;
