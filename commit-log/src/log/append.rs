@@ -189,7 +189,7 @@ impl Log {
                 continue;
             }
             placed.push(AppendedBatch::of(&header));
-            if planner.starts_run(&header) {
+            if planner.starts_run(&header, next) {
                 groups.push(Group {
                     rolls: planner.last_rolls(),
                     headers: Vec::new(),
@@ -286,10 +286,11 @@ impl Log {
                 check_order(*batch.header(), next, latest, true).map_err(invalid)?;
             has_gap |= header.base_offset > next;
             let end = at + header.total_bytes();
-            if planner.starts_run(&header) {
+            if planner.starts_run(&header, next) {
                 let rolls = planner.last_rolls();
                 runs.push(Run {
                     rolls,
+                    base: next,
                     headers: Vec::new(),
                     bytes: bytes.slice(at..at),
                     producers: Vec::new(),
@@ -385,6 +386,7 @@ impl Group {
         };
         Run {
             rolls: self.rolls,
+            base: self.headers[0].base_offset,
             headers: self.headers,
             bytes,
             producers: self.producers,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use trimaran_types::Timestamp;
 use trimaran_types::record_batch::BatchHeader;
+use trimaran_types::{Offset, Timestamp};
 
 use super::append::AppendError;
 use super::{Active, Log};
@@ -21,6 +21,10 @@ use crate::shared::SegmentView;
 pub(super) struct Run {
     /// Whether a new segment starts with them.
     pub rolls: bool,
+    /// Where the log ends before them. A segment that starts here is named by it and not by its
+    /// first batch, so that segments always join, whatever gaps a follower copies: a hole between
+    /// two of them is a loss.
+    pub base: Offset,
     pub headers: Vec<BatchHeader>,
     pub bytes: Bytes,
     /// What of them concerns producers.
@@ -31,7 +35,7 @@ pub(super) struct Run {
 pub(super) struct RunPlanner {
     started: bool,
     rolls: bool,
-    base: trimaran_types::Offset,
+    base: Offset,
     bytes: u64,
     segment_bytes: u64,
     entries_left: usize,
@@ -60,8 +64,8 @@ impl RunPlanner {
         }
     }
 
-    /// Whether the batch starts a run; the first one does.
-    pub(super) fn starts_run(&mut self, header: &BatchHeader) -> bool {
+    /// Whether the batch, before which the log ends at `end`, starts a run; the first one does.
+    pub(super) fn starts_run(&mut self, header: &BatchHeader, end: Offset) -> bool {
         let total = header.total_bytes() as u64;
         let relative_last = header.last_offset().distance_from(self.base);
         self.rolls = self.bytes > 0
@@ -71,7 +75,7 @@ impl RunPlanner {
                 || self.entries_left <= 1
                 || relative_last > i64::from(i32::MAX));
         if self.rolls {
-            self.base = header.base_offset;
+            self.base = end;
             self.bytes = 0;
             self.entries_left = self.entries_max;
             self.is_old = false;
@@ -121,7 +125,7 @@ impl Log {
         let written = self.write_files(runs, bytes)?;
         for Written { run, file } in written {
             if run.rolls {
-                self.roll_to(run.headers[0].base_offset);
+                self.roll_to(run.base);
             }
             self.active.file = Some(file);
             self.publish(run, now, keeps_tail);
@@ -152,9 +156,7 @@ impl Log {
         made: &mut Vec<std::path::PathBuf>,
     ) -> io::Result<Arc<dyn DiskFile>> {
         let (file, position) = if run.rolls {
-            let path = self
-                .shared
-                .path(SegmentFile::Log, run.headers[0].base_offset);
+            let path = self.shared.path(SegmentFile::Log, run.base);
             made.push(path.clone());
             (self.context().disk.open(&path, OpenHow::Empty)?, 0)
         } else {
@@ -262,7 +264,7 @@ impl Log {
     }
 
     /// Makes the segment that starts at `base` the one that is written; its file exists.
-    pub(super) fn roll_to(&mut self, base: trimaran_types::Offset) {
+    pub(super) fn roll_to(&mut self, base: Offset) {
         self.seal_active(base);
         let id = self.context().files.next_id();
         self.active = Active {

@@ -20,6 +20,9 @@ use crate::sim_disk::SimDisk;
 
 pub(crate) const DATA_DIR: &str = "/data";
 
+/// The log that may have gaps.
+const COMPACTED: usize = 2;
+
 /// Small segments, so that logs roll; a page of index now and then.
 pub(crate) fn config() -> LogConfig {
     LogConfig {
@@ -120,7 +123,13 @@ pub(crate) fn open_log(
     let partition = partition(number);
     let start = dir.open_as(&partition, topic_id(generation));
     let path = dir.partition_dir(&partition);
-    Log::open(dir.context(), &path, config(), start)
+    // What is missing between its segments is as lost as anywhere else.
+    let compacted = number == COMPACTED;
+    let config = LogConfig {
+        compacted,
+        ..config()
+    };
+    Log::open(dir.context(), &path, config, start)
 }
 
 /// All that a log shows to readers.

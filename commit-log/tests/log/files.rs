@@ -232,6 +232,14 @@ fn gaps_are_taken_where_compaction_may_have_left_them() {
         panic!("{backwards}")
     };
     assert_eq!((expected, found), (Offset(591), Offset(5)));
+    // A segment is named by the end of the one before it.
+    let segments: Vec<_> = rig.segments().into_iter().collect();
+    assert!(segments.len() > 3);
+    for pair in segments.windows(2) {
+        let last = split(std::fs::read(&pair[0].1).unwrap().into()).last();
+        let end = last.unwrap().unwrap().header().next_offset();
+        assert_eq!(Offset(pair[1].0), end);
+    }
     for log in [log, rig.open(0, false).unwrap().0] {
         let read: Vec<_> = read_all(&log.reader(), 300)
             .into_iter()

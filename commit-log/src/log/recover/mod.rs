@@ -8,6 +8,9 @@
 //! follows anywhere behind them**, and a batch that is whole but out of order is corruption as well.
 //! Corruption cuts nothing: the log is not opened, and the replica is fetched again.
 //!
+//! Segments join, in a compacted log too: what is missing between two of them is damage like any
+//! other.
+//!
 //! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.
 
