@@ -84,6 +84,7 @@ impl PartitionHandle {
     pub fn start(start: PartitionStart) -> Self {
         let (mailbox, events) = mpsc::channel(MAILBOX_EVENTS_MAX);
         let name: Arc<str> = Arc::from(start.topic.to_string());
+        start.settings.tell_bounded(&name);
         let seats = Arc::new(Seats::default());
         let high_watermark = start.high_watermark.min(start.log.log_end());
         let high_watermark = high_watermark.max(start.log.log_start());

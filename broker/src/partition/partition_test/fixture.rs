@@ -36,6 +36,7 @@ fn settings(min_isr: usize) -> TopicSettings {
     TopicSettings {
         log: LogConfig::default(),
         min_isr,
+        bounded: Vec::new(),
     }
 }
 
