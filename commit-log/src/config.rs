@@ -108,48 +108,96 @@ impl LogConfig {
     ///
     /// # Errors
     /// The first one out of bounds.
-    pub const fn check(&self) -> Result<(), InvalidLogConfig> {
-        const INDEX_MIN: u64 = 24;
-        const POSITION_MAX: u64 = i32::MAX as u64;
-        let table = [
-            ("segment.bytes", self.segment_bytes, 1024, POSITION_MAX),
-            ("segment.ms", self.segment_ms, 1, u64::MAX),
-            (
-                "segment.index.bytes",
-                self.index_bytes_max as u64,
-                INDEX_MIN,
-                POSITION_MAX,
-            ),
-            (
-                "max.message.bytes",
-                self.batch_bytes_max as u64,
-                1,
-                BATCH_BYTES_MAX as u64,
-            ),
-            ("flush.messages", self.flush_messages, 1, u64::MAX),
-            (
-                "producer.id.expiration.ms",
-                self.producer_id_expiration_ms,
-                1,
-                u64::MAX,
-            ),
-        ];
-        let mut row = 0;
-        while row < table.len() {
-            let (name, value, min, max) = table[row];
-            if value < min || value > max {
-                return Err(InvalidLogConfig {
-                    name,
-                    value,
-                    min,
-                    max,
-                });
+    pub fn check(&self) -> Result<(), InvalidLogConfig> {
+        BOUNDS
+            .iter()
+            .try_for_each(|bounds| bounds.check((bounds.get)(self)))
+    }
+
+    /// The same settings, each that cannot work at the nearest value that can, and what these were.
+    /// No other setting is touched: what a topic keeps must not hang on how its log is cut up.
+    #[must_use]
+    pub fn bounded(mut self) -> (Self, Vec<InvalidLogConfig>) {
+        let mut refused = Vec::new();
+        for bounds in &BOUNDS {
+            if let Err(error) = bounds.check((bounds.get)(&self)) {
+                (bounds.set)(&mut self, error.value.clamp(bounds.min, bounds.max));
+                refused.push(error);
             }
-            row += 1;
+        }
+        (self, refused)
+    }
+}
+
+/// Between what a setting works.
+struct Bounds {
+    name: &'static str,
+    min: u64,
+    max: u64,
+    get: fn(&LogConfig) -> u64,
+    set: fn(&mut LogConfig, u64),
+}
+
+impl Bounds {
+    const fn check(&self, value: u64) -> Result<(), InvalidLogConfig> {
+        if value < self.min || value > self.max {
+            return Err(InvalidLogConfig {
+                name: self.name,
+                value,
+                min: self.min,
+                max: self.max,
+            });
         }
         Ok(())
     }
 }
+
+const POSITION_MAX: u64 = i32::MAX as u64;
+
+const BOUNDS: [Bounds; 6] = [
+    Bounds {
+        name: "segment.bytes",
+        min: 1024,
+        max: POSITION_MAX,
+        get: |log| log.segment_bytes,
+        set: |log, value| log.segment_bytes = value,
+    },
+    Bounds {
+        name: "segment.ms",
+        min: 1,
+        max: u64::MAX,
+        get: |log| log.segment_ms,
+        set: |log, value| log.segment_ms = value,
+    },
+    Bounds {
+        name: "segment.index.bytes",
+        min: 24,
+        max: POSITION_MAX,
+        get: |log| u64::from(log.index_bytes_max),
+        set: |log, value| log.index_bytes_max = u32::try_from(value).unwrap_or(u32::MAX),
+    },
+    Bounds {
+        name: "max.message.bytes",
+        min: 1,
+        max: BATCH_BYTES_MAX as u64,
+        get: |log| log.batch_bytes_max as u64,
+        set: |log, value| log.batch_bytes_max = usize::try_from(value).unwrap_or(usize::MAX),
+    },
+    Bounds {
+        name: "flush.messages",
+        min: 1,
+        max: u64::MAX,
+        get: |log| log.flush_messages,
+        set: |log, value| log.flush_messages = value,
+    },
+    Bounds {
+        name: "producer.id.expiration.ms",
+        min: 1,
+        max: u64::MAX,
+        get: |log| log.producer_id_expiration_ms,
+        set: |log, value| log.producer_id_expiration_ms = value,
+    },
+];
 
 #[cfg(test)]
 mod tests {
@@ -171,5 +219,35 @@ mod tests {
             max: (1 << 31) - 1,
         };
         assert_eq!(error, Err(expected));
+    }
+
+    #[test]
+    fn what_cannot_work_is_bounded_and_nothing_else_changes() {
+        let kept = LogConfig {
+            compacted: true,
+            deletes: false,
+            retention_ms: None,
+            flush_messages: 7,
+            ..LogConfig::default()
+        };
+        assert_eq!(kept.clone().bounded(), (kept.clone(), Vec::new()));
+        let (bounded, refused) = LogConfig {
+            segment_bytes: 14,
+            batch_bytes_max: 0,
+            index_bytes_max: u32::MAX,
+            ..kept.clone()
+        }
+        .bounded();
+        let names: Vec<_> = refused.iter().map(|error| error.name).collect();
+        let expected = ["segment.bytes", "segment.index.bytes", "max.message.bytes"];
+        assert_eq!(names, expected);
+        let expected = LogConfig {
+            segment_bytes: 1024,
+            batch_bytes_max: 1,
+            index_bytes_max: i32::MAX.unsigned_abs(),
+            ..kept
+        };
+        assert_eq!(bounded, expected);
+        assert_eq!(bounded.check(), Ok(()));
     }
 }

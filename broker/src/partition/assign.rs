@@ -119,6 +119,9 @@ impl Owner {
             tracing::error!(partition = %self.name, %error, "the topic's settings are not usable");
             return;
         }
+        if settings.bounded != self.settings.bounded {
+            settings.tell_bounded(&self.name);
+        }
         self.settings = settings;
     }
 }

@@ -7,7 +7,7 @@ use trimaran_replication::follower::{
     Action, FetchedRecords, Follower, LeaderAnswer, LeaderBounds,
 };
 use trimaran_types::record_batch::BatchHeader;
-use trimaran_types::{LeaderEpoch, Offset};
+use trimaran_types::{KafkaError, LeaderEpoch, Offset};
 
 use super::Clock;
 use super::event::{Fetched, FollowerNext};
@@ -28,7 +28,7 @@ impl Owner {
                 follower.fetched(&asked, &answer, |epoch| log.end_offset_for_epoch(epoch))
             }
             (Role::Follower(_), None) => {
-                tracing::warn!(partition = %self.name, "the leader sent bytes that are no batches");
+                self.tell_standstill("the leader sent bytes that are no batches");
                 let _ = reply.send(self.follower_next(true));
                 return;
             }
@@ -41,7 +41,8 @@ impl Owner {
         for action in actions {
             match self.follow(action, &result.records) {
                 Ok(pauses) => pause |= pauses,
-                Err(Halt::Pause) => {
+                Err(Halt::Pause(cause)) => {
+                    self.tell_standstill(&cause);
                     pause = true;
                     break;
                 }
@@ -102,7 +103,15 @@ impl Owner {
             }
             Action::AdvanceHighWatermark { .. } => {}
             Action::Pause { error } => {
-                tracing::debug!(partition = %self.name, %error, "the leader sends nothing for now");
+                match error {
+                    // Nothing that time alone would change.
+                    KafkaError::CorruptMessage | KafkaError::OffsetOutOfRange => {
+                        self.tell_standstill(error.name());
+                    }
+                    _ => {
+                        tracing::debug!(partition = %self.name, %error, "the leader sends nothing for now");
+                    }
+                }
                 return Ok(true);
             }
             Action::Park { error } => {
@@ -110,6 +119,17 @@ impl Owner {
             }
         }
         Ok(false)
+    }
+
+    /// Says why the replica cannot follow: once, until it has moved.
+    fn tell_standstill(&mut self, cause: &str) {
+        let (leader_epoch, log_end) = (self.role.leader_epoch(), self.log.log_end());
+        if self.pause_notes.is_news(leader_epoch, log_end, cause) {
+            tracing::warn!(
+                partition = %self.name, ?leader_epoch, %log_end, cause,
+                "cannot take what the leader sends, asking again"
+            );
+        }
     }
 
     fn follower(&mut self) -> Option<&mut Follower> {
@@ -143,7 +163,7 @@ impl Owner {
 /// Why the rest of an answer is not acted on.
 enum Halt {
     /// Ask again, later.
-    Pause,
+    Pause(String),
     /// The replica is out of service.
     Failed(String),
 }
@@ -153,8 +173,7 @@ impl From<AppendError> for Halt {
         if let AppendError::DirFailed(failed) = &error {
             return Self::Failed(failed.to_string());
         }
-        tracing::error!(%error, "cannot append what the leader sent");
-        Self::Pause
+        Self::Pause(error.to_string())
     }
 }
 
@@ -162,10 +181,7 @@ impl From<TruncateError> for Halt {
     fn from(error: TruncateError) -> Self {
         match &error {
             TruncateError::DirFailed(_) | TruncateError::Read(_) => Self::Failed(error.to_string()),
-            TruncateError::Io { .. } => {
-                tracing::error!(%error, "cannot cut the log");
-                Self::Pause
-            }
+            TruncateError::Io { .. } => Self::Pause(error.to_string()),
         }
     }
 }

@@ -88,6 +88,7 @@ impl PartitionHandle {
     pub fn start(start: PartitionStart) -> Self {
         let (mailbox, events) = mpsc::channel(MAILBOX_EVENTS_MAX);
         let name: Arc<str> = Arc::from(start.topic.to_string());
+        start.settings.tell_bounded(&name);
         let seats = Arc::new(Seats::default());
         let high_watermark = start.high_watermark.min(start.log.log_end());
         let high_watermark = high_watermark.max(start.log.log_start());
@@ -136,6 +137,7 @@ impl PartitionHandle {
             lacks_room: false,
             trims: Vec::new(),
             isr_changes: start.isr_changes,
+            pause_notes: super::pause_notes::PauseNotes::default(),
             clock: start.clock,
         };
         tokio::spawn(owner.run(events));

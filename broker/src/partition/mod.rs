@@ -21,6 +21,7 @@ mod keys;
 mod leader_actions;
 mod leader_history;
 mod owner;
+mod pause_notes;
 mod read;
 mod refusal;
 mod replace_segments;
@@ -38,7 +39,7 @@ pub use event::{Closing, FollowerNext};
 pub use handle::{PartitionHandle, PartitionStart};
 pub use read::Records;
 pub use status::{PartitionRole, PartitionStatus};
-pub use topic_settings::TopicSettings;
+pub use topic_settings::{TopicSettings, batch_bytes_max};
 
 pub(crate) use event::{Event, FetchReply, Fetched, FollowerRequest, IsrAnswered};
 pub(crate) use refusal::{no_such_partition, not_serving};

@@ -19,6 +19,7 @@ use trimaran_types::{
 use super::budget::AppendPermit;
 use super::event::{AppendRequest, Closing, Event, FollowerNext};
 use super::flush::Flushing;
+use super::pause_notes::PauseNotes;
 use super::refusal::append_refused;
 use super::role::Role;
 use super::seats::Seats;
@@ -69,6 +70,7 @@ pub(super) struct Owner {
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
     pub(super) isr_changes: IsrChanges,
+    pub(super) pause_notes: PauseNotes,
     pub(super) clock: Clock,
 }
 

@@ -1,8 +1,10 @@
 //! [`TopicSettings`]: a topic's configuration, as its replicas use it.
 //!
-//! The controllers have checked every value; one that still cannot be used counts as not set.
+//! The controllers have checked every value by Kafka's bounds. One that the log cannot work with counts
+//! as the nearest that it can, and is told of; one that is no number counts as not set. Either way no
+//! other setting changes: a topic that keeps its records keeps them whatever else is set.
 
-use trimaran_commit_log::LogConfig;
+use trimaran_commit_log::{InvalidLogConfig, LogConfig};
 use trimaran_metadata::{MetadataImage, PartitionState};
 use trimaran_replication::Durability;
 use trimaran_types::TopicName;
@@ -15,6 +17,8 @@ pub struct TopicSettings {
     pub log: LogConfig,
     /// `min.insync.replicas`, limited by the number of replicas; at least 1.
     pub min_isr: usize,
+    /// Settings of the log that cannot work and were bounded.
+    pub bounded: Vec<InvalidLogConfig>,
 }
 
 impl TopicSettings {
@@ -51,19 +55,25 @@ impl TopicSettings {
             preallocate: number(image, topic, "preallocate").unwrap_or(defaults.preallocate),
             ..defaults
         };
-        let log = if log.check().is_ok() {
-            log
-        } else {
-            LogConfig::default()
-        };
-        Self { log, min_isr }
+        let (log, bounded) = log.bounded();
+        Self {
+            log,
+            min_isr,
+            bounded,
+        }
+    }
+
+    /// Says which settings were bounded, once for each replica that takes them up.
+    pub(super) fn tell_bounded(&self, partition: &str) {
+        for cause in &self.bounded {
+            tracing::warn!(partition, %cause, "a setting of the topic is used at its nearest bound");
+        }
     }
 
     /// Largest batch that the topic takes: one never spans segments, so a segment is a bound, too.
     #[must_use]
     pub fn batch_bytes_max(&self) -> usize {
-        let segment_bytes = usize::try_from(self.log.segment_bytes).unwrap_or(usize::MAX);
-        self.log.batch_bytes_max.min(segment_bytes)
+        largest_batch(&self.log)
     }
 
     /// What an acknowledgement counts: `flush.messages=1`, the default, means synced records.
@@ -75,6 +85,25 @@ impl TopicSettings {
             Durability::Written
         }
     }
+}
+
+/// Largest batch that a topic takes, for those who build its batches: what
+/// [`TopicSettings::batch_bytes_max`] tells its replicas.
+#[must_use]
+pub fn batch_bytes_max(image: &MetadataImage, topic: &TopicName) -> usize {
+    let defaults = LogConfig::default();
+    let log = LogConfig {
+        segment_bytes: number(image, topic, "segment.bytes").unwrap_or(defaults.segment_bytes),
+        batch_bytes_max: number(image, topic, "max.message.bytes")
+            .unwrap_or(defaults.batch_bytes_max),
+        ..defaults
+    };
+    largest_batch(&log.bounded().0)
+}
+
+fn largest_batch(log: &LogConfig) -> usize {
+    let segment_bytes = usize::try_from(log.segment_bytes).unwrap_or(usize::MAX);
+    log.batch_bytes_max.min(segment_bytes)
 }
 
 /// Whether the topic's `cleanup.policy` names this one; `None` where it is not set.
@@ -90,4 +119,46 @@ fn limit(image: &MetadataImage, topic: &TopicName, key: &str) -> Option<Option<u
 
 fn number<T: std::str::FromStr>(image: &MetadataImage, topic: &TopicName, key: &str) -> Option<T> {
     image.effective_config(topic, key)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use trimaran_types::PartitionIndex;
+
+    use super::*;
+    use crate::routing::fake::image_with;
+
+    fn with(settings: &[(&str, &str)]) -> (MetadataImage, TopicName, TopicSettings) {
+        let image = image_with("flights", &[Some(1)], settings);
+        let name = TopicName::new("flights").expect("a legal name");
+        let topic = image.topics.by_name(&name).expect("there");
+        let state = topic.partition(PartitionIndex(0)).expect("there");
+        let settings = TopicSettings::of(&image, &name, state);
+        (image, name, settings)
+    }
+
+    #[test]
+    fn a_legal_setting_that_the_log_cannot_use_takes_no_other_with_it() {
+        for (setting, value) in [("segment.bytes", "100"), ("max.message.bytes", "0")] {
+            let given = [
+                ("cleanup.policy", "compact"),
+                (setting, value),
+                ("flush.messages", "9"),
+            ];
+            let (image, name, settings) = with(&given);
+            assert!(settings.log.compacted && !settings.log.deletes, "{setting}");
+            assert_eq!(settings.log.flush_messages, 9);
+            assert_eq!(settings.log.check(), Ok(()));
+            let bounded: Vec<_> = settings.bounded.iter().map(|error| error.name).collect();
+            assert_eq!(bounded, [setting]);
+            assert_eq!(settings.batch_bytes_max(), batch_bytes_max(&image, &name));
+        }
+    }
+
+    #[test]
+    fn a_batch_fits_a_segment() {
+        let (image, name, settings) = with(&[("segment.bytes", "2000")]);
+        assert_eq!(batch_bytes_max(&image, &name), 2000);
+        assert_eq!(settings.batch_bytes_max(), 2000);
+    }
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use trimaran_metadata::{MetadataImage, TopicImage};
-use trimaran_types::limits::BATCH_BYTES_MAX;
 use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchBuilder, RecordBatch, TimestampType};
 use trimaran_types::{PartitionIndex, Timestamp};
 
 use super::{Draft, RecordError};
+use crate::partition::batch_bytes_max;
 use crate::partitioner::partition_of_key;
 
 /// The batches of one partition, and which records are in them, in order.
@@ -51,7 +51,7 @@ pub fn assign(
         }
         by_partition.entry(partition).or_default().push(place);
     }
-    let bytes_max = batch_bytes_max(image, topic);
+    let bytes_max = batch_bytes_max(image, &topic.name);
     by_partition
         .into_iter()
         .map(|(partition, records)| {
@@ -81,7 +81,7 @@ pub fn check_place(
         let topic = topic.name.clone();
         return Err(RecordError::NoSuchPartition { topic, partition });
     }
-    let bytes_max = batch_bytes_max(image, topic).saturating_sub(BATCH_HEADER_BYTES);
+    let bytes_max = batch_bytes_max(image, &topic.name).saturating_sub(BATCH_HEADER_BYTES);
     let lengths = RECORD_LENGTHS_BYTES_MAX + draft.headers.len() * HEADER_LENGTHS_BYTES_MAX;
     let bytes = draft.payload_bytes() + lengths;
     if bytes > bytes_max {
@@ -109,15 +109,6 @@ fn sticky_partition(topic: &TopicImage, draw: u32) -> Option<PartitionIndex> {
             draw.checked_rem(count).map(PartitionIndex)
         }
     }
-}
-
-/// `max.message.bytes`, which bounds a whole batch.
-fn batch_bytes_max(image: &MetadataImage, topic: &TopicImage) -> usize {
-    image
-        .effective_config(&topic.name, "max.message.bytes")
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(BATCH_BYTES_MAX)
-        .min(BATCH_BYTES_MAX)
 }
 
 fn build(
@@ -180,7 +171,7 @@ fn push(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::fake::image;
+    use crate::routing::fake::{image, image_with};
 
     fn draft(partition: Option<u32>, key: Option<&'static str>, value: &str) -> Draft<'static> {
         Draft {
@@ -229,6 +220,22 @@ mod tests {
         let (place, error) = assigned(&drafts, 0).unwrap_err();
         assert_eq!(place, 1);
         assert_eq!(error.error_code(), 40402);
+    }
+
+    #[test]
+    fn batches_fit_a_segment() {
+        let image = image_with("t", &[Some(1)], &[("segment.bytes", "2000")]);
+        let topic = image.topics.iter().next().expect("a topic");
+        let text = "x".repeat(900);
+        let drafts: Vec<_> = (0..5).map(|_| draft(None, None, &text)).collect();
+        let assigned = assign(&image, topic, &drafts, Timestamp(1), 0).unwrap();
+        let batches = &assigned[0].batches;
+        assert!(batches.len() >= 3 && batches.iter().all(|batch| batch.bytes().len() <= 2000));
+        let large = draft(None, None, "");
+        assert!(check_place(&image, topic, &large).is_ok());
+        let text = "x".repeat(2000);
+        let large = draft(None, None, &text);
+        assert!(check_place(&image, topic, &large).is_err());
     }
 
     #[test]

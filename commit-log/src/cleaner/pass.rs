@@ -185,8 +185,10 @@ impl Cleaner {
         let first = sources
             .partition_point(|source| source.base <= first_dirty)
             .saturating_sub(1);
-        for source in &sources[first..] {
-            let mut batches = SegmentBatches::open(task.shared, source, self.settings.io_bytes)?;
+        let ends = task.ends(sources).skip(first);
+        for (source, end) in sources[first..].iter().zip(ends) {
+            let io_bytes = self.settings.io_bytes;
+            let mut batches = SegmentBatches::open(task.shared, source, end, io_bytes)?;
             while let Some(batch) = batches.next()? {
                 task.go_on_after(batches.take_read_bytes(), control)?;
                 if let Some(full) = self.note_keys(task, &batches, &batch)? {
@@ -256,14 +258,16 @@ impl Task<'_> {
         Ok(sources)
     }
 
+    /// Where each of the sources ends.
+    fn ends(&self, sources: &[SegmentView]) -> impl Iterator<Item = Offset> {
+        let next = sources[1..].iter().map(|source| source.base);
+        next.chain([self.plan.before])
+    }
+
     fn members(&self, sources: &[SegmentView]) -> Vec<Member> {
-        let ends = sources[1..]
-            .iter()
-            .map(|source| source.base)
-            .chain([self.plan.before]);
         sources
             .iter()
-            .zip(ends)
+            .zip(self.ends(sources))
             .map(|(source, end)| Member {
                 base: source.base,
                 end,
@@ -353,8 +357,9 @@ impl<'a> Copying<'a> {
         };
         keeping.markers_gone.clear();
         for (at, source) in self.sources.iter().enumerate() {
-            let is_last_source = at + 1 == self.sources.len();
-            let mut batches = SegmentBatches::open(self.task.shared, source, self.io_bytes)?;
+            let next = self.sources.get(at + 1).map(|next| next.base);
+            let (is_last_source, end) = (next.is_none(), next.unwrap_or(self.end));
+            let mut batches = SegmentBatches::open(self.task.shared, source, end, self.io_bytes)?;
             loop {
                 let position = batches.position();
                 let Some(batch) = batches.next()? else { break };
@@ -411,7 +416,7 @@ impl<'a> Copying<'a> {
         control: &mut dyn CleanControl,
     ) -> Result<SegmentCopy<'a>, CleanError> {
         let mut copy = self.create()?;
-        let front = SegmentBatches::open(self.task.shared, source, self.io_bytes)?;
+        let front = SegmentBatches::open(self.task.shared, source, self.end, self.io_bytes)?;
         let mut front = front.up_to(end);
         while let Some(batch) = front.next()? {
             let bytes = front.take_read_bytes() + copy.push(&batch)?;

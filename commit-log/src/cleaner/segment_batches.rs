@@ -19,6 +19,8 @@ pub(super) struct SegmentBatches {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     end: u64,
+    /// Where the next segment starts, which the last batch reaches.
+    next_base: Option<Offset>,
     position: u64,
     expected: Offset,
     window: Bytes,
@@ -30,6 +32,7 @@ impl SegmentBatches {
     pub(super) fn open(
         shared: &Shared,
         segment: &SegmentView,
+        next_base: Offset,
         io_bytes: usize,
     ) -> Result<Self, CleanError> {
         let path = shared.path(SegmentFile::Log, segment.base);
@@ -43,6 +46,7 @@ impl SegmentBatches {
             file,
             path,
             end: segment.bytes,
+            next_base: Some(next_base),
             position: 0,
             expected: segment.base,
             window: Bytes::new(),
@@ -54,6 +58,7 @@ impl SegmentBatches {
     /// The same, up to `end` only.
     pub(super) const fn up_to(mut self, end: u64) -> Self {
         self.end = end;
+        self.next_base = None;
         self
     }
 
@@ -72,10 +77,17 @@ impl SegmentBatches {
         std::mem::replace(&mut self.read_bytes, 0)
     }
 
-    /// The next batch; `None` at the end.
+    /// The next batch; `None` at the end. A segment that ends before the next one starts has lost
+    /// its last batches: a copy of it would pass the hole off as a gap.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, CleanError> {
         if self.position >= self.end {
-            return Ok(None);
+            let expected = self.expected;
+            return match self.next_base {
+                Some(found) if found != expected => {
+                    Err(self.corrupt(Damage::SegmentOutOfPlace { expected, found }))
+                }
+                _ => Ok(None),
+            };
         }
         self.fill(BATCH_HEADER_BYTES)?;
         let header =

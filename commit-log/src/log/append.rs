@@ -189,7 +189,7 @@ impl Log {
                 continue;
             }
             placed.push(AppendedBatch::of(&header));
-            if planner.starts_run(&header) {
+            if planner.starts_run(&header, next) {
                 groups.push(Group {
                     rolls: planner.last_rolls(),
                     headers: Vec::new(),
@@ -220,6 +220,9 @@ impl Log {
     /// Appends what was read from a leader: whole batches with their offsets and epochs, which the
     /// log learns from them. In an empty log, the first batch may hold the log's start: its earlier
     /// records are there then, and not readable.
+    ///
+    /// A gap in front of a batch tells that the leader's log was compacted once, since the reader of
+    /// a dense log serves none. This log then is one with gaps, too, durably before it has the first.
     ///
     /// # Errors
     /// See [`AppendError`]; nothing was appended.
@@ -275,17 +278,19 @@ impl Log {
         let mut planner = RunPlanner::new(self, now);
         let mut runs: Vec<Run> = Vec::new();
         let mut placed = Vec::new();
-        let mut at = 0;
+        let (mut at, mut has_gap) = (0, false);
         for (number, batch) in split(bytes.clone()).enumerate() {
             let invalid = |cause| AppendError::Invalid { number, cause };
             let batch = batch.map_err(|error| invalid(error.into()))?;
-            let (header, epoch) = check_order(*batch.header(), next, latest, self.config.compacted)
-                .map_err(invalid)?;
+            let (header, epoch) =
+                check_order(*batch.header(), next, latest, true).map_err(invalid)?;
+            has_gap |= header.base_offset > next;
             let end = at + header.total_bytes();
-            if planner.starts_run(&header) {
+            if planner.starts_run(&header, next) {
                 let rolls = planner.last_rolls();
                 runs.push(Run {
                     rolls,
+                    base: next,
                     headers: Vec::new(),
                     bytes: bytes.slice(at..at),
                     producers: Vec::new(),
@@ -298,6 +303,9 @@ impl Log {
             run.producers.extend(read_producer_batch(&header, &batch));
             placed.push(AppendedBatch::of(&header));
             (at, next, latest) = (end, header.next_offset(), Some(epoch));
+        }
+        if has_gap {
+            self.take_gaps_over()?;
         }
         let bytes = self.write_runs(runs, now, false)?;
         self.expire_producers(now);
@@ -378,6 +386,7 @@ impl Group {
         };
         Run {
             rolls: self.rolls,
+            base: self.headers[0].base_offset,
             headers: self.headers,
             bytes,
             producers: self.producers,

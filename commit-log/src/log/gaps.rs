@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::Log;
+use super::append::AppendError;
 use super::checkpoint::CloseError;
 use crate::atomic_file;
 use crate::context::LogContext;
@@ -38,6 +39,18 @@ impl Log {
             self.shared.allow_gaps();
         }
         Ok(())
+    }
+
+    /// The same because the leader has them, whatever the settings say now.
+    pub(super) fn take_gaps_over(&mut self) -> Result<(), AppendError> {
+        self.allow_gaps().map_err(|error| match error {
+            CloseError::DirFailed(failed) => failed.into(),
+            CloseError::Io { dir, source } => AppendError::NoRoom {
+                dir,
+                bytes: 0,
+                cause: source.to_string(),
+            },
+        })
     }
 }
 

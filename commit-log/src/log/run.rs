@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use trimaran_types::Timestamp;
 use trimaran_types::record_batch::BatchHeader;
+use trimaran_types::{Offset, Timestamp};
 
 use super::append::AppendError;
 use super::room::Room;
@@ -22,6 +22,10 @@ use crate::shared::SegmentView;
 pub(super) struct Run {
     /// Whether a new segment starts with them.
     pub rolls: bool,
+    /// Where the log ends before them. A segment that starts here is named by it and not by its
+    /// first batch, so that segments always join, whatever gaps a follower copies: a hole between
+    /// two of them is a loss.
+    pub base: Offset,
     pub headers: Vec<BatchHeader>,
     pub bytes: Bytes,
     /// What of them concerns producers.
@@ -32,7 +36,7 @@ pub(super) struct Run {
 pub(super) struct RunPlanner {
     started: bool,
     rolls: bool,
-    base: trimaran_types::Offset,
+    base: Offset,
     bytes: u64,
     segment_bytes: u64,
     entries_left: usize,
@@ -61,8 +65,8 @@ impl RunPlanner {
         }
     }
 
-    /// Whether the batch starts a run; the first one does.
-    pub(super) fn starts_run(&mut self, header: &BatchHeader) -> bool {
+    /// Whether the batch, before which the log ends at `end`, starts a run; the first one does.
+    pub(super) fn starts_run(&mut self, header: &BatchHeader, end: Offset) -> bool {
         let total = header.total_bytes() as u64;
         let relative_last = header.last_offset().distance_from(self.base);
         self.rolls = self.bytes > 0
@@ -72,7 +76,7 @@ impl RunPlanner {
                 || self.entries_left <= 1
                 || relative_last > i64::from(i32::MAX));
         if self.rolls {
-            self.base = header.base_offset;
+            self.base = end;
             self.bytes = 0;
             self.entries_left = self.entries_max;
             self.is_old = false;
@@ -122,7 +126,7 @@ impl Log {
         let (written, room) = self.write_files(runs, bytes)?;
         for Written { run, file } in written {
             if run.rolls {
-                self.roll_to(run.headers[0].base_offset);
+                self.roll_to(run.base);
             }
             self.active.file = Some(file);
             self.publish(run, now, keeps_tail);
@@ -179,9 +183,7 @@ impl Log {
                 // Before there is a segment behind it: a finished one has no room.
                 self.cut_room_behind(end)?;
             }
-            let path = self
-                .shared
-                .path(SegmentFile::Log, run.headers[0].base_offset);
+            let path = self.shared.path(SegmentFile::Log, run.base);
             made.push(path.clone());
             (self.context().disk.open(&path, OpenHow::Empty)?, 0)
         } else {
@@ -291,7 +293,7 @@ impl Log {
     }
 
     /// Makes the segment that starts at `base` the one that is written; its file exists.
-    pub(super) fn roll_to(&mut self, base: trimaran_types::Offset) {
+    pub(super) fn roll_to(&mut self, base: Offset) {
         self.seal_active(base);
         let id = self.context().files.next_id();
         self.active = Active {

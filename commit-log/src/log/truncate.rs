@@ -130,9 +130,8 @@ impl Log {
             state.segments[at]
         };
         let position = match find_batch(&self.shared, offset)? {
-            Some((found, placed)) if found.id == view.id => placed.position,
-            // Nothing but a gap between `offset` and the next segment.
-            _ => view.bytes,
+            Some((_, placed)) => placed.position,
+            None => view.bytes,
         };
         let end = self.end_before(&view, position)?;
         Ok((view, position, end))

@@ -66,37 +66,28 @@ pub(crate) fn find_batch(
     shared: &Shared,
     from: Offset,
 ) -> Result<Option<(SegmentView, PlacedHeader)>, ReadError> {
-    let mut from = from;
-    loop {
-        let plan = Plan::new(&shared.read(), from);
-        if let Some(placed) = find_in_segment(shared, &plan, from)? {
-            return Ok(Some((plan.segment, placed)));
-        }
-        let segment = &plan.segment;
-        let missing = |cause| ReadError::Corrupt {
-            file: shared.path(SegmentFile::Log, segment.base),
-            position: segment.bytes,
-            offset: from,
-            cause,
-        };
-        match plan.next_base {
-            // Compaction leaves gaps at the end of segments too.
-            Some(next) if shared.gaps_allowed() => from = next,
-            Some(found) => {
-                return Err(missing(Damage::SegmentOutOfPlace {
-                    expected: from,
-                    found,
-                }));
-            }
-            None if from >= plan.log_end => return Ok(None),
-            None => {
-                let synced_end = plan.log_end;
-                return Err(missing(Damage::EndsTooEarly {
-                    end: from,
-                    synced_end,
-                }));
-            }
-        }
+    let plan = Plan::new(&shared.read(), from);
+    if let Some(placed) = find_in_segment(shared, &plan, from)? {
+        return Ok(Some((plan.segment, placed)));
+    }
+    let segment = &plan.segment;
+    let missing = |cause| ReadError::Corrupt {
+        file: shared.path(SegmentFile::Log, segment.base),
+        position: segment.bytes,
+        offset: from,
+        cause,
+    };
+    match plan.next_base {
+        // Also where there may be gaps: the last batch of a finished segment reaches the next one.
+        Some(found) => Err(missing(Damage::SegmentOutOfPlace {
+            expected: from,
+            found,
+        })),
+        None if from >= plan.log_end => Ok(None),
+        None => Err(missing(Damage::EndsTooEarly {
+            end: from,
+            synced_end: plan.log_end,
+        })),
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) const ROOM: RoomLimits = RoomLimits {
     chunk_bytes_max: 5000,
     flushes_min: 1,
 };
+/// The log that may have gaps.
+const COMPACTED: usize = 2;
 
 /// Small segments, so that logs roll; a page of index now and then.
 pub(crate) fn config() -> LogConfig {
@@ -131,9 +133,11 @@ pub(crate) fn open_log(
     let partition = partition(number);
     let start = dir.open_as(&partition, topic_id(generation));
     let path = dir.partition_dir(&partition);
-    // One log grows as it is written, the others have room.
+    // One log grows as it is written, the others have room. What is missing between the segments of
+    // a compacted one is as lost as anywhere else.
     let config = LogConfig {
         preallocate: number > 0,
+        compacted: number == COMPACTED,
         ..config()
     };
     Log::open(dir.context(), &path, config, start)

@@ -1,13 +1,15 @@
 //! The files are Kafka's: names, index entries that its dump tool would accept, rolling, limits.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use trimaran_commit_log::{AppendError, Damage, LogConfig};
-use trimaran_types::record_batch::{BatchHeader, RecordBatch};
+use trimaran_commit_log::{AppendError, Damage, Log, LogConfig};
+use trimaran_types::record_batch::{BatchHeader, RecordBatch, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::rig::{NOW, Rig, batch_at, batch_of, read_all, segment_files};
+use crate::rig::{FaultyDisk, NOW, Rig, batch_at, batch_of, read_all, segment_files};
 
 /// What Kafka's `DumpLogSegments` checks: every entry names the last offset of the batch at its
 /// position, every time entry the largest timestamp so far and its batch.
@@ -180,9 +182,9 @@ fn batches_that_do_not_belong_are_refused_whole() {
         )
     };
     let cases = [
-        (join(&[stamped(3, 0)]), 0),
         (join(&[stamped(1, 0)]), 0),
-        (join(&[stamped(2, 0), stamped(5, 0)]), 1),
+        (join(&[stamped(2, 0), stamped(3, 0)]), 1),
+        (join(&[stamped(2, 0), stamped(7, 0), stamped(8, 0)]), 2),
         (join(&[stamped(2, 1), stamped(4, 0)]), 1),
         (join(&[batch_of(&[b"no epoch"])]), 0),
         (join(&[stamped(2, 0), stamped(4, 0)]).slice(..100), 1),
@@ -194,6 +196,7 @@ fn batches_that_do_not_belong_are_refused_whole() {
         }
         assert_eq!(log.log_end(), Offset(2));
         assert_eq!(log.latest_epoch(), Some(LeaderEpoch(0)));
+        assert!(!rig.dir().join("gaps-allowed").exists());
     }
     log.append_as_follower(join(&[stamped(2, 0), stamped(4, 7)]), NOW)
         .unwrap();
@@ -229,6 +232,14 @@ fn gaps_are_taken_where_compaction_may_have_left_them() {
         panic!("{backwards}")
     };
     assert_eq!((expected, found), (Offset(591), Offset(5)));
+    // A segment is named by the end of the one before it.
+    let segments: Vec<_> = rig.segments().into_iter().collect();
+    assert!(segments.len() > 3);
+    for pair in segments.windows(2) {
+        let last = split(std::fs::read(&pair[0].1).unwrap().into()).last();
+        let end = last.unwrap().unwrap().header().next_offset();
+        assert_eq!(Offset(pair[1].0), end);
+    }
     for log in [log, rig.open(0, false).unwrap().0] {
         let read: Vec<_> = read_all(&log.reader(), 300)
             .into_iter()
@@ -237,6 +248,78 @@ fn gaps_are_taken_where_compaction_may_have_left_them() {
         assert_eq!(read, offsets);
         let bytes = log.reader().read(Offset(123), Offset(600), 1).unwrap();
         assert_eq!(BatchHeader::parse(&bytes).unwrap().base_offset, Offset(130));
+    }
+}
+
+#[test]
+fn a_gap_of_the_leader_makes_a_dense_log_one_with_gaps() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    let stamped = |base: i64| batch_of(&[&[1; 100]]).stamped(Offset(base), LeaderEpoch(0));
+    let mark = rig.dir().join("gaps-allowed");
+    log.append_as_follower(stamped(0).into_bytes(), NOW)
+        .unwrap();
+    assert!(!mark.exists(), "dense so far");
+    let bytes = [stamped(5), stamped(6), stamped(9)].map(RecordBatch::into_bytes);
+    log.append_as_follower(bytes.concat().into(), NOW).unwrap();
+    assert!(mark.exists());
+    let offsets = |log: &Log| -> Vec<i64> {
+        let read = read_all(&log.reader(), 1);
+        read.into_iter().map(|record| record.0).collect()
+    };
+    assert_eq!(offsets(&log), [0, 5, 6, 9]);
+    drop(log);
+    let (log, report) = rig.open(0, false).unwrap();
+    assert_eq!((offsets(&log), report.cut), (vec![0, 5, 6, 9], None));
+}
+
+#[test]
+fn the_mark_of_gaps_is_durable_before_the_first_of_them() {
+    let disk = Arc::new(FaultyDisk::default());
+    let faults = Arc::clone(&disk.faults);
+    let rig = Rig::on(disk);
+    let mut log = rig.fresh();
+    faults.sync.store(true, Ordering::SeqCst);
+    let bytes = batch_of(&[b"a"]).stamped(Offset(5), LeaderEpoch(0));
+    let refused = log.append_as_follower(bytes.into_bytes(), NOW);
+    assert!(
+        matches!(refused, Err(AppendError::DirFailed(_))),
+        "{refused:?}"
+    );
+    assert_eq!(log.log_end(), Offset(0));
+}
+
+#[test]
+fn a_dense_log_never_serves_a_gap() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 60, 100);
+    let end = log.log_end();
+    let batch_bytes = batch_of(&[&[0; 100]]).bytes().len();
+    // The base offset lies outside the checksum: a bit of it that flips makes gaps and nothing else.
+    for (base, path) in rig.segments() {
+        let whole = std::fs::read(&path).unwrap();
+        for (number, at) in (0..whole.len()).step_by(batch_bytes).enumerate() {
+            for bit in [0, 3, 7] {
+                let mut broken = whole.clone();
+                broken[at + 7] ^= 1 << bit;
+                std::fs::write(&path, &broken).unwrap();
+                let flipped = base + i64::try_from(number).unwrap();
+                for from in 0..end.0 {
+                    let Ok(bytes) = log.reader().read(Offset(from), end, 700) else {
+                        continue;
+                    };
+                    let mut next = Offset(from);
+                    for batch in split(bytes) {
+                        let header = *batch.unwrap().header();
+                        assert_eq!(header.base_offset, next, "{from}, batch {flipped}");
+                        next = header.next_offset();
+                    }
+                    assert!(next > Offset(from) && (next.0 <= flipped || from > flipped));
+                }
+            }
+        }
+        std::fs::write(&path, &whole).unwrap();
     }
 }
 

@@ -65,11 +65,12 @@ impl Follower {
     /// Whether the batches continue the log and are no newer than the leader.
     ///
     /// A batch may begin below the end only in an empty log: the leader's log start may lie inside
-    /// a batch (KIP-107).
+    /// a batch (KIP-107). It may begin beyond the end where the leader has been compacted: the
+    /// leader answers with the first batch that reaches the offset asked for, and only a log with
+    /// gaps has none that holds it.
     fn fits(&self, records: &FetchedRecords) -> bool {
         let is_empty = self.positions.log_start == self.positions.log_end;
-        let continues = records.base_offset == self.positions.log_end
-            || (is_empty && records.base_offset < self.positions.log_end);
+        let continues = is_empty || records.base_offset >= self.positions.log_end;
         continues && records.last_epoch <= self.leader_epoch
     }
 

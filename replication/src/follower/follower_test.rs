@@ -95,7 +95,7 @@ fn records_that_do_not_continue_the_log_are_refused() {
     let corrupt = vec![Action::Pause {
         error: KafkaError::CorruptMessage,
     }];
-    for (base, epoch) in [(9, 5), (11, 5), (10, 6)] {
+    for (base, epoch) in [(9, 5), (10, 6), (11, 6)] {
         let mut follower = follower(0, 10, 6);
         assert_eq!(
             answer(&mut follower, &records(base, epoch, bounds(0, 20))),
@@ -109,6 +109,24 @@ fn records_that_do_not_continue_the_log_are_refused() {
         answer(&mut empty, &records(5, 5, bounds(7, 7))),
         vec![Action::Append]
     );
+}
+
+#[test]
+fn records_behind_a_gap_of_the_leader_are_appended() {
+    // In the log, and in one that has just begun at the leader's start.
+    for (log_start, expected) in [
+        (0, vec![Action::Append, advance(10)]),
+        (10, vec![Action::Append]),
+    ] {
+        let mut follower = follower(log_start, 10, 6);
+        let records = records(14, 5, bounds(log_start, 12));
+        assert_eq!(answer(&mut follower, &records), expected);
+        assert_eq!(
+            follower.appended(Offset(15), Some(EPOCH)),
+            vec![advance(12)]
+        );
+        assert_eq!(follower.next_fetch().unwrap().fetch_offset, Offset(15));
+    }
 }
 
 #[test]

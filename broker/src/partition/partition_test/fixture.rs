@@ -37,6 +37,7 @@ fn settings(min_isr: usize) -> TopicSettings {
     TopicSettings {
         log: LogConfig::default(),
         min_isr,
+        bounded: Vec::new(),
     }
 }
 

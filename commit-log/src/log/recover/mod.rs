@@ -9,6 +9,9 @@
 //! Corruption cuts nothing: the log is not opened, and the replica is fetched again. Zeros to the end
 //! of the file that hide no record are the room that the log wrote ahead, and are cut.
 //!
+//! Segments join, in a compacted log too: what is missing between two of them is damage like any
+//! other.
+//!
 //! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.
 

@@ -30,9 +30,8 @@ impl Recovery<'_> {
         }
         let cause = match (&scanned.damage, next) {
             (Some(damage), _) => damage.clone(),
-            (None, Some(found))
-                if found < expected || (found > expected && !self.config.compacted) =>
-            {
+            // Compaction leaves no gap between two segments: the last batch of each stays.
+            (None, Some(found)) if found != expected => {
                 Damage::SegmentOutOfPlace { expected, found }
             }
             (None, _) => return Ok(()),
