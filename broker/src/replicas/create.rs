@@ -8,7 +8,8 @@ use trimaran_metadata::{MetadataImage, PartitionState, directory_for};
 use trimaran_types::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 
 use super::damage::Damage;
-use super::open_all::{damage_of, is_spare};
+use super::found_logs::is_spare;
+use super::open_one::damage_of;
 use super::{DataDir, Replicas};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
