@@ -38,6 +38,7 @@ use error::at;
 pub(crate) use flushed_ends::FlushedEnd;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
+pub(crate) use recovery_points::RECOVERY_POINTS;
 pub use recovery_points::RecoveryPoints;
 
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};

@@ -21,4 +21,5 @@ mod readers;
 mod retention;
 mod rig;
 mod scrub;
+mod scrub_races;
 mod truncate;
