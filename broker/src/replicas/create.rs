@@ -117,7 +117,7 @@ impl Replicas {
             return Err(CreateError::DirectoryOut { partition: topic });
         }
         let is_spare = is_spare(state, own);
-        let settings = TopicSettings::of(image, &topic.topic, state);
+        let settings = TopicSettings::of(image, &topic.topic, state, &self.context.log_defaults);
         let replicas = Arc::clone(self);
         let (name, is_damaged) = (topic.clone(), damage.is_some());
         let opened = tokio::task::spawn_blocking(move || {

@@ -89,7 +89,12 @@ impl Replicas {
                 }
                 let is_spare = is_spare(state, own);
                 sorted.wanted.entry(place.id()).or_default().push(Wanted {
-                    settings: TopicSettings::of(image, &topic.topic, state),
+                    settings: TopicSettings::of(
+                        image,
+                        &topic.topic,
+                        state,
+                        &self.context.log_defaults,
+                    ),
                     is_spare,
                     known: if is_spare && is_doubtful {
                         Known::Doubtful

@@ -41,6 +41,7 @@ use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
 use crate::session::DamageReport;
 
+pub(crate) use condemn::Suspected;
 pub use create::CreateError;
 pub use data_dirs::{DataDir, DataDirStatus, DataDirs};
 pub use open_all::OpenAllError;
