@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod flusher;
 mod inspect;
+mod joint;
 mod model;
 mod producer_model;
 mod producers;

@@ -17,20 +17,36 @@ use crate::scrub::pass;
 
 type Hook = Box<dyn FnOnce() + Send>;
 
+/// What happens within a read, and how many come before it.
+#[derive(Default)]
+pub(crate) struct Hooked {
+    change: Option<Hook>,
+    reads_before: usize,
+}
+
 /// The real file system; what hangs on the hook happens within the next read of a `.log` file, before
 /// any byte is taken, or when such a file is opened.
 #[derive(Default)]
-struct HookDisk(Arc<Mutex<Option<Hook>>>);
+struct HookDisk(Arc<Mutex<Hooked>>);
 
 struct HookFile {
     file: Arc<dyn DiskFile>,
-    hook: Option<Arc<Mutex<Option<Hook>>>>,
+    hook: Option<Arc<Mutex<Hooked>>>,
 }
 
-fn fire(hook: &Mutex<Option<Hook>>) {
-    let taken = hook.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(hook) = taken {
-        hook();
+fn fire(hook: &Mutex<Hooked>) {
+    let mut hooked = hook.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = match hooked.reads_before {
+        0 => hooked.change.take(),
+        _ if hooked.change.is_none() => None,
+        _ => {
+            hooked.reads_before -= 1;
+            None
+        }
+    };
+    drop(hooked);
+    if let Some(change) = taken {
+        change();
     }
 }
 
@@ -117,15 +133,15 @@ impl DiskFile for HookFile {
 }
 
 /// A log that is compacted or not, and its owner's means to change it from within a read.
-struct Race {
-    rig: Rig,
-    hook: Arc<Mutex<Option<Hook>>>,
-    log: Arc<Mutex<Log>>,
-    reader: LogReader,
+pub(crate) struct Race {
+    pub(crate) rig: Rig,
+    hook: Arc<Mutex<Hooked>>,
+    pub(crate) log: Arc<Mutex<Log>>,
+    pub(crate) reader: LogReader,
 }
 
 impl Race {
-    fn new(compacted: bool) -> Self {
+    pub(crate) fn new(compacted: bool) -> Self {
         let disk = HookDisk::default();
         let hook = Arc::clone(&disk.0);
         let mut rig = Rig::on(Arc::new(disk));
@@ -144,15 +160,25 @@ impl Race {
         }
     }
 
-    fn within_the_next_read(&self, change: Change) {
+    pub(crate) fn within_the_next_read(&self, change: Change) {
         let log = Arc::clone(&self.log);
         let hook: Hook = Box::new(move || change.make(&mut log.lock().unwrap()));
-        *self.hook.lock().unwrap() = Some(hook);
+        self.hook.lock().unwrap().change = Some(hook);
     }
 
-    fn now(&self, change: Change) {
+    /// What hangs on the hook will not happen.
+    pub(crate) fn unhook(&self) -> bool {
+        self.hook.lock().unwrap().change.take().is_some()
+    }
+
+    /// What hangs on the hook next lets so many reads pass.
+    pub(crate) fn skip_reads(&self, reads: usize) {
+        self.hook.lock().unwrap().reads_before = reads;
+    }
+
+    pub(crate) fn now(&self, change: Change) {
         // The owner reads, too, and cannot come in between itself.
-        *self.hook.lock().unwrap() = None;
+        self.unhook();
         change.make(&mut self.log.lock().unwrap());
     }
 
@@ -185,7 +211,7 @@ fn fill(log: &mut Log, count: usize) {
 
 /// What an owner does.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+pub(crate) enum Change {
     Append,
     /// Cuts off so many offsets and goes on in another epoch, with other records.
     Truncate(i64),
@@ -242,7 +268,7 @@ impl Change {
     }
 }
 
-const CHANGES: [Change; 7] = [
+pub(crate) const CHANGES: [Change; 7] = [
     Change::Append,
     Change::Truncate(10),
     Change::Truncate(70),
@@ -317,7 +343,7 @@ fn any_history_gives_no_false_alarm_and_hides_no_damage() {
                 None => race.reader.scrub_place(race.reader.log_start()),
             };
         }
-        *race.hook.lock().unwrap() = None;
+        race.unhook();
         race.now(Change::Append);
         race.now(Change::Truncate(1));
         pass(&race.reader, 300).unwrap();
