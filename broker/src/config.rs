@@ -3,6 +3,7 @@
 //! Refuses unknown keys and values out of bounds. Every time is in
 //! milliseconds in the file and a [`Duration`] here.
 
+mod addresses;
 mod logs;
 
 use std::path::Path;
@@ -11,7 +12,10 @@ use std::time::Duration;
 use trimaran_config::{ConfigError, Settings};
 use trimaran_types::BrokerId;
 
+pub use addresses::ListenersConfig;
+
 use crate::log_cleaner::LogCleanerConfig;
+use crate::log_scrub::LogScrubConfig;
 pub use logs::LogsConfig;
 
 /// How a broker runs.
@@ -40,25 +44,10 @@ pub struct BrokerConfig {
     pub topics: TopicDefaults,
     /// How logs are compacted.
     pub log_cleaner: LogCleanerConfig,
+    /// How logs are looked through for damage.
+    pub log_scrub: LogScrubConfig,
     /// What it logs.
     pub logging: LoggingConfig,
-}
-
-/// The two listeners of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenersConfig {
-    /// `listeners.client`: REST for clients; default `127.0.0.1:8082`.
-    pub client: String,
-    /// `listeners.inter_node`: for other brokers; default `127.0.0.1:8083`.
-    pub inter_node: String,
-    /// `advertised.listeners.client`: where clients reach it; default: where it listens.
-    pub advertised_client: Option<String>,
-    /// `advertised.listeners.inter_node`: where brokers reach it; default: where it listens.
-    pub advertised_inter_node: Option<String>,
-    /// `max.connections`: per listener; default 4,096.
-    pub connections_max: usize,
-    /// `allow_insecure`: listen beyond loopback although nothing is encrypted or authenticated.
-    pub allow_insecure: bool,
 }
 
 /// Registration, heartbeats, shutdown.
@@ -160,8 +149,8 @@ impl BrokerConfig {
             broker_id: BrokerId(settings.required("node.id", "it names this broker")?),
             rack: settings.optional("broker.rack")?,
             logs: LogsConfig::from_settings(&settings)?,
-            controllers: controllers(&settings)?,
-            listeners: listeners(&settings)?,
+            controllers: addresses::controllers(&settings)?,
+            listeners: ListenersConfig::from_settings(&settings)?,
             session: session(&settings)?,
             replication: ReplicationConfig {
                 lag_time_max: ms(&settings, "replica.lag.time.max.ms", 10_000, 100, DAY_MS)?,
@@ -199,6 +188,7 @@ impl BrokerConfig {
                 replication_factor: settings.optional("default.replication.factor")?,
             },
             log_cleaner: LogCleanerConfig::from_settings(&settings)?,
+            log_scrub: LogScrubConfig::from_settings(&settings)?,
             logging: LoggingConfig {
                 level: settings.or("logging.level", "info".to_owned())?,
                 format: settings.or("logging.format", LogFormat::Text)?,
@@ -232,47 +222,6 @@ fn ms(
         .map(Duration::from_millis)
 }
 
-fn controllers(settings: &Settings) -> Result<Vec<String>, ConfigError> {
-    let key = "controller.quorum.bootstrap.servers";
-    let controllers: Vec<String> = settings.list(key)?;
-    if controllers.is_empty() {
-        return Err(ConfigError::Missing {
-            key: key.to_owned(),
-            purpose: "it says where controllers answer, as host:port, host:port".to_owned(),
-        });
-    }
-    for address in &controllers {
-        check_address(key, address)?;
-    }
-    Ok(controllers)
-}
-
-fn listeners(settings: &Settings) -> Result<ListenersConfig, ConfigError> {
-    let listeners = ListenersConfig {
-        client: settings.or("listeners.client", "127.0.0.1:8082".to_owned())?,
-        inter_node: settings.or("listeners.inter_node", "127.0.0.1:8083".to_owned())?,
-        advertised_client: settings.optional("advertised.listeners.client")?,
-        advertised_inter_node: settings.optional("advertised.listeners.inter_node")?,
-        connections_max: settings.bounded("max.connections", 4_096, 1, 1_000_000)?,
-        allow_insecure: settings.or("allow_insecure", false)?,
-    };
-    check_address("listeners.client", &listeners.client)?;
-    check_address("listeners.inter_node", &listeners.inter_node)?;
-    let advertised = [
-        ("advertised.listeners.client", &listeners.advertised_client),
-        (
-            "advertised.listeners.inter_node",
-            &listeners.advertised_inter_node,
-        ),
-    ];
-    for (key, address) in advertised {
-        if let Some(address) = address {
-            check_address(key, address)?;
-        }
-    }
-    Ok(listeners)
-}
-
 fn session(settings: &Settings) -> Result<SessionConfig, ConfigError> {
     let session = SessionConfig {
         heartbeat_interval: ms(settings, "broker.heartbeat.interval.ms", 250, 10, 60_000)?,
@@ -302,22 +251,6 @@ fn session(settings: &Settings) -> Result<SessionConfig, ConfigError> {
         });
     }
     Ok(session)
-}
-
-/// `host:port` and nothing else; whether the host exists is found out when it is used.
-fn check_address(key: &str, address: &str) -> Result<(), ConfigError> {
-    let is_address = address.rsplit_once(':').is_some_and(|(host, port)| {
-        let plain = |c: char| !c.is_whitespace() && !matches!(c, '/' | '?' | '#' | '@');
-        !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok()
-    });
-    if is_address {
-        return Ok(());
-    }
-    Err(ConfigError::Value {
-        key: key.to_owned(),
-        value: address.to_owned(),
-        cause: "expected host:port".to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use trimaran_api::client::Controllers;
+use trimaran_commit_log::LogConfig;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{BrokerEpoch, BrokerId, ClusterId};
 
@@ -31,6 +32,8 @@ pub struct BrokerContext {
     pub lease: watch::Receiver<Option<Lease>>,
     /// How partitions are copied.
     pub replication: ReplicationConfig,
+    /// The settings of a log whose topic says nothing.
+    pub log_defaults: Arc<LogConfig>,
 }
 
 impl BrokerContext {

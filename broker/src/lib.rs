@@ -15,6 +15,7 @@ pub mod http;
 pub mod isr_changes;
 pub mod lifecycle;
 pub mod log_cleaner;
+pub mod log_scrub;
 pub mod log_upkeep;
 pub mod logging;
 pub mod metadata_follower;

@@ -60,8 +60,8 @@ pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
 };
 pub use inspect::{
-    CheckpointFile, Finding, OnSeen, PartitionSummary, Places, Problem, Seen, Severity,
-    find_places, inspect_checkpoints, inspect_partition,
+    CheckpointFile, Checkpointed, Finding, OnSeen, PartitionSummary, Places, Problem, Seen,
+    Severity, find_places, inspect_checkpoints, inspect_partition,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
@@ -76,7 +76,7 @@ pub use log_dir::{
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
-pub use reader::{LogReader, ReadError, Scrubbed};
+pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
 pub use retention::DeletedSegments;
 pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;

@@ -150,7 +150,13 @@ impl Assignments {
                 return Some(id);
             }
         };
-        let assignment = Assignment::of(image, &topic.topic, state, own);
+        let assignment = Assignment::of(
+            image,
+            &topic.topic,
+            state,
+            own,
+            &self.replicas.context().log_defaults,
+        );
         let role = assignment.role;
         if !handle.assign(assignment).await {
             return None;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use trimaran_commit_log::LogConfig;
 use trimaran_config::{ConfigError, Settings};
 
 use super::{DAY_MS, ms};
@@ -18,11 +19,24 @@ pub struct LogsConfig {
     pub recovery_threads: usize,
     /// `log.retention.check.interval.ms`: how often old segments are looked for; default 300,000.
     pub retention_check_interval: Duration,
+    /// `producer.id.expiration.ms`: a producer that was not heard of for so long is forgotten; default
+    /// 86,400,000, a day.
+    pub producer_id_expiration: Duration,
     /// `log.initial.task.delay.ms`: when that happens first after the start; default 30,000.
     pub initial_task_delay: Duration,
 }
 
 impl LogsConfig {
+    /// The settings of a log whose topic says nothing.
+    #[must_use]
+    pub fn log_defaults(&self) -> LogConfig {
+        let expiration_ms = self.producer_id_expiration.as_millis();
+        LogConfig {
+            producer_id_expiration_ms: u64::try_from(expiration_ms).unwrap_or(u64::MAX),
+            ..LogConfig::default()
+        }
+    }
+
     pub(super) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
             dirs: dirs(settings)?,
@@ -33,6 +47,14 @@ impl LogsConfig {
                 300_000,
                 1,
                 DAY_MS,
+            )?,
+            producer_id_expiration: ms(
+                settings,
+                "producer.id.expiration.ms",
+                DAY_MS,
+                1,
+                // An int in Kafka.
+                i32::MAX.unsigned_abs().into(),
             )?,
             initial_task_delay: ms(settings, "log.initial.task.delay.ms", 30_000, 0, DAY_MS)?,
         })

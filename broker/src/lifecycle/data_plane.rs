@@ -18,6 +18,7 @@ use crate::context::BrokerContext;
 use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
 use crate::log_cleaner::LogCleaner;
+use crate::log_scrub::LogScrub;
 use crate::log_upkeep::LogUpkeep;
 use crate::readiness::{OutOfService, Phase, Readiness};
 use crate::replicas::{DataDirs, Replicas};
@@ -29,6 +30,7 @@ pub(super) struct DataPlane {
     pub(super) replicas: Arc<Replicas>,
     pub(super) fetchers: Arc<Fetchers>,
     pub(super) log_cleaner: Arc<LogCleaner>,
+    pub(super) log_scrub: Arc<LogScrub>,
     pub(super) controllers: Arc<Controllers>,
     pub(super) http: reqwest::Client,
     /// Ends the tasks that change replicas.
@@ -54,6 +56,7 @@ pub(super) async fn open(
         image: member.image.clone(),
         lease: member.lease.clone(),
         replication: config.replication.clone(),
+        log_defaults: Arc::new(config.logs.log_defaults()),
     };
     let Taken { dirs, unusable } = member.taken;
     let dirs = DataDirs::new(dirs, unusable).map_err(|cause| Fatal::System {
@@ -83,19 +86,35 @@ pub(super) async fn open(
         Arc::clone(readiness),
     );
     tasks.run_forever("failed directories", &stop, told);
-    let log_cleaner = LogCleaner::start(Arc::clone(&replicas), config.log_cleaner.clone());
-    let log_cleaner = log_cleaner.map_err(|cause| Fatal::System {
-        what: "threads for the log cleaner",
-        cause,
-    })?;
+    let (log_cleaner, log_scrub) = start_threads(config, &replicas)?;
     Ok(DataPlane {
         replicas,
         fetchers,
         log_cleaner,
+        log_scrub,
         controllers: context.controllers,
         http: context.http,
         stop,
     })
+}
+
+/// Starts what works on the logs in threads of its own.
+fn start_threads(
+    config: &BrokerConfig,
+    replicas: &Arc<Replicas>,
+) -> Result<(Arc<LogCleaner>, Arc<LogScrub>), Fatal> {
+    let failed = |what| move |cause| Fatal::System { what, cause };
+    let cleaner = LogCleaner::start(Arc::clone(replicas), config.log_cleaner.clone());
+    let scrub = LogScrub::start(
+        Arc::clone(replicas),
+        config.log_scrub.clone(),
+        config.logs.initial_task_delay,
+        rand::random(),
+    );
+    Ok((
+        cleaner.map_err(failed("threads for the log cleaner"))?,
+        scrub.map_err(failed("a thread for the log scrub"))?,
+    ))
 }
 
 /// Starts what goes on for as long as there are logs: ISR changes, checkpoints, upkeep.

@@ -8,6 +8,7 @@ use trimaran_types::BrokerId;
 
 use crate::http::BodyBudget;
 use crate::log_cleaner::LogCleaner;
+use crate::log_scrub::LogScrub;
 use crate::metadata_follower::FeedStatus;
 use crate::metrics::{DirObservation, Observation};
 use crate::partition::PartitionRole;
@@ -23,6 +24,7 @@ pub(super) struct Observed {
     pub(super) state: watch::Receiver<SessionState>,
     pub(super) replicas: Arc<Replicas>,
     pub(super) log_cleaner: Arc<LogCleaner>,
+    pub(super) log_scrub: Arc<LogScrub>,
     pub(super) body_budget: Arc<BodyBudget>,
     pub(super) answer_budget: Arc<BodyBudget>,
 }
@@ -108,6 +110,7 @@ impl Observed {
         values.extend(self.damage());
         let cleaner = &self.log_cleaner;
         values.extend(cleaner.stats().observations(cleaner.uncleanable()));
+        values.extend(self.log_scrub.stats().observations());
         values
     }
 

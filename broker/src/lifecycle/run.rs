@@ -105,6 +105,7 @@ async fn start(
         state: state.clone(),
         replicas: Arc::clone(&data_plane.replicas),
         log_cleaner: Arc::clone(&data_plane.log_cleaner),
+        log_scrub: Arc::clone(&data_plane.log_scrub),
         body_budget: Arc::clone(&app.body_budget),
         answer_budget: Arc::clone(&app.answer_budget),
     };
@@ -184,13 +185,18 @@ async fn stop(
         replicas,
         fetchers,
         log_cleaner,
+        log_scrub,
         stop: stop_data_plane,
         ..
     } = running.data_plane;
     stop_data_plane.cancel();
     fetchers.stop();
-    if let Err(error) = tokio::task::spawn_blocking(move || log_cleaner.stop()).await {
-        tracing::error!(%error, "stopping the log cleaner broke off");
+    let stopping = tokio::task::spawn_blocking(move || {
+        log_scrub.stop();
+        log_cleaner.stop();
+    });
+    if let Err(error) = stopping.await {
+        tracing::error!(%error, "stopping the threads of the logs broke off");
     }
     let was_clean = replicas.shutdown().await;
     stop_membership.cancel();

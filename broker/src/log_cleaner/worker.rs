@@ -77,7 +77,8 @@ impl Shared {
                 return None;
             }
             let state = image.partition(handle.id())?;
-            let config = TopicSettings::of(&image, topic, state).log;
+            let config =
+                TopicSettings::of(&image, topic, state, &self.replicas.context().log_defaults).log;
             let due = Due {
                 handle,
                 settings,

@@ -1,5 +1,6 @@
 //! [`Assignment`]: what the metadata wants of a replica.
 
+use trimaran_commit_log::LogConfig;
 use trimaran_metadata::{MetadataImage, PartitionState};
 use trimaran_replication::{CommittedState, Peer, Peers};
 use trimaran_types::{BrokerId, TopicName};
@@ -34,13 +35,14 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The part of broker `own` in the state that `image` shows.
+    /// The part of broker `own`, whose logs have these `defaults`, in the state that `image` shows.
     #[must_use]
     pub fn of(
         image: &MetadataImage,
         topic: &TopicName,
         state: &PartitionState,
         own: BrokerId,
+        defaults: &LogConfig,
     ) -> Self {
         let role = match state.leader {
             Some(leader) if leader == own => AssignedRole::Leader,
@@ -67,7 +69,7 @@ impl Assignment {
                 partition_epoch: state.partition_epoch,
             },
             peers: state.replicas.iter().filter_map(peer).collect(),
-            settings: TopicSettings::of(image, topic, state),
+            settings: TopicSettings::of(image, topic, state, defaults),
         }
     }
 }

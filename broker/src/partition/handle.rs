@@ -284,6 +284,12 @@ impl PartitionHandle {
         self.0.mailbox.blocking_send(event).is_ok()
     }
 
+    /// Whether both are the same replica in the same life: of one that was set aside and begun anew
+    /// there are two.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn seats(&self) -> &Seats {
         &self.0.seats
     }

@@ -22,11 +22,16 @@ pub struct TopicSettings {
 }
 
 impl TopicSettings {
-    /// The settings in force for one partition.
+    /// The settings in force for one partition; `defaults` are this broker's, where the topic says
+    /// nothing.
     #[must_use]
-    pub fn of(image: &MetadataImage, topic: &TopicName, state: &PartitionState) -> Self {
+    pub fn of(
+        image: &MetadataImage,
+        topic: &TopicName,
+        state: &PartitionState,
+        defaults: &LogConfig,
+    ) -> Self {
         let min_isr = image.min_insync_replicas(topic, state).max(1);
-        let defaults = LogConfig::default();
         let log = LogConfig {
             segment_bytes: number(image, topic, "segment.bytes").unwrap_or(defaults.segment_bytes),
             segment_ms: number(image, topic, "segment.ms").unwrap_or(defaults.segment_ms),
@@ -53,7 +58,7 @@ impl TopicSettings {
             compaction_lag_ms_max: number(image, topic, "max.compaction.lag.ms")
                 .unwrap_or(defaults.compaction_lag_ms_max),
             preallocate: number(image, topic, "preallocate").unwrap_or(defaults.preallocate),
-            ..defaults
+            ..defaults.clone()
         };
         let (log, bounded) = log.bounded();
         Self {

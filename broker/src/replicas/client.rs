@@ -62,9 +62,10 @@ impl Replicas {
     /// A read that failed is tried once more: only bytes that are damaged twice are damaged.
     pub(super) fn check_again(&self, handle: &PartitionHandle, from: Offset, before: Offset) {
         let again = handle.reader().read(from, before, 1);
+        // After the read: see `Replicas::suspect`.
         if let Err(error @ ReadError::Corrupt { .. }) = again {
             tracing::error!(partition = %handle.topic(), %error, "a reader met damaged bytes");
-            self.suspect(handle.id());
+            self.suspect(handle);
         }
     }
 

@@ -3,8 +3,8 @@
 //! Ended here; told to the controllers by the next heartbeat; set aside and begun anew by
 //! `assignments` once the metadata shows that nobody counts on it (promise P-CORRUPT).
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -22,28 +22,33 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// the broker hosts.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    partitions: Mutex<BTreeSet<TopicIdPartition>>,
+    handles: Mutex<BTreeMap<TopicIdPartition, PartitionHandle>>,
     some: Notify,
 }
 
+/// What is done about damaged bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suspected {
+    /// The replica is being taken out of service.
+    Condemned,
+    /// Nobody else is in sync: what it holds is served on.
+    LastInSync,
+    /// It is not in service any more, so whatever was read is of no account.
+    Gone,
+}
+
 impl Suspects {
-    fn add(&self, partition: TopicIdPartition) {
-        let mut partitions = self
-            .partitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        partitions.insert(partition);
-        drop(partitions);
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicIdPartition, PartitionHandle>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, handle: &PartitionHandle) {
+        self.lock().insert(handle.id(), handle.clone());
         self.some.notify_one();
     }
 
-    fn take(&self) -> BTreeSet<TopicIdPartition> {
-        std::mem::take(
-            &mut self
-                .partitions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn take(&self) -> BTreeMap<TopicIdPartition, PartitionHandle> {
+        std::mem::take(&mut self.lock())
     }
 }
 
@@ -54,14 +59,20 @@ impl Replicas {
     ///
     /// Tells whether there was such a replica in service. Must run to its end.
     pub async fn condemn(&self, partition: TopicIdPartition, cause: DamageCause) -> bool {
-        let Some(handle) = self.table.get(partition) else {
-            return false;
-        };
+        match self.table.get(partition) {
+            Some(handle) => self.condemn_this(&handle, cause).await,
+            None => false,
+        }
+    }
+
+    /// The same for one life of a replica: not for one that was begun in its place meanwhile.
+    async fn condemn_this(&self, handle: &PartitionHandle, cause: DamageCause) -> bool {
+        let partition = handle.id();
         let name = handle.topic().clone();
         let found = Found::Serving;
         if !self
             .table
-            .begin_damage(partition, Damage { name, cause, found })
+            .begin_damage(handle, Damage { name, cause, found })
         {
             return false;
         }
@@ -84,14 +95,23 @@ impl Replicas {
 
     /// A read met damaged bytes. The replica is condemned, unless it is the last one in sync: then
     /// the rest of what it holds goes on being served.
-    pub(super) fn suspect(&self, partition: TopicIdPartition) {
+    ///
+    /// Call it after the read: a replica leaves the table before anybody touches its folder, so one
+    /// that is still there has read its own files, not those of its successor.
+    pub(crate) fn suspect(&self, handle: &PartitionHandle) -> Suspected {
+        if !self.table.has(handle) {
+            return Suspected::Gone;
+        }
         let own = self.context.broker_id;
         let image = self.context.current_image();
         let others = image
-            .partition(partition)
+            .partition(handle.id())
             .is_some_and(|state| state.isr.iter().any(|member| *member != own));
         if others {
-            self.suspects.add(partition);
+            self.suspects.add(handle);
+            Suspected::Condemned
+        } else {
+            Suspected::LastInSync
         }
     }
 
@@ -103,15 +123,15 @@ impl Replicas {
                 () = self.suspects.some.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            for partition in self.suspects.take() {
-                self.condemn(partition, DamageCause::Corrupt).await;
+            for handle in self.suspects.take().into_values() {
+                self.condemn_this(&handle, DamageCause::Corrupt).await;
             }
             for handle in self.table.all() {
                 // A failed directory is reported as a whole, not each replica in it.
                 if handle.status().role == PartitionRole::Failed
                     && !self.is_in_failed_directory(&handle)
                 {
-                    self.condemn(handle.id(), DamageCause::Failed).await;
+                    self.condemn_this(&handle, DamageCause::Failed).await;
                 }
             }
         }

@@ -8,7 +8,8 @@ use trimaran_metadata::{MetadataImage, PartitionState, directory_for};
 use trimaran_types::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 
 use super::damage::Damage;
-use super::open_all::{damage_of, is_spare};
+use super::found_logs::is_spare;
+use super::open_one::damage_of;
 use super::{DataDir, Replicas};
 use crate::partition::{AppendBudget, PartitionHandle, PartitionStart, TopicSettings};
 
@@ -116,7 +117,7 @@ impl Replicas {
             return Err(CreateError::DirectoryOut { partition: topic });
         }
         let is_spare = is_spare(state, own);
-        let settings = TopicSettings::of(image, &topic.topic, state);
+        let settings = TopicSettings::of(image, &topic.topic, state, &self.context.log_defaults);
         let replicas = Arc::clone(self);
         let (name, is_damaged) = (topic.clone(), damage.is_some());
         let opened = tokio::task::spawn_blocking(move || {

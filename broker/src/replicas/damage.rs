@@ -4,7 +4,7 @@ use trimaran_api::controller::DamageCause;
 use trimaran_metadata::PartitionState;
 use trimaran_types::{BrokerId, DirectoryId, LeaderEpoch, TopicPartition};
 
-use super::open_all::{is_counted_on, is_spare};
+use super::found_logs::{is_counted_on, is_spare};
 
 /// How far the broker has come with a damaged replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

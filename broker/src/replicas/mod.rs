@@ -19,7 +19,9 @@ mod data_dirs;
 mod delete;
 mod failure;
 mod fetch;
+mod found_logs;
 mod open_all;
+mod open_one;
 mod out_of_service;
 mod progress;
 mod quarantine;
@@ -40,6 +42,7 @@ use crate::isr_changes::IsrChanges;
 use crate::partition::{AppendBudget, Clock};
 use crate::session::DamageReport;
 
+pub(crate) use condemn::Suspected;
 pub use create::CreateError;
 pub use data_dirs::{DataDir, DataDirStatus, DataDirs};
 pub use open_all::OpenAllError;

@@ -5,6 +5,7 @@ mod damage_test;
 mod dirs;
 mod pair;
 mod quorum;
+mod scrub_test;
 mod served;
 mod trim;
 

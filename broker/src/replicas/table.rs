@@ -26,6 +26,12 @@ impl ReplicaTable {
         read(&self.open).get(&partition).cloned()
     }
 
+    /// Whether this very replica is open, not one that was begun in its place.
+    #[must_use]
+    pub fn has(&self, handle: &PartitionHandle) -> bool {
+        self.get(handle.id()).is_some_and(|it| it.is_same(handle))
+    }
+
     /// Every replica, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<PartitionHandle> {
@@ -58,8 +64,13 @@ impl ReplicaTable {
         write(&self.damaged).insert(partition, damage);
     }
 
-    /// The same for one in service; false when it is known as damaged already.
-    pub(super) fn begin_damage(&self, partition: TopicIdPartition, damage: Damage) -> bool {
+    /// The same for one in service; false when it is in service no more, or known as damaged already.
+    pub(super) fn begin_damage(&self, handle: &PartitionHandle, damage: Damage) -> bool {
+        let partition = handle.id();
+        let open = read(&self.open);
+        if !open.get(&partition).is_some_and(|it| it.is_same(handle)) {
+            return false;
+        }
         write(&self.found).remove(&partition);
         match write(&self.damaged).entry(partition) {
             Entry::Occupied(_) => false,

@@ -64,8 +64,8 @@ impl DumpArguments {
                     }
                 }
             };
-            let recovery_point = asked.recovery_point(dir);
-            inspect_partition(&asked.disk, dir, recovery_point, &mut on_seen)
+            let known = asked.checkpointed(dir);
+            inspect_partition(&asked.disk, dir, &known, &mut on_seen)
                 .map_err(|error| unreadable(dir, &error))?;
             if let Some(failure) = failed {
                 return Err(failure);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use trimaran_commit_log::{
-    CheckpointFile, Disk, Places, RealDisk, find_places, inspect_checkpoints, parse_partition_dir,
+    CheckpointFile, Checkpointed, Disk, Places, RealDisk, find_places, inspect_checkpoints,
+    parse_partition_dir,
 };
-use trimaran_types::Offset;
 
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -66,11 +66,13 @@ impl Asked {
         })
     }
 
-    fn recovery_point(&self, dir: &Path) -> Option<Offset> {
-        let partition = parse_partition_dir(dir.file_name()?.to_str()?)?;
-        self.checkpoints
-            .iter()
-            .find_map(|file| file.recovery_point(&partition))
+    /// What the checkpoints say of the partition in `dir`.
+    fn checkpointed(&self, dir: &Path) -> Checkpointed {
+        let partition = dir.file_name().and_then(|name| name.to_str());
+        let partition = partition.and_then(parse_partition_dir);
+        partition.map_or_else(Checkpointed::default, |partition| {
+            Checkpointed::of(&self.checkpoints, &partition)
+        })
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) fn run(path: &Path, printer: &mut Printer) -> Result<(), Failure> {
             }
             ControlFlow::Continue(())
         };
-        let recovery_point = asked.recovery_point(dir);
-        let summary = inspect_partition(&asked.disk, dir, recovery_point, &mut on_seen)
+        let known = asked.checkpointed(dir);
+        let summary = inspect_partition(&asked.disk, dir, &known, &mut on_seen)
             .map_err(|error| unreadable(dir, &error))?;
         summaries.push(summary);
         bar.inc(1);

@@ -85,6 +85,16 @@ impl CleanError {
         )
     }
 
+    /// The file in which it lies, when it is one that lasts.
+    pub(super) const fn damaged_file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Read { path, .. } | Self::Corrupt { path, .. } | Self::Records { path, .. } => {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
     /// A write or sync that failed: a full disk ends the pass, anything else the directory.
     pub(super) fn of_write(latch: &DirLatch, path: &Path, error: &io::Error) -> Self {
         if is_exhausted(error) {

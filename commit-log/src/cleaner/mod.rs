@@ -14,6 +14,7 @@
 
 mod cleaned_segment;
 mod control;
+mod copying;
 mod error;
 mod facts;
 mod gate;

@@ -5,21 +5,21 @@ use std::collections::HashSet;
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{Offset, Timestamp};
 
+use super::copying::Copying;
 use super::facts::{name_of, sealed};
 use super::group::{GroupBounds, Member, groups};
-use super::keeping::{Counted, Keeping, Kept};
+use super::keeping::{Counted, Keeping};
 use super::offset_map::OffsetMap;
 use super::recode;
 use super::segment_batches::SegmentBatches;
-use super::segment_copy::{SegmentCopy, remove_copy};
 use super::transactions::Transactions;
 use super::{
-    CleanControl, CleanError, CleanInputs, CleanPlan, CleanedSegment, CleanerSettings,
-    CompactionSettings,
+    CleanControl, CleanError, CleanInputs, CleanPlan, CleanerSettings, CompactionSettings,
 };
 use crate::aborted::{AbortedTransaction, aborted_between};
 use crate::config::LogConfig;
 use crate::index::{IndexEntry as _, OffsetEntry};
+use crate::names::SegmentFile;
 use crate::producers::ProducerEnd;
 use crate::reader::LogReader;
 use crate::shared::{SegmentView, Shared};
@@ -68,12 +68,12 @@ pub struct CleanJob<'a> {
 
 /// The same, while it is being cleaned.
 #[derive(Debug, Clone, Copy)]
-struct Task<'a> {
-    shared: &'a Shared,
-    plan: CleanPlan,
+pub(super) struct Task<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) plan: CleanPlan,
     inputs: &'a CleanInputs,
     /// The aborted transactions, in the order of their markers.
-    aborted: &'a [AbortedTransaction],
+    pub(super) aborted: &'a [AbortedTransaction],
 }
 
 /// Cleans logs, one after the other, in the memory that it was given.
@@ -107,18 +107,12 @@ impl Cleaner {
         job: &CleanJob<'_>,
         control: &mut dyn CleanControl,
     ) -> Result<CleanReport, CleanError> {
-        let CleanJob {
-            config,
-            plan,
-            producer_ends,
-            now,
-            ..
-        } = *job;
+        let plan = job.plan;
         let shared = job.log.shared.as_ref();
         shared.context.latch.check()?;
         let _inside = shared.cleaning.enter().ok_or(CleanError::Stopped)?;
         let aborted = aborted_between(shared, Offset::ZERO, plan.before)?;
-        let inputs = CleanInputs::new(producer_ends.iter().copied(), aborted.iter().copied());
+        let inputs = CleanInputs::new(job.producer_ends.iter().copied(), aborted.iter().copied());
         let task = Task {
             shared,
             plan,
@@ -126,12 +120,23 @@ impl Cleaner {
             aborted: &aborted,
         };
         let sources = task.sources()?;
-        let map_end = self.fill_map(&task, &sources, control)?;
+        let cleaned = self.pass(job, &task, &sources, control);
+        cleaned.map_err(|error| task.judged(error, &sources))
+    }
+
+    fn pass(
+        &mut self,
+        job: &CleanJob<'_>,
+        task: &Task<'_>,
+        sources: &[SegmentView],
+        control: &mut dyn CleanControl,
+    ) -> Result<CleanReport, CleanError> {
+        let map_end = self.fill_map(task, sources, control)?;
         let mut keeping = Keeping {
             map: &self.map,
             map_end,
-            inputs: &inputs,
-            now,
+            inputs: task.inputs,
+            now: job.now,
             delete_retention_ms: job.settings.delete_retention_ms,
             transactions: Transactions::default(),
             latest_epoch: None,
@@ -139,13 +144,15 @@ impl Cleaner {
             markers_gone: HashSet::new(),
         };
         let (mut bytes_after, mut segments_after) = (0, 0);
-        for group in groups(&task.members(&sources), bounds(config)) {
+        for group in groups(&task.members(sources), bounds(job.config)) {
             let copying = Copying {
-                task: &task,
-                end: sources.get(group.end).map_or(plan.before, |next| next.base),
+                task,
+                end: sources
+                    .get(group.end)
+                    .map_or(task.plan.before, |next| next.base),
                 sources: &sources[group],
                 io_bytes: self.settings.io_bytes,
-                interval_bytes: config.index_interval_bytes,
+                interval_bytes: job.config.index_interval_bytes,
             };
             bytes_after += copying.run(&mut keeping, control)?;
             segments_after += 1;
@@ -276,7 +283,11 @@ impl Task<'_> {
             .collect()
     }
 
-    fn go_on_after(&self, bytes: u64, control: &mut dyn CleanControl) -> Result<(), CleanError> {
+    pub(super) fn go_on_after(
+        &self,
+        bytes: u64,
+        control: &mut dyn CleanControl,
+    ) -> Result<(), CleanError> {
         if bytes == 0 {
             return Ok(());
         }
@@ -287,6 +298,27 @@ impl Task<'_> {
             return Err(CleanError::Changed);
         }
         Ok(())
+    }
+
+    /// What an error means. A file that cannot be read, or not as a segment, is no damage if its
+    /// segment is not in the log any more: retention or a cut has taken it, and perhaps given its name
+    /// to another one.
+    fn judged(&self, error: CleanError, sources: &[SegmentView]) -> CleanError {
+        let Some(path) = error.damaged_file() else {
+            return error;
+        };
+        let state = self.shared.read();
+        let is_source =
+            |source: &&SegmentView| self.shared.path(SegmentFile::Log, source.base) == *path;
+        let is_there = sources.iter().find(is_source).is_some_and(|source| {
+            let now = state.segments.iter().find(|now| now.id == source.id);
+            now.is_some_and(|now| now.bytes == source.bytes)
+        });
+        if is_there && state.truncations == self.plan.truncations {
+            error
+        } else {
+            CleanError::Changed
+        }
     }
 
     /// Raises the cleaner offset, unless the log was cut meanwhile.
@@ -303,125 +335,5 @@ impl Task<'_> {
         let context = &self.shared.context;
         let written = context.cleaner_offsets.write();
         written.map_err(|error| CleanError::of_write(&context.latch, &self.shared.dir, &error))
-    }
-}
-
-/// The copying of one group.
-struct Copying<'a> {
-    task: &'a Task<'a>,
-    sources: &'a [SegmentView],
-    /// Where the next segment begins.
-    end: Offset,
-    io_bytes: usize,
-    interval_bytes: u32,
-}
-
-impl<'a> Copying<'a> {
-    /// Copies the group and has it swapped in, unless nothing of it would change. Tells the bytes
-    /// that are left.
-    fn run(
-        &self,
-        keeping: &mut Keeping<'_>,
-        control: &mut dyn CleanControl,
-    ) -> Result<u64, CleanError> {
-        let base = self.sources[0].base;
-        let copied = self.copy(keeping, control);
-        if copied.is_err() {
-            remove_copy(self.task.shared, base);
-        }
-        let Some(bytes) = copied? else {
-            return Ok(self.sources.iter().map(|source| source.bytes).sum());
-        };
-        let truncations = self.task.plan.truncations;
-        let has_aborted = !self.aborted(keeping).is_empty();
-        let cleaned = CleanedSegment::new(self.sources.to_vec(), bytes, truncations, has_aborted);
-        match control.replace(cleaned) {
-            Ok(replaced) => replaced.remove_old_files(),
-            Err(error) => {
-                remove_copy(self.task.shared, base);
-                return Err(error.into());
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// Writes what stays. `None` when a single segment stays as it is; then nothing was written.
-    fn copy(
-        &self,
-        keeping: &mut Keeping<'_>,
-        control: &mut dyn CleanControl,
-    ) -> Result<Option<u64>, CleanError> {
-        let mut copy = match self.sources {
-            [_] => None,
-            _ => Some(self.create()?),
-        };
-        keeping.markers_gone.clear();
-        for (at, source) in self.sources.iter().enumerate() {
-            let next = self.sources.get(at + 1).map(|next| next.base);
-            let (is_last_source, end) = (next.is_none(), next.unwrap_or(self.end));
-            let mut batches = SegmentBatches::open(self.task.shared, source, end, self.io_bytes)?;
-            loop {
-                let position = batches.position();
-                let Some(batch) = batches.next()? else { break };
-                self.task.go_on_after(batches.take_read_bytes(), control)?;
-                let is_last = is_last_source && batches.position() >= source.bytes;
-                let kept = keeping
-                    .judge(&batch, is_last)
-                    .map_err(|cause| CleanError::Records {
-                        path: batches.path().clone(),
-                        offset: batch.header().base_offset,
-                        cause,
-                    })?;
-                if kept != Kept::Whole && copy.is_none() {
-                    copy = Some(self.create_with_front(source, position, control)?);
-                }
-                let written = match (&mut copy, &kept) {
-                    (Some(copy), Kept::Whole) => copy.push(&batch)?,
-                    (Some(copy), Kept::Part(part)) => copy.push(part)?,
-                    _ => 0,
-                };
-                self.task.go_on_after(written, control)?;
-            }
-        }
-        let aborted = self.aborted(keeping);
-        copy.map(|copy| copy.finish(&aborted)).transpose()
-    }
-
-    /// The aborted transactions whose markers lie in the group and stay. Their records are gone, but
-    /// a reader may have read them before.
-    fn aborted(&self, keeping: &Keeping<'_>) -> Vec<AbortedTransaction> {
-        let base = self.sources[0].base;
-        let here = |entry: &&AbortedTransaction| {
-            entry.last >= base
-                && entry.last < self.end
-                && !keeping.markers_gone.contains(&entry.last)
-        };
-        self.task.aborted.iter().filter(here).copied().collect()
-    }
-
-    fn create(&self) -> Result<SegmentCopy<'a>, CleanError> {
-        SegmentCopy::create(
-            self.task.shared,
-            self.sources[0].base,
-            self.io_bytes,
-            self.interval_bytes,
-        )
-    }
-
-    /// A copy that begins with the first `end` bytes of the source as they are.
-    fn create_with_front(
-        &self,
-        source: &SegmentView,
-        end: u64,
-        control: &mut dyn CleanControl,
-    ) -> Result<SegmentCopy<'a>, CleanError> {
-        let mut copy = self.create()?;
-        let front = SegmentBatches::open(self.task.shared, source, self.end, self.io_bytes)?;
-        let mut front = front.up_to(end);
-        while let Some(batch) = front.next()? {
-            let bytes = front.take_read_bytes() + copy.push(&batch)?;
-            self.task.go_on_after(bytes, control)?;
-        }
-        Ok(copy)
     }
 }

@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 
 use trimaran_types::{Offset, TopicPartition};
 
+use super::Checkpointed;
 use crate::atomic_file;
 use crate::disk::Disk;
-use crate::log_dir::parse_checkpoint;
+use crate::log_dir::{LOG_STARTS, RECOVERY_POINTS, parse_checkpoint};
 
 /// Ends the names of all offset checkpoints.
 const SUFFIX: &str = "-offset-checkpoint";
-
-/// Begins the name of the one that says up to where logs were synced.
-const RECOVERY_POINT: &str = "recovery-point";
 
 /// One checkpoint file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +24,23 @@ pub struct CheckpointFile {
 }
 
 impl CheckpointFile {
-    /// The recovery point of a partition, when this is the file that has it.
+    fn is(&self, name: &str) -> bool {
+        self.path.file_name().is_some_and(|own| own == name)
+    }
+}
+
+impl Checkpointed {
+    /// What the checkpoints of a directory say of a partition.
     #[must_use]
-    pub fn recovery_point(&self, partition: &TopicPartition) -> Option<Offset> {
-        let name = self.path.file_name()?.to_str()?;
-        let offsets = self.offsets.as_ref()?;
-        name.starts_with(RECOVERY_POINT)
-            .then(|| offsets.get(partition).copied())?
+    pub fn of(files: &[CheckpointFile], partition: &TopicPartition) -> Self {
+        let offset = |name: &str| {
+            let file = files.iter().find(|file| file.is(name))?;
+            file.offsets.as_ref()?.get(partition).copied()
+        };
+        Self {
+            recovery_point: offset(RECOVERY_POINTS),
+            log_start: offset(LOG_STARTS),
+        }
     }
 }
 

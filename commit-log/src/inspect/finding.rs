@@ -39,7 +39,8 @@ pub enum Problem {
         bytes: u64,
     },
     /// A segment does not begin where the one before it ends, or offsets are absent between
-    /// batches: as it should be after compaction, loss otherwise.
+    /// batches: as it should be after compaction, which leaves the mark `gaps-allowed` beside the
+    /// segments, and below the log start; loss otherwise.
     #[error("offsets {from} to {before} (excluded) are absent: right only in a compacted topic")]
     Gap {
         /// The first absent offset.

@@ -13,7 +13,7 @@ mod segment;
 
 pub use checkpoints::{CheckpointFile, inspect_checkpoints};
 pub use finding::{Finding, Problem, Severity};
-pub use partition::{PartitionSummary, inspect_partition};
+pub use partition::{Checkpointed, PartitionSummary, inspect_partition};
 pub use places::{Places, find_places};
 
 use std::ops::ControlFlow;

@@ -10,8 +10,8 @@ use trimaran_types::{Offset, TopicId};
 use super::indexes::{self, Ground};
 use super::segment::{SegmentBytes, Walked, walk};
 use super::{Finding, OnSeen, Problem, Seen, Severity};
-use crate::disk::{Disk, OpenHow};
-use crate::names::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
+use crate::disk::{Disk, DiskEntry, OpenHow};
+use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
 use crate::{atomic_file, epoch_file, partition_metadata};
 
 /// What a partition's directory holds.
@@ -39,32 +39,55 @@ pub struct PartitionSummary {
     pub is_complete: bool,
 }
 
-/// Looks at everything in `dir` and tells of each thing. `recovery_point` is what the directory's
-/// checkpoint has for the partition, when it is known: damage below it is no torn tail.
+/// What the directory's checkpoints have for a partition, where it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Up to where everything was synced: damage below it is no torn tail.
+    pub recovery_point: Option<Offset>,
+    /// Where the log starts: what is missing below it was deleted.
+    pub log_start: Option<Offset>,
+}
+
+impl Checkpointed {
+    /// What the finding means, which the files alone do not tell. `gaps_allowed` says that the log
+    /// carries the mark of one that was compacted.
+    fn severity_of(&self, finding: &Finding, gaps_allowed: bool) -> Severity {
+        let is_below = |limit: Option<Offset>| finding.offset.is_some_and(|at| Some(at) < limit);
+        match finding.problem {
+            Problem::Gap { before, .. } if gaps_allowed || Some(before) <= self.log_start => {
+                Severity::Note
+            }
+            _ if finding.severity == Severity::TornTail && is_below(self.recovery_point) => {
+                Severity::Damage
+            }
+            _ => finding.severity,
+        }
+    }
+}
+
+/// Looks at everything in `dir` and tells of each thing. `known` is what the checkpoints say of it.
 ///
 /// # Errors
 /// The system refused. What is wrong with the files is told, not returned.
 pub fn inspect_partition(
     disk: &dyn Disk,
     dir: &Path,
-    recovery_point: Option<Offset>,
+    known: &Checkpointed,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<PartitionSummary> {
     let mut worst = None;
+    let entries = disk.list(dir)?;
+    let gaps_allowed = entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
+    let segments = segments(entries);
     let mut judged = |seen: &Seen<'_>| {
         let Seen::Finding(finding) = seen else {
             return on_seen(seen);
         };
         let mut finding = (*finding).clone();
-        let is_below =
-            matches!((finding.offset, recovery_point), (Some(at), Some(synced)) if at < synced);
-        if finding.severity == Severity::TornTail && is_below {
-            finding.severity = Severity::Damage;
-        }
+        finding.severity = known.severity_of(&finding, gaps_allowed);
         worst = worst.max(Some(finding.severity));
         on_seen(&Seen::Finding(&finding))
     };
-    let segments = segments(disk, dir)?;
     let mut summary = PartitionSummary {
         dir: dir.to_owned(),
         topic_id: None,
@@ -81,7 +104,7 @@ pub fn inspect_partition(
     let flow = inspect_files(
         disk,
         dir,
-        (&segments, recovery_point),
+        (&segments, known.recovery_point),
         (&mut summary.topic_id, &mut walked),
         &mut judged,
     )?;
@@ -94,13 +117,12 @@ pub fn inspect_partition(
     Ok(summary)
 }
 
-fn segments(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<Offset, u64>> {
-    let entries = disk.list(dir)?;
-    let log = |entry: crate::disk::DiskEntry| match SegmentFile::parse(&entry.name) {
+fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
+    let log = |entry: DiskEntry| match SegmentFile::parse(&entry.name) {
         Some((SegmentFile::Log, base)) if !entry.is_dir => Some((base, entry.bytes)),
         _ => None,
     };
-    Ok(entries.into_iter().filter_map(log).collect())
+    entries.into_iter().filter_map(log).collect()
 }
 
 fn inspect_files(

@@ -21,6 +21,8 @@ use crate::zeros;
 pub(super) struct Walked {
     /// Where the good batches end; `None` before the first segment.
     pub(super) end: Option<Offset>,
+    /// The last segment was not read to its end: where the next one begins says nothing.
+    broke_off: bool,
     pub(super) latest_epoch: Option<LeaderEpoch>,
     pub(super) epochs: Vec<EpochStart>,
     pub(super) batches: u64,
@@ -47,7 +49,17 @@ pub(super) fn walk(
     ground: &mut Ground,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<(ControlFlow<()>, bool)> {
-    let mut expected = walked.end.unwrap_or(segment.base);
+    let known = walked.end.filter(|_| !walked.broke_off);
+    let mut expected = known.unwrap_or(segment.base);
+    walked.broke_off = true;
+    // Said here, since a segment may be empty.
+    if segment.base > expected {
+        let finding = gap(segment, 0, expected, segment.base);
+        if on_seen(&Seen::Finding(&finding)).is_break() {
+            return Ok((ControlFlow::Break(()), false));
+        }
+        expected = segment.base;
+    }
     for placed in HeaderHop::new(segment.file, 0, segment.bytes) {
         let (position, verified) = match placed {
             Ok(placed) => (placed.position, read(segment.file, placed)?),
@@ -112,6 +124,7 @@ pub(super) fn walk(
     }
     // A segment without a batch still says where the log goes on.
     walked.end = Some(expected.max(segment.base));
+    walked.broke_off = false;
     Ok((ControlFlow::Continue(()), true))
 }
 
@@ -181,12 +194,13 @@ fn broken(
     })
 }
 
+/// What it means is for the caller to judge, who knows whether there may be gaps.
 fn gap(segment: &SegmentBytes<'_>, position: u64, from: Offset, before: Offset) -> Finding {
     Finding {
         file: segment.path.to_owned(),
         position: Some(position),
         offset: Some(from),
-        severity: Severity::Note,
+        severity: Severity::Damage,
         problem: Problem::Gap { from, before },
     }
 }

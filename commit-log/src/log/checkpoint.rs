@@ -92,6 +92,8 @@ impl Log {
             let end = self.log_end;
             if self.snapshots.latest().is_none_or(|latest| latest < end) {
                 request.files.extend(self.snapshot_producers(end));
+                // What was written to a directory that has failed is not to be believed.
+                self.context().latch.check()?;
             }
             for file in &request.files {
                 file.sync_data()

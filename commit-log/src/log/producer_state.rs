@@ -9,6 +9,7 @@ use trimaran_types::{Offset, ProducerId, Timestamp};
 
 use super::Log;
 use super::replay::{Replay, read_producer_batch};
+use super::run::is_exhausted;
 use crate::aborted::AbortedTransaction;
 use crate::disk::{DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
@@ -85,7 +86,8 @@ impl Log {
             .collect()
     }
 
-    /// Takes a snapshot of the producers for a segment that starts at `base`, unsynced.
+    /// Takes a snapshot of the producers for a segment that starts at `base`, unsynced. A full disk
+    /// costs the next start some time; any other refusal ends the directory.
     pub(super) fn snapshot_producers(&mut self, base: Offset) -> Option<Arc<dyn DiskFile>> {
         let disk = Arc::clone(&self.context().disk);
         let dir = self.dir().to_owned();
@@ -94,6 +96,11 @@ impl Log {
             .write(disk.as_ref(), &dir, &self.producers, base);
         match written {
             Ok(file) => Some(file),
+            Err(error) if !is_exhausted(&error) => {
+                let latch = &self.context().latch;
+                latch.fail("write a snapshot of producers in", &dir, &error);
+                None
+            }
             Err(error) => {
                 // A restart starts from an earlier one.
                 tracing::warn!(dir = %dir.display(), %error, "producer snapshot not written");

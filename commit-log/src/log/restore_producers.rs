@@ -10,7 +10,6 @@ use trimaran_types::Offset;
 use super::open::{Listing, OpenError, at};
 use super::recover::Recovered;
 use super::replay::Replay;
-use super::run::is_exhausted;
 use crate::aborted::AbortedTransaction;
 use crate::context::LogContext;
 use crate::disk::OpenHow;
@@ -190,9 +189,11 @@ impl Restoring<'_> {
         if snapshots.latest().unwrap_or(first) < log_end
             && let Err(error) = snapshots.write(disk, self.dir, states, log_end)
         {
-            if !is_exhausted(&error) {
-                return Err(at(self.dir)(error));
-            }
+            let refused = self
+                .context
+                .latch
+                .refused("write a snapshot in", self.dir, &error);
+            refused?;
             tracing::warn!(dir = %self.dir.display(), %error, "producer snapshot not written");
         }
         let strays = snapshots.remove_strays(disk, self.dir, &self.bases);

@@ -13,35 +13,37 @@
 //! a record says that it is deleted is for the caller to know.
 
 mod checkpoint_file;
+mod checkpoints;
 mod clean_shutdown;
 mod cleaner_offsets;
+mod error;
 mod flushed_ends;
 mod known_logs;
 mod meta_properties;
+mod ownership;
 mod partitions;
 mod recovery_points;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPartition,
-};
+use trimaran_types::{BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPartition};
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
 pub use cleaner_offsets::CleanerOffsets;
+pub use error::LogDirError;
+use error::at;
 pub(crate) use flushed_ends::FlushedEnd;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
+pub(crate) use recovery_points::RECOVERY_POINTS;
 pub use recovery_points::RecoveryPoints;
 
-use crate::atomic_file;
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 use crate::disk::Disk;
-use crate::latch::{DirFailed, DirLatch};
+use crate::latch::DirLatch;
 use crate::log::OpenAs;
 use crate::open_files::OpenFiles;
 use crate::room_budget::{RoomBudget, RoomLimits};
@@ -51,67 +53,6 @@ const LOCK: &str = "LOCK";
 const LOGS: &str = "logs";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
-
-/// Why a data directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LogDirError {
-    /// Another process, or another part of this one, uses it.
-    #[error("data directory {} is in use by another process", data_dir.display())]
-    InUse {
-        /// The directory.
-        data_dir: PathBuf,
-    },
-    /// It belongs to another cluster.
-    #[error("data directory {} belongs to cluster {found}, this node is of cluster {expected}", data_dir.display())]
-    OtherCluster {
-        /// The directory.
-        data_dir: PathBuf,
-        /// The cluster that it belongs to.
-        found: ClusterId,
-        /// This node's cluster.
-        expected: ClusterId,
-    },
-    /// It belongs to another node.
-    #[error("data directory {} belongs to node {found}, this is node {expected}", data_dir.display())]
-    OtherNode {
-        /// The directory.
-        data_dir: PathBuf,
-        /// The node that it belongs to.
-        found: BrokerId,
-        /// This node.
-        expected: BrokerId,
-    },
-    /// There are logs, but nothing says whose they are.
-    #[error("data directory {} holds logs but no meta.properties", data_dir.display())]
-    NobodysLogs {
-        /// The directory.
-        data_dir: PathBuf,
-    },
-    /// Its `meta.properties` cannot be read.
-    #[error("{} cannot be read: {cause}", path.display())]
-    Meta {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: InvalidMetaProperties,
-    },
-    /// It has failed.
-    #[error(transparent)]
-    DirFailed(#[from] DirFailed),
-    /// The system refused.
-    #[error("cannot use {}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-}
-
-fn at(path: &Path) -> impl FnOnce(io::Error) -> LogDirError {
-    let path = path.to_owned();
-    move |source| LogDirError::Io { path, source }
-}
 
 /// One data directory, locked for this process.
 pub struct LogDir {
@@ -160,7 +101,7 @@ impl LogDir {
             directory_id: new_directory_id,
         };
         let is_new = MetaProperties::read(disk.as_ref(), data_dir)?.is_none();
-        let meta = own(disk.as_ref(), data_dir, &logs_dir, fresh)?;
+        let meta = ownership::own(disk.as_ref(), data_dir, &logs_dir, fresh)?;
         // The last process may have ended before the names that it made were durable.
         for dir in [logs_dir.as_path(), data_dir] {
             disk.sync_dir(dir).map_err(at(dir))?;
@@ -265,163 +206,4 @@ impl LogDir {
     pub fn high_watermark(&self, partition: &TopicPartition) -> Option<Offset> {
         self.high_watermarks.get(partition).copied()
     }
-
-    /// Writes the recovery points that the logs have reached; about once a minute.
-    ///
-    /// # Errors
-    /// The directory has failed, or the system refused.
-    pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let points = &self.context.recovery_points;
-        points
-            .write()
-            .map_err(|error| self.refused(&self.logs_dir, error))
-    }
-
-    /// Whether [`Self::sync_flushed_ends`] has something to do.
-    #[must_use]
-    pub fn flushed_ends_are_dirty(&self) -> bool {
-        let ends = self.context.recovery_points.flushed_ends();
-        ends.is_some_and(|ends| ends.is_dirty())
-    }
-
-    /// Makes the ends up to which the logs were synced durable in turn, all with one sync; about
-    /// once a second. The longer ago it was, the more of a log is taken for a torn tail if it is
-    /// damaged after a power cut.
-    ///
-    /// # Errors
-    /// The directory has failed, perhaps with this sync.
-    pub fn sync_flushed_ends(&self) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let Some(ends) = self.context.recovery_points.flushed_ends() else {
-            return Ok(());
-        };
-        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
-        Ok(ends.sync().map_err(failed)?)
-    }
-
-    /// Writes the high watermarks of all logs; every few seconds.
-    ///
-    /// # Errors
-    /// The directory has failed, or the system refused.
-    pub fn write_high_watermarks(
-        &self,
-        offsets: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<(), LogDirError> {
-        self.write_checkpoint(HIGH_WATERMARKS, offsets)
-    }
-
-    /// Writes the starts that the logs have noted: before the files below them go, before a
-    /// deletion of records is answered, and every few seconds.
-    ///
-    /// # Errors
-    /// The directory has failed, or the system refused.
-    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let starts = &self.context.log_starts;
-        let path = self.logs_dir.join(LOG_STARTS);
-        starts.write().map_err(|error| self.refused(&path, error))
-    }
-
-    /// Makes the names in a log's directory durable; blocks.
-    ///
-    /// # Errors
-    /// The directory has failed.
-    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), DirFailed> {
-        let latch = &self.context.latch;
-        latch.check()?;
-        let dir = self.partition_dir(partition);
-        let synced = self.context.disk.sync_dir(&dir);
-        synced.map_err(|error| latch.fail("sync", &dir, &error))
-    }
-
-    fn write_checkpoint(
-        &self,
-        name: &str,
-        offsets: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let path = self.logs_dir.join(name);
-        let content = checkpoint_file::format(offsets);
-        atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
-            .map_err(|error| self.refused(&path, error))
-    }
-
-    /// What to say of a change that the system refused: a full disk ends nothing.
-    fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
-        match self.context.latch.refused("write", path, &source) {
-            Ok(()) => at(path)(source),
-            Err(failed) => failed.into(),
-        }
-    }
-
-    /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
-    /// an error. The recovery points are written first.
-    ///
-    /// # Errors
-    /// The directory has failed, or the system refused; then it is not marked.
-    pub fn mark_clean_shutdown(
-        &self,
-        broker_epoch: Option<BrokerEpoch>,
-    ) -> Result<(), LogDirError> {
-        self.write_recovery_points()?;
-        let mark = CleanShutdown { broker_epoch };
-        clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
-            .map_err(|error| self.refused(&self.logs_dir, error))
-    }
-}
-
-/// Reads whose directory it is, or makes it this node's if it is nobody's.
-fn own(
-    disk: &dyn Disk,
-    data_dir: &Path,
-    logs_dir: &Path,
-    fresh: MetaProperties,
-) -> Result<MetaProperties, LogDirError> {
-    let data_dir_owned = || data_dir.to_owned();
-    match MetaProperties::read(disk, data_dir)? {
-        Some(found) if found.cluster_id != fresh.cluster_id => Err(LogDirError::OtherCluster {
-            data_dir: data_dir_owned(),
-            found: found.cluster_id,
-            expected: fresh.cluster_id,
-        }),
-        Some(found) if found.node_id != fresh.node_id => Err(LogDirError::OtherNode {
-            data_dir: data_dir_owned(),
-            found: found.node_id,
-            expected: fresh.node_id,
-        }),
-        Some(found) => Ok(found),
-        None => {
-            if disk
-                .list(logs_dir)
-                .map_err(at(logs_dir))?
-                .iter()
-                .any(|entry| entry.is_dir)
-            {
-                return Err(LogDirError::NobodysLogs {
-                    data_dir: data_dir_owned(),
-                });
-            }
-            sync_names_above(disk, data_dir)?;
-            fresh.write(disk, data_dir)?;
-            Ok(fresh)
-        }
-    }
-}
-
-/// Makes the directory's own name durable, and those of the directories above it, which may have
-/// been made with it. What may not be read was not made by this process.
-fn sync_names_above(disk: &dyn Disk, data_dir: &Path) -> Result<(), LogDirError> {
-    for above in data_dir.ancestors().skip(1) {
-        let above = if above.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            above
-        };
-        match disk.sync_dir(above) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
-            synced => synced.map_err(at(above))?,
-        }
-    }
-    Ok(())
 }

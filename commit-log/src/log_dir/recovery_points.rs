@@ -22,7 +22,7 @@ use crate::disk::Disk;
 use crate::names::PARTITION_METADATA;
 use crate::partition_metadata;
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
 type Points = BTreeMap<TopicPartition, Offset>;
 

@@ -12,7 +12,7 @@ use super::{BATCHES_REMEMBERED, PRODUCERS_MAX};
 use crate::aborted::AbortedTransaction;
 
 /// Producers that are due are looked for no more often than this
-/// (`producer.id.expiration.check.interval.ms`).
+/// (`producer.id.expiration.check.interval.ms`), unless they expire sooner.
 const EXPIRY_CHECK_MS: i64 = 10 * 60 * 1000;
 
 /// The same when there are as many as there may be.
@@ -141,8 +141,8 @@ impl ProducerStates {
         }
     }
 
-    /// Forgets producers that were not heard of for `expiration_ms` (KIP-854), every ten minutes at
-    /// most, every second when there are as many as there may be.
+    /// Forgets producers that were not heard of for `expiration_ms` (KIP-854), every ten minutes or
+    /// `expiration_ms` at most, every second when there are as many as there may be.
     ///
     /// What counts is when this process saw their last batch: the batch's own timestamp is the
     /// producer's, and may be years old when history is loaded. Producers that an earlier process
@@ -156,7 +156,7 @@ impl ProducerStates {
         let every_ms = if is_full {
             EXPIRY_CHECK_FULL_MS
         } else {
-            EXPIRY_CHECK_MS
+            EXPIRY_CHECK_MS.min(i64::try_from(expiration_ms).unwrap_or(i64::MAX))
         };
         if self.entries.is_empty() || (0..every_ms).contains(&looked_ms) {
             return;

@@ -25,7 +25,7 @@ use crate::tail;
 
 pub(crate) use by_timestamp::is_true;
 pub(crate) use find::find_batch;
-pub use scrub::Scrubbed;
+pub use scrub::{FinishedSegment, ScrubPlace, Scrubbed};
 
 /// How often a read starts again because the log was truncated meanwhile.
 const ATTEMPTS_MAX: u32 = 100;

@@ -103,8 +103,13 @@ fn a_clean_stop_is_known_once() {
     dir.mark_clean_shutdown(Some(BrokerEpoch(12))).unwrap();
     drop(dir);
     let read = |name: &str| fs::read_to_string(root.path().join("logs").join(name)).unwrap();
-    assert_eq!(read("recovery-point-offset-checkpoint"), "0\n1\nt 3 100\n");
-    assert_eq!(read("replication-offset-checkpoint"), "0\n1\nt 3 90\n");
+    for (name, said) in [
+        ("recovery-point-offset-checkpoint", "0\n2\nt 3 100\n"),
+        ("replication-offset-checkpoint", "0\n2\nt 3 90\n"),
+    ] {
+        let checksum = crc32c::crc32c(said.as_bytes());
+        assert_eq!(read(name), format!("{said}#crc32c 0 {checksum}\n"));
+    }
     assert_eq!(
         read(".kafka_cleanshutdown"),
         r#"{"brokerEpoch":12,"version":0}"#
@@ -241,7 +246,8 @@ fn a_directory_that_lost_its_notes_says_so() {
     let root = tempfile::tempdir().unwrap();
     drop(open(root.path(), 1, 1).unwrap());
     let notes = root.path().join("logs/recovery-point-offset-checkpoint");
-    assert_eq!(fs::read_to_string(&notes).unwrap(), "0\n0\n");
+    let content = fs::read_to_string(&notes).unwrap();
+    assert!(content.starts_with("0\n1\n#crc32c 0 "), "{content}");
     fs::write(&notes, "garbage").unwrap();
     assert!(!open(root.path(), 1, 1).unwrap().has_its_notes());
     fs::remove_file(&notes).unwrap();

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use trimaran_commit_log::{
-    Finding, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places, inspect_partition,
+    Checkpointed, Finding, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places,
+    inspect_partition,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
@@ -26,6 +27,14 @@ fn several_segments() -> Rig {
 }
 
 fn inspect(dir: &Path, recovery_point: Option<Offset>) -> (PartitionSummary, Vec<Finding>) {
+    let known = Checkpointed {
+        recovery_point,
+        log_start: None,
+    };
+    inspect_knowing(dir, &known)
+}
+
+fn inspect_knowing(dir: &Path, known: &Checkpointed) -> (PartitionSummary, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut on_seen = |seen: &Seen<'_>| {
         if let Seen::Finding(finding) = seen {
@@ -33,7 +42,7 @@ fn inspect(dir: &Path, recovery_point: Option<Offset>) -> (PartitionSummary, Vec
         }
         ControlFlow::Continue(())
     };
-    let summary = inspect_partition(&RealDisk, dir, recovery_point, &mut on_seen).unwrap();
+    let summary = inspect_partition(&RealDisk, dir, known, &mut on_seen).unwrap();
     (summary, findings)
 }
 
@@ -73,7 +82,13 @@ fn the_entries_of_the_indexes_are_seen() {
         }
         ControlFlow::Continue(())
     };
-    inspect_partition(&RealDisk, &rig.dir(), None, &mut on_seen).unwrap();
+    inspect_partition(
+        &RealDisk,
+        &rig.dir(),
+        &Checkpointed::default(),
+        &mut on_seen,
+    )
+    .unwrap();
     assert!(offsets > 0 && times > 0, "{offsets} {times}");
 }
 
@@ -165,15 +180,69 @@ fn small_files_are_judged_too() {
 }
 
 #[test]
-fn a_missing_segment_is_a_gap_that_compaction_alone_explains() {
+fn a_missing_segment_is_damage_unless_the_log_may_have_gaps() {
     let rig = several_segments();
-    let (base, second) = rig.segments().into_iter().nth(1).unwrap();
+    let mut segments = rig.segments().into_iter();
+    let (base, second) = segments.nth(1).unwrap();
+    let (before, _) = segments.next().unwrap();
     fs::remove_file(second).unwrap();
-    let (_, findings) = inspect(&rig.dir(), None);
+    let is_the_gap = |finding: &Finding| {
+        let (from, before) = (Offset(base), Offset(before));
+        finding.problem == Problem::Gap { from, before }
+    };
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(summary.worst, Some(Severity::Damage));
     assert!(
-        matches!(findings[0].problem, Problem::Gap { from, .. } if from == Offset(base)),
+        findings.len() == 1 && is_the_gap(&findings[0]),
         "{findings:?}"
     );
+    // Below the log start, a deletion that a stop broke off leaves any of what it deletes.
+    for (log_start, worst) in [(before, Severity::Note), (before - 1, Severity::Damage)] {
+        let known = Checkpointed {
+            recovery_point: None,
+            log_start: Some(Offset(log_start)),
+        };
+        let (summary, _) = inspect_knowing(&rig.dir(), &known);
+        assert_eq!(summary.worst, Some(worst));
+    }
+    fs::write(rig.dir().join("gaps-allowed"), "version: 0\n").unwrap();
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(summary.worst, Some(Severity::Note));
+    assert!(is_the_gap(&findings[0]), "{findings:?}");
+}
+
+#[test]
+fn a_gap_before_an_empty_segment_is_seen() {
+    let rig = several_segments();
+    let (mut log, _) = rig.open(0, true).unwrap();
+    let end = log.log_end();
+    let later = trimaran_types::Timestamp(NOW.0 * 2);
+    assert!(log.retain(end, later).unwrap().unwrap().rolled);
+    drop(log);
+    let mut segments = rig.segments();
+    assert_eq!(segments.pop_last().unwrap().0, end.0);
+    fs::remove_file(segments.pop_last().unwrap().1).unwrap();
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(severities(&findings), [Severity::Damage]);
+    assert!(matches!(findings[0].problem, Problem::Gap { before, .. } if before == end));
+    assert_eq!(summary.end, Some(end));
+}
+
+#[test]
+fn a_compacted_log_is_in_order() {
+    let rig = crate::cleaner::rig();
+    let mut log = rig.fresh();
+    crate::cleaner::append(&mut log, &["a", "b"].repeat(40));
+    crate::clean_rig::Pass::default()
+        .run(&mut log)
+        .unwrap()
+        .unwrap();
+    let (summary, findings) = inspect(&rig.dir(), Some(log.log_end()));
+    assert_eq!(summary.worst, Some(Severity::Note), "{findings:?}");
+    // The same files in a log that was never compacted.
+    fs::remove_file(rig.dir().join("gaps-allowed")).unwrap();
+    let (summary, _) = inspect(&rig.dir(), Some(log.log_end()));
+    assert_eq!(summary.worst, Some(Severity::Damage));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Producers, through the log: repetitions, refusals, transactions, and what a restart knows.
 
 use std::fs;
+use std::sync::Arc;
 
 use trimaran_commit_log::{AppendError, Log, LogConfig, ProducerRefusal};
 use trimaran_types::record_batch::{
@@ -8,7 +9,7 @@ use trimaran_types::record_batch::{
 };
 use trimaran_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 
-use crate::rig::{NOW, Rig, batch_of, read_all, segment_files};
+use crate::rig::{FaultyDisk, NOW, Rig, batch_of, read_all, segment_files};
 
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
@@ -361,4 +362,50 @@ fn what_a_recovery_learns_of_aborted_transactions_is_there_after_a_clean_stop() 
     let (log, _) = rig.open(end.0, true).unwrap();
     let found = log.reader().aborted_transactions(Offset(0), end).unwrap();
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_short_expiration_is_looked_at_in_time() {
+    let mut rig = Rig::new();
+    rig.config.producer_id_expiration_ms = 2_000;
+    let mut log = rig.fresh();
+    for (producer, at) in [(1, 0), (2, 1_500), (2, 3_000)] {
+        let sequence = i32::from(at == 3_000);
+        let batches = vec![sent((producer, 0), sequence, 1, false)];
+        let now = trimaran_types::Timestamp(NOW.0 + at);
+        log.append_as_leader(batches, EPOCH, now).unwrap();
+    }
+    let ids: Vec<_> = log
+        .producer_ends()
+        .iter()
+        .map(|end| end.producer.0)
+        .collect();
+    assert_eq!(ids, [2]);
+}
+
+/// Fails making the snapshot that the next segment starts with.
+fn roll_without_snapshot(kind: std::io::ErrorKind) -> (Rig, Log) {
+    let disk = FaultyDisk::default();
+    let faults = Arc::clone(&disk.faults);
+    let rig = Rig::on(Arc::new(disk));
+    let mut log = rig.fresh();
+    append(&mut log, vec![sent((1, 0), 0, 1, false)]).unwrap();
+    *faults.snapshots.lock().unwrap() = Some(kind);
+    while rig.segments().len() == 1 {
+        rig.fill(&mut log, 1, 400);
+    }
+    (rig, log)
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_ends_the_directory_unless_the_disk_is_full() {
+    let (_rig, log) = roll_without_snapshot(std::io::ErrorKind::StorageFull);
+    log.close().expect("a full disk ends nothing");
+    let (rig, mut log) = roll_without_snapshot(std::io::ErrorKind::Other);
+    let refused = log.append_as_leader(vec![sent((1, 0), 1, 1, false)], EPOCH, NOW);
+    assert!(
+        matches!(refused, Err(AppendError::DirFailed(_))),
+        "{refused:?}"
+    );
+    drop(rig);
 }

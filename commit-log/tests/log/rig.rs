@@ -185,6 +185,8 @@ pub(crate) struct Faults {
     pub(crate) dirs_synced: Mutex<Vec<PathBuf>>,
     /// Fails opening and cutting indexes with this error while there.
     pub(crate) indexes: Mutex<Option<io::ErrorKind>>,
+    /// Fails making snapshots of producers with this error while there.
+    pub(crate) snapshots: Mutex<Option<io::ErrorKind>>,
     /// Fails the next write with this error, after so many of its bytes.
     pub(crate) write: Mutex<Option<(io::ErrorKind, usize)>>,
     /// Fails renames with this error, after so many good ones.
@@ -241,6 +243,13 @@ impl Disk for FaultyDisk {
             .is_some_and(|e| e == "index" || e == "timeindex");
         if let Some(kind) = *self.faults.indexes.lock().unwrap()
             && is_index
+        {
+            return Err(kind.into());
+        }
+        let makes_snapshot =
+            how == OpenHow::Empty && path.extension().is_some_and(|e| e == "snapshot");
+        if let Some(kind) = *self.faults.snapshots.lock().unwrap()
+            && makes_snapshot
         {
             return Err(kind.into());
         }

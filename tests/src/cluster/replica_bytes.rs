@@ -1,6 +1,7 @@
 //! Replicas compared where no client can look: the batches in their files.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +11,7 @@ use trimaran_types::record_batch::{BatchHeader, RecordBatch, split};
 use super::{Cluster, NodeName};
 
 /// A byte behind the header of a segment's first batch.
-const FIRST_RECORD_POSITION: usize = 65;
+const FIRST_RECORD_POSITION: u64 = 65;
 
 /// One batch: its base offset and its bytes.
 type StoredBatch = (i64, Bytes);
@@ -52,21 +53,20 @@ impl Cluster {
             .with_context(|| format!("{broker} has no folder {folder}"))
     }
 
-    /// Flips a bit in the first record of a broker's replica, as a dying disk would. The broker must
-    /// not run.
+    /// Flips a bit in the first record of a broker's replica, in place, as a dying disk would. The
+    /// broker may run, if it does not write that segment any more.
     ///
     /// # Errors
     /// The replica has no record, or its file cannot be changed.
     pub fn damage_first_record(&self, broker: NodeName, topic: &str, partition: u32) -> Result<()> {
         let folder = self.replica_folder(broker, topic, partition)?;
         let path = folder.join("00000000000000000000.log");
-        let mut bytes = std::fs::read(&path)?;
-        let place = FIRST_RECORD_POSITION;
-        let byte = bytes
-            .get_mut(place)
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.read(true).write(true).open(&path)?;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, FIRST_RECORD_POSITION)
             .with_context(|| format!("{} has no record", path.display()))?;
-        *byte ^= 1;
-        Ok(std::fs::write(&path, bytes)?)
+        Ok(file.write_all_at(&[byte[0] ^ 1], FIRST_RECORD_POSITION)?)
     }
 
     /// The folders of a broker that are named `topic-partition` and something behind it.

@@ -13,6 +13,7 @@ mod damaged_replica;
 mod deploy_files;
 mod every_process_killed;
 mod log_dir_fails;
+mod log_scrub;
 mod lost_replica;
 mod no_fault;
 mod old_records_go;

@@ -220,6 +220,7 @@ impl Pair {
                 fetch_wait_max: Duration::from_millis(500),
                 append_bytes_max: 64 << 20,
             },
+            log_defaults: Arc::default(),
         }
     }
 

@@ -1,0 +1,121 @@
+//! What the directory writes for its next start: offset checkpoints, flushed ends, and the mark of a
+//! clean shutdown. A full disk ends nothing; any other refusal ends the directory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use trimaran_types::{BrokerEpoch, Offset, TopicPartition};
+
+use super::{
+    CleanShutdown, HIGH_WATERMARKS, LOG_STARTS, LogDir, LogDirError, at, checkpoint_file,
+    clean_shutdown,
+};
+use crate::atomic_file;
+use crate::latch::DirFailed;
+
+impl LogDir {
+    /// Writes the recovery points that the logs have reached; about once a minute.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_recovery_points(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let points = &self.context.recovery_points;
+        points
+            .write()
+            .map_err(|error| self.refused(&self.logs_dir, error))
+    }
+
+    /// Whether [`Self::sync_flushed_ends`] has something to do.
+    #[must_use]
+    pub fn flushed_ends_are_dirty(&self) -> bool {
+        let ends = self.context.recovery_points.flushed_ends();
+        ends.is_some_and(|ends| ends.is_dirty())
+    }
+
+    /// Makes the ends up to which the logs were synced durable in turn, all with one sync; about
+    /// once a second. The longer ago it was, the more of a log is taken for a torn tail if it is
+    /// damaged after a power cut.
+    ///
+    /// # Errors
+    /// The directory has failed, perhaps with this sync.
+    pub fn sync_flushed_ends(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let Some(ends) = self.context.recovery_points.flushed_ends() else {
+            return Ok(());
+        };
+        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
+        Ok(ends.sync().map_err(failed)?)
+    }
+
+    /// Writes the high watermarks of all logs; every few seconds.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_high_watermarks(
+        &self,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), LogDirError> {
+        self.write_checkpoint(HIGH_WATERMARKS, offsets)
+    }
+
+    /// Writes the starts that the logs have noted: before the files below them go, before a
+    /// deletion of records is answered, and every few seconds.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let starts = &self.context.log_starts;
+        let path = self.logs_dir.join(LOG_STARTS);
+        starts.write().map_err(|error| self.refused(&path, error))
+    }
+
+    /// Makes the names in a log's directory durable; blocks.
+    ///
+    /// # Errors
+    /// The directory has failed.
+    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), DirFailed> {
+        let latch = &self.context.latch;
+        latch.check()?;
+        let dir = self.partition_dir(partition);
+        let synced = self.context.disk.sync_dir(&dir);
+        synced.map_err(|error| latch.fail("sync", &dir, &error))
+    }
+
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
+        let path = self.logs_dir.join(name);
+        let content = checkpoint_file::format(offsets);
+        atomic_file::replace(self.context.disk.as_ref(), &path, content.as_bytes())
+            .map_err(|error| self.refused(&path, error))
+    }
+
+    /// What to say of a change that the system refused: a full disk ends nothing.
+    pub(super) fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
+        match self.context.latch.refused("write", path, &source) {
+            Ok(()) => at(path)(source),
+            Err(failed) => failed.into(),
+        }
+    }
+
+    /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
+    /// an error. The recovery points are written first.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused; then it is not marked.
+    pub fn mark_clean_shutdown(
+        &self,
+        broker_epoch: Option<BrokerEpoch>,
+    ) -> Result<(), LogDirError> {
+        self.write_recovery_points()?;
+        let mark = CleanShutdown { broker_epoch };
+        clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
+            .map_err(|error| self.refused(&self.logs_dir, error))
+    }
+}
