@@ -35,13 +35,9 @@ pub(super) fn request(
 }
 
 /// The answer to one proposal.
-pub(super) fn answer(result: PartitionAlterationResult) -> IsrAnswer {
+pub(super) fn answer(result: &PartitionAlterationResult) -> IsrAnswer {
     match result.error {
         Some(error) => IsrAnswer::Failed(error),
-        None => IsrAnswer::Committed {
-            leader_epoch: result.leader_epoch,
-            isr: result.isr,
-            partition_epoch: result.partition_epoch,
-        },
+        None => IsrAnswer::Committed,
     }
 }

@@ -8,7 +8,7 @@ use trimaran_api::client::CallError;
 use trimaran_api::controller::{AlterPartitionsResponse, PartitionAlterationResult};
 use trimaran_api::{body, headers, paths};
 use trimaran_replication::leader::{IsrAnswer, IsrProposal};
-use trimaran_types::{BrokerEpoch, KafkaError, TopicIdPartition};
+use trimaran_types::{BrokerEpoch, KafkaError, LeaderEpoch, PartitionEpoch, TopicIdPartition};
 
 use super::IsrChanges;
 use super::request::{answer, request};
@@ -35,6 +35,10 @@ pub struct IsrWorker {
 
 type Proposals = BTreeMap<TopicIdPartition, IsrProposal>;
 
+/// The proposals whose leaders have heard that an attempt has no answer, since the controllers
+/// answered last; at most one for each partition.
+type Told = BTreeMap<TopicIdPartition, (LeaderEpoch, PartitionEpoch)>;
+
 impl IsrWorker {
     /// For the proposals in `changes`, of the replicas in `table`.
     #[must_use]
@@ -53,6 +57,7 @@ impl IsrWorker {
     /// Runs until it is dropped.
     pub async fn run(self) {
         let mut is_failing = false;
+        let mut told = Told::new();
         loop {
             self.changes.news().await;
             let proposals = self.changes.take(PARTITIONS_MAX);
@@ -65,6 +70,7 @@ impl IsrWorker {
                         tracing::info!("the controllers answer about isr changes again");
                     }
                     is_failing = false;
+                    told.clear();
                     if self.deliver(proposals, results).await {
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
@@ -75,6 +81,9 @@ impl IsrWorker {
                         tracing::warn!(partitions, %cause, "isr changes wait for the controllers");
                     }
                     is_failing = true;
+                    if cause.may_be_carried_out() {
+                        self.tell_unanswered(&proposals, &mut told).await;
+                    }
                     self.changes.put_back(proposals);
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -125,14 +134,25 @@ impl IsrWorker {
                 continue;
             };
             some_failed |= result.error.is_some();
-            self.tell(partition, &proposal, answer(result)).await;
+            self.tell(partition, &proposal, answer(&result)).await;
         }
         for (partition, proposal) in left {
             some_failed = true;
+            self.tell(partition, &proposal, IsrAnswer::Unanswered).await;
             let answer = IsrAnswer::Failed(KafkaError::UnknownServerError);
             self.tell(partition, &proposal, answer).await;
         }
         some_failed
+    }
+
+    /// Tells the owners that an attempt has no answer, once for each proposal.
+    async fn tell_unanswered(&self, proposals: &Proposals, told: &mut Told) {
+        for (partition, proposal) in proposals {
+            let epochs = (proposal.leader_epoch, proposal.partition_epoch);
+            if told.insert(*partition, epochs) != Some(epochs) {
+                self.tell(*partition, proposal, IsrAnswer::Unanswered).await;
+            }
+        }
     }
 
     async fn tell(&self, partition: TopicIdPartition, proposal: &IsrProposal, answer: IsrAnswer) {
@@ -146,6 +166,16 @@ impl IsrWorker {
         };
         // An owner that has ended has no use for it.
         handle.send(Event::IsrAnswered(Box::new(answered))).await;
+    }
+}
+
+impl CallFailure {
+    /// Whether the request may be on its way still, or with a controller that has not said so.
+    const fn may_be_carried_out(&self) -> bool {
+        match self {
+            Self::Unregistered | Self::Encode(_) => false,
+            Self::Call(_) => true,
+        }
     }
 }
 

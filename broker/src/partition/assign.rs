@@ -1,5 +1,6 @@
 //! The metadata has changed: lead, follow, or wait.
 
+use trimaran_commit_log::LogConfig;
 use trimaran_replication::follower::Follower;
 use trimaran_replication::leader::{Action, Leader, LeaderSettings, LeaderStart};
 use trimaran_types::KafkaError;
@@ -9,8 +10,7 @@ use super::role::Role;
 use super::{AssignedRole, Assignment};
 
 impl Owner {
-    /// Takes on what a newer state asks for. An older state never replaces a newer one: the answer
-    /// to an ISR change may have come first (KIP-497).
+    /// Takes on what a newer state asks for. An older state never replaces a newer one.
     pub(super) fn assign(&mut self, assignment: Assignment) {
         let Assignment {
             role,
@@ -105,7 +105,10 @@ impl Owner {
         self.role = Role::Follower(Box::new(follower));
     }
 
-    fn apply_settings(&mut self, settings: super::TopicSettings) {
+    /// What the log cannot take on stays as it was, until the next assignment. How many replicas
+    /// must hold a record, and on what, is taken on in any case: the controllers go by it when they
+    /// elect (P-ACKED).
+    fn apply_settings(&mut self, mut settings: super::TopicSettings) {
         if settings == self.settings {
             return;
         }
@@ -113,11 +116,14 @@ impl Owner {
             && let Err(error) = self.log.allow_gaps()
         {
             tracing::error!(partition = %self.name, %error, "the log cannot be compacted");
-            return;
+            settings.log.compacted = self.settings.log.compacted;
         }
         if let Err(error) = self.log.set_config(settings.log.clone()) {
             tracing::error!(partition = %self.name, %error, "the topic's settings are not usable");
-            return;
+            settings.log = LogConfig {
+                flush_messages: settings.log.flush_messages,
+                ..self.settings.log.clone()
+            };
         }
         if settings.bounded != self.settings.bounded {
             settings.tell_bounded(&self.name);

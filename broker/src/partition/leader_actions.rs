@@ -57,7 +57,6 @@ impl Owner {
         {
             tracing::info!(partition = %self.name, ?answer, "isr change answered");
             leader.isr_answered(now, proposed_on, answer, &mut actions);
-            self.partition_epoch = self.partition_epoch.max(Some(leader.partition_epoch()));
         }
         self.carry_out(actions);
         self.answer_trims();

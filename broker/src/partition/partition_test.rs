@@ -162,6 +162,17 @@ async fn too_few_in_sync_means_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_raised_minimum_counts_whatever_the_log_can_take_on() {
+    let fixture = fixture();
+    fixture.lead(&[OWN], 0, 1).await;
+    let mut raised = assignment(AssignedRole::Leader, &[OWN], 0, 2);
+    raised.settings.log.segment_bytes = 0;
+    assert!(fixture.handle.assign(raised).await);
+    let refusal = fixture.append(&["a"], RequiredAcks::All).await.unwrap_err();
+    assert_eq!(kafka(&refusal).0, Some(KafkaError::NotEnoughReplicas));
+}
+
+#[tokio::test]
 async fn a_follower_takes_no_appends_and_no_reads() {
     let fixture = fixture();
     let expected = (

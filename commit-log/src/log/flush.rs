@@ -1,15 +1,14 @@
 //! Which files must be synced for which offsets, and what a finished sync means.
 //!
-//! A flush runs beside appends and truncations. Its token remembers the state that it started
-//! from: a truncation lowers what an unfinished flush may claim to the point of truncation, so
-//! bytes that were written there later are never taken for synced.
+//! A flush runs beside appends and truncations. Its token remembers which cut it came after: one
+//! that spans a cut moves no end, so bytes that were written there later are never taken for
+//! synced. The next flush covers what it covered.
 //!
 //! A finished segment waits for a flush that began after it was finished: an earlier one may have
 //! synced its records, and not its indexes, nor the cut of its room.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use trimaran_types::Offset;
 
@@ -45,11 +44,11 @@ impl FlushRequest {
 #[derive(Debug, Clone)]
 pub struct FlushToken {
     up_to_end: Offset,
-    /// The lowest truncation since the flush began.
-    valid_end: Arc<AtomicI64>,
+    /// How often the log had been cut when the flush began.
+    cuts: u64,
     names: u64,
     seals: u64,
-    cuts: u64,
+    room_cuts: u64,
     /// Whether the indexes and epochs below the end are durable too.
     is_checkpoint: bool,
 }
@@ -60,15 +59,16 @@ pub(super) struct FlushState {
     pub flushed_end: Offset,
     /// Everything that a restart needs below it is durable, indexes and epochs included.
     pub checkpointed_end: Offset,
-    valid_end: Arc<AtomicI64>,
+    /// How often the log was cut. A 64-bit count does not come round.
+    cuts: u64,
     sealed: Vec<Sealed>,
     /// How many segments were finished.
     seals: u64,
     names: u64,
     names_synced: u64,
     /// How often room was cut off the active segment.
-    cuts: u64,
-    cuts_synced: u64,
+    room_cuts: u64,
+    room_cuts_synced: u64,
     /// Where the flushed end is noted for the next start; `None` without a directory of logs.
     noted: Option<Arc<FlushedEnd>>,
 }
@@ -92,13 +92,13 @@ impl FlushState {
         Self {
             flushed_end: log_end,
             checkpointed_end: recovery_point.min(log_end),
-            valid_end: Arc::new(AtomicI64::new(i64::MAX)),
+            cuts: 0,
             sealed: Vec::new(),
             seals: 0,
             names: 0,
             names_synced: 0,
-            cuts: 0,
-            cuts_synced: 0,
+            room_cuts: 0,
+            room_cuts_synced: 0,
             noted,
         }
     }
@@ -112,12 +112,12 @@ impl FlushState {
 
     /// The room of the active segment was cut off.
     pub(super) const fn room_cut(&mut self) {
-        self.cuts += 1;
+        self.room_cuts += 1;
     }
 
     /// Whether a cut of room waits for a sync.
     pub(super) const fn owes_cut(&self) -> bool {
-        self.cuts > self.cuts_synced
+        self.room_cuts > self.room_cuts_synced
     }
 
     /// A name was added to the directory, or taken away.
@@ -125,10 +125,9 @@ impl FlushState {
         self.names += 1;
     }
 
-    /// The log was cut to `end`; what unfinished flushes may claim is cut too.
+    /// The log was cut to `end`; unfinished flushes may claim nothing any more.
     pub(super) fn truncated(&mut self, end: Offset) {
-        self.valid_end.fetch_min(end.0, Ordering::Relaxed);
-        self.valid_end = Arc::new(AtomicI64::new(i64::MAX));
+        self.cuts += 1;
         self.flushed_end = self.flushed_end.min(end);
         self.checkpointed_end = self.checkpointed_end.min(end);
         self.sealed.retain(|sealed| sealed.end <= end);
@@ -211,10 +210,10 @@ impl Log {
             disk: Arc::clone(&self.context().disk),
             token: FlushToken {
                 up_to_end: self.log_end,
-                valid_end: Arc::clone(&state.valid_end),
+                cuts: state.cuts,
                 names: state.names,
                 seals: state.seals,
-                cuts: state.cuts,
+                room_cuts: state.room_cuts,
                 is_checkpoint,
             },
         }
@@ -223,17 +222,18 @@ impl Log {
     /// Takes note of a flush that has succeeded. One that failed is not told: the directory's
     /// latch has closed by then.
     pub fn flushed(&mut self, token: &FlushToken) {
-        let valid_end = Offset(token.valid_end.load(Ordering::Relaxed));
-        let end = token.up_to_end.min(valid_end);
         let state = &mut self.flush;
-        state.flushed_end = state.flushed_end.max(end);
+        let is_whole = token.cuts == state.cuts;
+        if is_whole {
+            state.flushed_end = state.flushed_end.max(token.up_to_end);
+        }
         state.names_synced = state.names_synced.max(token.names);
-        state.cuts_synced = state.cuts_synced.max(token.cuts);
+        state.room_cuts_synced = state.room_cuts_synced.max(token.room_cuts);
         state.sealed.retain(|sealed| sealed.number > token.seals);
         let flushed_end = state.flushed_end;
         let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
-        if token.is_checkpoint && end > state.checkpointed_end {
-            state.checkpointed_end = end;
+        if is_whole && token.is_checkpoint && token.up_to_end > state.checkpointed_end {
+            state.checkpointed_end = token.up_to_end;
             self.note_recovery_point();
         }
         if let Some(Err(error)) = noted {

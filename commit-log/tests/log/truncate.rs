@@ -29,6 +29,31 @@ fn a_flush_that_began_before_a_truncation_does_not_cover_what_came_after() {
 }
 
 #[test]
+fn a_flush_that_spans_two_cuts_claims_nothing_above_the_lower_one() {
+    for empties in [false, true] {
+        let rig = Rig::new();
+        let mut log = rig.fresh();
+        rig.fill(&mut log, 15, 60);
+        flush(&mut log);
+        rig.fill(&mut log, 5, 60);
+        let request = log.begin_flush().unwrap();
+        if empties {
+            log.truncate_fully_and_start_at(Offset(10)).unwrap();
+            rig.fill(&mut log, 2, 60);
+        } else {
+            log.truncate_to(Offset(15)).unwrap();
+        }
+        let cut_to = if empties { Offset(10) } else { Offset(8) };
+        assert_eq!(log.truncate_to(cut_to).unwrap(), cut_to);
+        rig.fill(&mut log, 3, 60);
+        log.flushed(&request.token());
+        assert_eq!(log.flushed_end(), cut_to, "emptied: {empties}");
+        flush(&mut log);
+        assert_eq!(log.flushed_end(), log.log_end());
+    }
+}
+
+#[test]
 fn a_flush_does_not_survive_an_emptied_log() {
     let rig = Rig::new();
     let mut log = rig.fresh();

@@ -42,6 +42,9 @@ pub enum ChangeReason {
     Reassigned,
     /// The minimum ISR was lowered, so replicas outside the ISR are not eligible any more.
     MinIsrLowered,
+    /// The leader asked for the ISR that is, under a new partition epoch: an earlier request to
+    /// change it, which had no answer, comes too late from now on.
+    IsrConfirmed,
 }
 
 impl ChangeReason {
@@ -67,6 +70,7 @@ impl ChangeReason {
             Self::ElectedUncleanly => "elected-uncleanly",
             Self::Reassigned => "reassigned",
             Self::MinIsrLowered => "min-isr-lowered",
+            Self::IsrConfirmed => "isr-confirmed",
         }
     }
 }

@@ -47,7 +47,7 @@ impl Leader {
     /// It joined because it has all that is committed, which may be far behind the log's end of a
     /// partition whose producers do not wait for it. Counted from an older moment, it would be put
     /// out at once and let in at its next fetch, for ever.
-    pub(super) fn begin_lag_of_new_members(&mut self, now: MonotonicTime, isr: &[BrokerId]) {
+    fn begin_lag_of_new_members(&mut self, now: MonotonicTime, isr: &[BrokerId]) {
         for (id, follower) in &mut self.followers {
             if isr.contains(id) && !self.committed.isr.contains(id) {
                 follower.joined(now);

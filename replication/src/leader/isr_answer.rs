@@ -1,25 +1,23 @@
 //! The controllers' answer to an ISR change.
 
-use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, MonotonicTime, PartitionEpoch};
+use trimaran_types::{KafkaError, MonotonicTime, PartitionEpoch};
 
 use super::isr_state::IsrState;
-use super::{Action, Leader};
+use super::{Action, IsrChange, Leader};
 
 /// How long no change is proposed after one was refused for good.
 const REFUSED_PAUSE_MS: u64 = 100;
 
 /// What became of a proposal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IsrAnswer {
-    /// This state is committed now.
-    Committed {
-        /// The leader epoch as committed.
-        leader_epoch: LeaderEpoch,
-        /// The ISR as committed.
-        isr: Vec<BrokerId>,
-        /// The state's epoch.
-        partition_epoch: PartitionEpoch,
-    },
+    /// It is committed. What that means is the metadata log's to tell, for it alone tells it in
+    /// order: a smaller ISR may rest on a minimum that was raised before it, and this leader may
+    /// know neither.
+    Committed,
+    /// An attempt has no answer. It may be carried out at any later moment, as long as the state
+    /// that it is based on stands. The proposal goes on being sent.
+    Unanswered,
     /// It was refused, or its fate is not known.
     Failed(KafkaError),
 }
@@ -34,39 +32,51 @@ impl Leader {
         answer: IsrAnswer,
         actions: &mut Vec<Action>,
     ) {
-        let IsrState::Pending(proposal) = &self.isr_state else {
+        let IsrState::Pending {
+            proposal,
+            is_unanswered,
+        } = &mut self.isr_state
+        else {
             return;
         };
         if proposal.partition_epoch != proposed_on {
             return;
         }
         match answer {
-            IsrAnswer::Committed {
-                leader_epoch,
-                isr,
-                partition_epoch,
-            } => {
-                // Of another leader epoch, the metadata log tells, and this leader ends.
-                if leader_epoch == self.committed.leader_epoch
-                    && partition_epoch >= self.committed.partition_epoch
-                {
-                    self.begin_lag_of_new_members(now, &isr);
-                    self.committed.isr = isr;
-                    self.committed.partition_epoch = partition_epoch;
-                    self.isr_state = IsrState::Committed;
-                }
-            }
+            IsrAnswer::Committed => {}
+            IsrAnswer::Unanswered => *is_unanswered = true,
             IsrAnswer::Failed(error) => match after(error) {
-                AfterFailure::Revert => {
-                    self.isr_state = IsrState::Committed;
-                    self.proposals_resume_at = now.plus_ms(REFUSED_PAUSE_MS);
-                }
+                AfterFailure::Revert => self.revert(now, actions),
                 AfterFailure::AwaitMetadata => {}
                 AfterFailure::Resend => actions.push(Action::ProposeIsr(proposal.clone())),
             },
         }
         self.advance_high_watermark(now, actions);
         self.check();
+    }
+
+    /// This attempt did not and will not happen. If an earlier one still may, the replica that it
+    /// lets in counts until a change that both are based on has made an end of it.
+    fn revert(&mut self, now: MonotonicTime, actions: &mut Vec<Action>) {
+        let IsrState::Pending {
+            proposal,
+            is_unanswered,
+        } = &self.isr_state
+        else {
+            return;
+        };
+        let joining = match proposal.change {
+            IsrChange::Expand(id) if *is_unanswered => Some(id),
+            IsrChange::Keep { without } => Some(without),
+            IsrChange::Expand(_) | IsrChange::Shrink(_) => None,
+        };
+        if let Some(without) = joining {
+            let members = self.committed.isr.clone();
+            self.propose(&members, IsrChange::Keep { without }, actions);
+        } else {
+            self.isr_state = IsrState::Committed;
+            self.proposals_resume_at = now.plus_ms(REFUSED_PAUSE_MS);
+        }
     }
 }
 
@@ -76,7 +86,7 @@ enum AfterFailure {
     Resend,
 }
 
-/// Kafka's rule (KIP-497). Only a refusal that proves that the change did not and will not
+/// Kafka's rule (KIP-497). Only a refusal that proves that the attempt did not and will not
 /// happen frees the leader from counting it.
 const fn after(error: KafkaError) -> AfterFailure {
     use KafkaError as E;

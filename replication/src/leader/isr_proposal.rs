@@ -22,6 +22,12 @@ pub enum IsrChange {
     Expand(BrokerId),
     /// These leave: they were not caught up for too long.
     Shrink(Vec<BrokerId>),
+    /// The ISR stays as it is, under a new partition epoch, so that an attempt to let this replica
+    /// in that had no answer comes too late.
+    Keep {
+        /// Who was to join.
+        without: BrokerId,
+    },
 }
 
 /// An ISR that the leader asks for (KIP-497).
@@ -82,7 +88,12 @@ impl Leader {
         self.isr_state == IsrState::Committed && now >= self.proposals_resume_at
     }
 
-    fn propose(&mut self, members: &[BrokerId], change: IsrChange, actions: &mut Vec<Action>) {
+    pub(super) fn propose(
+        &mut self,
+        members: &[BrokerId],
+        change: IsrChange,
+        actions: &mut Vec<Action>,
+    ) {
         let epoch_of = |broker: BrokerId| {
             if broker == self.own {
                 return self.peers.get(&broker).map(|peer| peer.broker_epoch);
@@ -104,7 +115,10 @@ impl Leader {
             members,
             change,
         };
-        self.isr_state = IsrState::Pending(proposal.clone());
+        self.isr_state = IsrState::Pending {
+            proposal: proposal.clone(),
+            is_unanswered: false,
+        };
         actions.push(Action::ProposeIsr(proposal));
     }
 }

@@ -9,8 +9,14 @@ use super::{IsrChange, IsrProposal, Leader};
 pub(super) enum IsrState {
     /// Nothing.
     Committed,
-    /// This; until it is answered or overridden, both the old and the new ISR may be in force.
-    Pending(IsrProposal),
+    /// Something; until it is overridden, or surely refused, both the old and the new ISR may be
+    /// in force.
+    Pending {
+        /// What.
+        proposal: IsrProposal,
+        /// An attempt had no answer, so a refusal of another one proves nothing about it.
+        is_unanswered: bool,
+    },
 }
 
 impl Leader {
@@ -20,7 +26,10 @@ impl Leader {
             return true;
         }
         match &self.isr_state {
-            IsrState::Pending(proposal) => proposal.change == IsrChange::Expand(id),
+            IsrState::Pending { proposal, .. } => match &proposal.change {
+                IsrChange::Expand(joining) | IsrChange::Keep { without: joining } => *joining == id,
+                IsrChange::Shrink(_) => false,
+            },
             IsrState::Committed => false,
         }
     }

@@ -170,14 +170,6 @@ fn propose(base: i32, members: &[(u32, Option<u64>)], change: IsrChange) -> Acti
     })
 }
 
-fn answered(isr: &[u32], partition_epoch: i32) -> IsrAnswer {
-    IsrAnswer::Committed {
-        leader_epoch: EPOCH,
-        isr: ids(isr),
-        partition_epoch: PartitionEpoch(partition_epoch),
-    }
-}
-
 #[test]
 fn a_record_is_acknowledged_when_it_is_synced_on_the_whole_isr() {
     let mut leader = start_with(&[1, 2, 3], SYNCED, 0);

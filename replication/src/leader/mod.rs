@@ -10,7 +10,9 @@
 //! - it never passes what any member of the maximal ISR holds (on disk, where acknowledgements are
 //!   synced), so a record is acknowledged only when every possible next leader has it (P-ACKED);
 //! - the maximal ISR is the committed one and a member that is proposed to join; a member that is
-//!   proposed to leave counts until the controllers have committed it (P-ISR);
+//!   proposed to leave counts until the metadata log has shown that it left (P-ISR);
+//! - what the controllers committed takes effect in the order of the metadata log: an ISR counts
+//!   only together with the settings that it was decided under;
 //! - at most one ISR change is in flight;
 //! - waiters stand in the order of their ends and all end above the high watermark.
 

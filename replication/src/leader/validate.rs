@@ -61,13 +61,13 @@ impl Leader {
                 flushed_end,
             });
         }
-        if let IsrState::Pending(proposal) = &self.isr_state {
+        if let IsrState::Pending { proposal, .. } = &self.isr_state {
             if proposal.partition_epoch != self.committed.partition_epoch {
                 return Err(InvalidLeader::PendingOfAnotherState(
                     proposal.partition_epoch,
                 ));
             }
-            if let IsrChange::Expand(id) = proposal.change
+            if let IsrChange::Expand(id) | IsrChange::Keep { without: id } = proposal.change
                 && self.committed.isr.contains(&id)
             {
                 return Err(InvalidLeader::JoinsTwice(id));

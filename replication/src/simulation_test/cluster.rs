@@ -20,13 +20,20 @@ pub(super) enum Mutant {
     TruncateToHighWatermark,
     IgnoreBrokerEpochs,
     ElectAnyReplica,
+    /// A leader takes an ISR from the answer, before the metadata log brings what was decided
+    /// before it.
+    BelieveIsrAnswers,
+    /// A leader does not hear that an attempt had no answer.
+    ForgetUnansweredAttempts,
 }
 
-const SETTINGS: LeaderSettings = LeaderSettings {
-    min_isr: 2,
-    durability: Durability::Synced,
-    lag_time_max_ms: 50,
-};
+const fn settings(min_isr: usize) -> LeaderSettings {
+    LeaderSettings {
+        min_isr,
+        durability: Durability::Synced,
+        lag_time_max_ms: 50,
+    }
+}
 
 pub(super) struct Cluster {
     pub(super) dice: Dice,
@@ -35,6 +42,8 @@ pub(super) struct Cluster {
     pub(super) quorum: Quorum,
     pub(super) nodes: Vec<Node>,
     pub(super) network: Vec<Message>,
+    /// For how many steps no broker hears from the metadata log.
+    feed_stands: u64,
     next_value: u64,
     waiting: BTreeMap<WaiterId, u64>,
     acknowledged: BTreeMap<Offset, u64>,
@@ -54,6 +63,7 @@ impl Cluster {
             quorum,
             nodes: (1..=3).map(|id| Node::new(BrokerId(id))).collect(),
             network: Vec::new(),
+            feed_stands: 0,
             next_value: 0,
             waiting: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -84,11 +94,16 @@ impl Cluster {
     /// One thing happens, a fault now and then.
     pub(super) fn step(&mut self) -> Result<(), String> {
         let at = self.dice.index(3);
+        self.feed_stands = self.feed_stands.saturating_sub(1);
+        for node in &mut self.nodes {
+            node.hangs = node.hangs.saturating_sub(1);
+        }
         match self.dice.below(1_000) {
             0..=99 => self.append(at),
             100..=249 => self.flush(at),
             250..=449 => self.send_fetch(at),
-            450..=849 => self.deliver(),
+            450..=829 => self.deliver(),
+            830..=849 => self.unfence(at),
             850..=869 => self.drop_message(),
             870..=939 => self.learn(at),
             940..=959 => self.tick(at),
@@ -97,13 +112,19 @@ impl Cluster {
                 node.checkpointed_high_watermark = node.high_watermark();
             }
             967..=969 => self.crash(at),
-            970..=972 => {
+            970..=973 => {
                 self.crash(at);
                 self.restart(at);
             }
-            973..=974 => self.quorum.fence(self.nodes[at].id),
-            975..=984 => self.unfence(at),
-            985..=987 => self.quorum.move_leader(),
+            974..=975 => self.quorum.fence(self.nodes[at].id),
+            976..=979 => self.hang(at),
+            980..=985 => self.unfence(at),
+            986..=988 => self.quorum.move_leader(),
+            989..=991 => {
+                let min_isr = 1 + self.dice.index(2);
+                self.quorum.set_min_isr(min_isr);
+            }
+            992..=993 => self.feed_stands = self.dice.below(200),
             _ => self.restart(at),
         }
         self.verify()
@@ -111,6 +132,8 @@ impl Cluster {
 
     /// No more faults: everything must converge.
     pub(super) fn heal(&mut self) -> Result<(), String> {
+        self.feed_stands = 0;
+        self.nodes.iter_mut().for_each(|node| node.hangs = 0);
         for at in 0..3 {
             self.restart(at);
             self.unfence(at);
@@ -175,7 +198,7 @@ impl Cluster {
     fn flush(&mut self, at: usize) {
         let now = self.now;
         let node = &mut self.nodes[at];
-        if !node.alive {
+        if !node.alive || node.hangs > 0 {
             return;
         }
         node.flushed = node.log.len();
@@ -190,7 +213,8 @@ impl Cluster {
     }
 
     fn tick(&mut self, at: usize) {
-        self.now = self.now.plus_ms(self.dice.below(20));
+        let longest = if self.dice.below(8) == 0 { 100 } else { 20 };
+        self.now = self.now.plus_ms(self.dice.below(longest));
         let now = self.now;
         let mut actions = Vec::new();
         if let Role::Leader(leader) = &mut self.nodes[at].role {
@@ -206,6 +230,14 @@ impl Cluster {
         }
     }
 
+    /// Its fetcher and its disk stand still for a while, and sometimes its heartbeats with them.
+    fn hang(&mut self, at: usize) {
+        self.nodes[at].hangs = self.dice.below(300);
+        if self.dice.below(2) == 0 {
+            self.quorum.fence(self.nodes[at].id);
+        }
+    }
+
     /// The controllers hear of the broker again: it was only cut off.
     fn unfence(&mut self, at: usize) {
         if self.nodes[at].alive {
@@ -217,14 +249,15 @@ impl Cluster {
         let wiped = self.dice.below(4) == 0;
         let node = &mut self.nodes[at];
         if !node.alive {
-            // The last member of the ISR comes back with its disk, or not at all.
-            if wiped && self.quorum.state.isr != [node.id] {
+            // The last one that holds everything comes back with its disk, or not at all.
+            let wiped = wiped && self.quorum.can_spare(node.id);
+            if wiped {
                 let (id, broker_epoch) = (node.id, node.broker_epoch);
                 *node = Node::new(id);
                 node.broker_epoch = broker_epoch;
             }
             node.alive = true;
-            node.broker_epoch = self.quorum.register(node.id);
+            node.broker_epoch = self.quorum.register(node.id, wiped);
         }
     }
 
@@ -232,13 +265,15 @@ impl Cluster {
     fn learn(&mut self, at: usize) {
         let state = self.quorum.state.clone();
         let node = &mut self.nodes[at];
-        if !node.alive {
+        if !node.alive || self.feed_stands > 0 {
             return;
         }
         let (now, id, epoch) = (self.now, node.id, state.leader_epoch);
         let mut actions = Vec::new();
         if node.epoch() == Some(epoch) && self.quorum.leader.is_some() {
             if let Role::Leader(leader) = &mut node.role {
+                let settings = settings(self.quorum.min_isr);
+                leader.settings_changed(now, settings, &mut actions);
                 leader.peers_changed(now, self.quorum.peers.clone(), &mut actions);
                 leader.state_committed(now, state, &mut actions);
             }
@@ -268,7 +303,7 @@ impl Cluster {
                     let start = LeaderStart {
                         own: id,
                         committed: state,
-                        settings: SETTINGS,
+                        settings: settings(self.quorum.min_isr),
                         peers: self.quorum.peers.clone(),
                         positions,
                         high_watermark,
@@ -314,6 +349,7 @@ impl Cluster {
                     self.network.push(Message::Alter {
                         from: self.nodes[at].id,
                         proposal,
+                        is_stray: false,
                     });
                 }
             }
@@ -331,12 +367,12 @@ impl Cluster {
                 return Err(format!("high watermark of epoch {epoch} went back"));
             }
             *highest = high_watermark;
-            if epoch != self.quorum.state.leader_epoch || self.quorum.leader != Some(node.id) {
-                continue;
-            }
+        }
+        for id in self.quorum.may_lead() {
+            let node = &self.nodes[index(id)];
             for (at, value) in &self.acknowledged {
                 if node.log.get(place(*at)).map(|record| record.1) != Some(*value) {
-                    return Err(format!("acknowledged offset {at} lost in epoch {epoch}"));
+                    return Err(format!("broker {id} may lead and lacks offset {at}"));
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! The network: any message may be lost, and any may be the next to arrive.
 
-use trimaran_types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch};
+use trimaran_types::{BrokerId, LeaderEpoch, MonotonicTime, Offset, PartitionEpoch};
 
 use super::cluster::{Cluster, Mutant, index};
 use super::node::{Record, Role, offset, place};
+use crate::CommittedState;
 use crate::follower::{self, FetchPosition, FetchedRecords, LeaderAnswer, LeaderBounds};
-use crate::leader::{FetchAnswer, FollowerFetch, IsrAnswer, IsrProposal};
+use crate::leader::{Action, FetchAnswer, FollowerFetch, IsrAnswer, IsrProposal, Leader};
 
 pub(super) enum Message {
     Fetch {
@@ -22,12 +23,16 @@ pub(super) enum Message {
     Alter {
         from: BrokerId,
         proposal: IsrProposal,
+        /// Nobody waits for its answer any more.
+        is_stray: bool,
     },
     Altered {
         to: BrokerId,
         epoch: LeaderEpoch,
         base: PartitionEpoch,
         answer: IsrAnswer,
+        /// The partition when it was answered.
+        state: CommittedState,
     },
 }
 
@@ -37,6 +42,9 @@ impl Cluster {
         let Role::Follower(follower, leader) = &node.role else {
             return;
         };
+        if node.hangs > 0 {
+            return;
+        }
         let Some(asked) = follower.next_fetch() else {
             return;
         };
@@ -65,10 +73,14 @@ impl Cluster {
         if !self.network.is_empty() {
             let at = self.dice.index(self.network.len());
             // A lost ISR change would stay pending for ever; the broker sends it until answered.
-            if !matches!(
+            let is_needed = matches!(
                 self.network[at],
-                Message::Alter { .. } | Message::Altered { .. }
-            ) {
+                Message::Alter {
+                    is_stray: false,
+                    ..
+                } | Message::Altered { .. }
+            );
+            if !is_needed {
                 self.network.swap_remove(at);
             }
         }
@@ -81,11 +93,14 @@ impl Cluster {
         }
         let at = self.dice.index(self.network.len());
         // The controllers are slow: much may happen before they see a proposal.
-        if matches!(self.network[at], Message::Alter { .. }) && self.dice.below(8) > 0 {
+        if let Message::Alter { is_stray, .. } = self.network[at]
+            && self.dice.below(if is_stray { 24 } else { 8 }) > 0
+        {
             return;
         }
         match self.network.swap_remove(at) {
             Message::Fetch { to, asked, fetch } => self.on_fetch(to, asked, &fetch),
+            Message::Answer { to, .. } if self.nodes[index(to)].hangs > 0 => {}
             Message::Answer {
                 to,
                 asked,
@@ -94,32 +109,85 @@ impl Cluster {
             } => {
                 self.on_answer(to, &asked, &answer, records);
             }
-            Message::Alter { from, proposal } => {
-                let answer = self.quorum.alter(from, &proposal);
-                let (epoch, base) = (proposal.leader_epoch, proposal.partition_epoch);
-                self.network.push(Message::Altered {
-                    to: from,
-                    epoch,
-                    base,
-                    answer,
-                });
-            }
+            Message::Alter {
+                from,
+                proposal,
+                is_stray,
+            } => self.on_alter(from, proposal, is_stray),
             Message::Altered {
                 to,
                 epoch,
                 base,
                 answer,
+                state,
             } => {
-                let (now, at) = (self.now, index(to));
-                let mut actions = Vec::new();
-                if let Role::Leader(leader) = &mut self.nodes[at].role
-                    && leader.leader_epoch() == epoch
-                {
-                    leader.isr_answered(now, base, answer, &mut actions);
+                if self.mutant == Mutant::BelieveIsrAnswers && answer == IsrAnswer::Committed {
+                    self.with_leader(to, epoch, |leader, now, actions| {
+                        leader.state_committed(now, state, actions);
+                    });
+                } else {
+                    self.tell_answer(to, epoch, base, answer);
                 }
-                self.carry_out(at, actions);
             }
         }
+    }
+
+    /// An attempt is answered; or it is held up somewhere, and another one is sent.
+    fn on_alter(&mut self, from: BrokerId, proposal: IsrProposal, is_stray: bool) {
+        let (epoch, base) = (proposal.leader_epoch, proposal.partition_epoch);
+        if is_stray {
+            self.quorum.alter(from, &proposal);
+        } else if self.dice.below(6) == 0 {
+            if self.mutant != Mutant::ForgetUnansweredAttempts {
+                self.tell_answer(from, epoch, base, IsrAnswer::Unanswered);
+            }
+            for is_stray in [false, true] {
+                let proposal = proposal.clone();
+                self.network.push(Message::Alter {
+                    from,
+                    proposal,
+                    is_stray,
+                });
+            }
+        } else {
+            let answer = self.quorum.alter(from, &proposal);
+            self.network.push(Message::Altered {
+                to: from,
+                epoch,
+                base,
+                answer,
+                state: self.quorum.state.clone(),
+            });
+        }
+    }
+
+    fn tell_answer(
+        &mut self,
+        to: BrokerId,
+        epoch: LeaderEpoch,
+        base: PartitionEpoch,
+        answer: IsrAnswer,
+    ) {
+        self.with_leader(to, epoch, |leader, now, actions| {
+            leader.isr_answered(now, base, answer, actions);
+        });
+    }
+
+    /// Has the broker act, if it leads in this epoch.
+    fn with_leader(
+        &mut self,
+        id: BrokerId,
+        epoch: LeaderEpoch,
+        act: impl FnOnce(&mut Leader, MonotonicTime, &mut Vec<Action>),
+    ) {
+        let (now, at) = (self.now, index(id));
+        let mut actions = Vec::new();
+        if let Role::Leader(leader) = &mut self.nodes[at].role
+            && leader.leader_epoch() == epoch
+        {
+            act(leader, now, &mut actions);
+        }
+        self.carry_out(at, actions);
     }
 
     fn on_fetch(&mut self, to: BrokerId, asked: FetchPosition, fetch: &FollowerFetch) {

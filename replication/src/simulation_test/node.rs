@@ -18,6 +18,8 @@ pub(super) type Record = (LeaderEpoch, u64);
 pub(super) struct Node {
     pub(super) id: BrokerId,
     pub(super) alive: bool,
+    /// For how many steps it neither fetches nor syncs.
+    pub(super) hangs: u64,
     pub(super) broker_epoch: BrokerEpoch,
     pub(super) role: Role,
     pub(super) log: Vec<Record>,
@@ -40,6 +42,7 @@ impl Node {
         Self {
             id,
             alive: true,
+            hangs: 0,
             broker_epoch: BrokerEpoch(u64::from(id.0)),
             role: Role::None,
             log: Vec::new(),

@@ -1,4 +1,5 @@
-//! The controllers, as one: registrations, ISR changes, elections (KIP-631).
+//! The controllers, as one: registrations, ISR changes, elections (KIP-631), eligible leader replicas
+//! under a minimum ISR that changes (KIP-966).
 
 use trimaran_types::{BrokerEpoch, BrokerId, KafkaError, LeaderEpoch, PartitionEpoch};
 
@@ -7,6 +8,8 @@ use crate::{CommittedState, Peer, Peers};
 
 pub(super) struct Quorum {
     pub(super) state: CommittedState,
+    pub(super) eligible: Vec<BrokerId>,
+    pub(super) min_isr: usize,
     pub(super) leader: Option<BrokerId>,
     pub(super) peers: Peers,
     pub(super) elections: u64,
@@ -35,6 +38,8 @@ impl Quorum {
                 leader_epoch: LeaderEpoch(0),
                 partition_epoch: PartitionEpoch(0),
             },
+            eligible: Vec::new(),
+            min_isr: 2,
             leader: Some(BrokerId(1)),
             elections: 0,
             next_broker_epoch: 10,
@@ -43,19 +48,54 @@ impl Quorum {
         }
     }
 
-    /// The broker is dead, or was: out of the ISR, unless it is the last one there.
+    /// The broker is dead, or was: out of the ISR.
     pub(super) fn fence(&mut self, id: BrokerId) {
+        self.put_out(id, None);
+        self.elect();
+    }
+
+    fn put_out(&mut self, id: BrokerId, lost: Option<BrokerId>) {
         self.peers.get_mut(&id).unwrap().active = false;
-        if self.state.isr.contains(&id) {
-            if self.state.isr.len() > 1 {
-                self.state.isr.retain(|member| *member != id);
-            }
-            self.state.partition_epoch = self.state.partition_epoch.next();
-        }
+        let mut isr = self.state.isr.clone();
+        isr.retain(|member| *member != id);
+        self.set_isr(isr, lost);
         if self.leader == Some(id) {
             self.leader = None;
         }
-        self.elect();
+    }
+
+    /// Below the minimum, whoever leaves is eligible, unless it has lost its records.
+    fn set_isr(&mut self, isr: Vec<BrokerId>, lost: Option<BrokerId>) {
+        let mut eligible = Vec::new();
+        if isr.len() < self.min_isr {
+            eligible.clone_from(&self.state.replicas);
+            eligible.retain(|id| self.is_safe(*id) && !isr.contains(id) && Some(*id) != lost);
+        }
+        if isr != self.state.isr || eligible != self.eligible {
+            self.state.partition_epoch = self.state.partition_epoch.next();
+        }
+        self.state.isr = isr;
+        self.eligible = eligible;
+    }
+
+    fn is_safe(&self, id: BrokerId) -> bool {
+        self.state.isr.contains(&id) || self.eligible.contains(&id)
+    }
+
+    /// Whoever may be elected now or later, without anything being said of lost records.
+    pub(super) fn may_lead(&self) -> impl Iterator<Item = BrokerId> {
+        self.state.isr.iter().chain(&self.eligible).copied()
+    }
+
+    /// Whether somebody else may lead without losing anything.
+    pub(super) fn can_spare(&self, id: BrokerId) -> bool {
+        self.may_lead().any(|other| other != id)
+    }
+
+    /// `min.insync.replicas` is set anew. By itself that is no change of the partition.
+    pub(super) fn set_min_isr(&mut self, min_isr: usize) {
+        self.min_isr = min_isr;
+        self.set_isr(self.state.isr.clone(), None);
     }
 
     pub(super) fn unfence(&mut self, id: BrokerId) {
@@ -75,9 +115,9 @@ impl Quorum {
         }
     }
 
-    /// A new run of a broker after a crash.
-    pub(super) fn register(&mut self, id: BrokerId) -> BrokerEpoch {
-        self.fence(id);
+    /// A new run of a broker after a crash, with an empty disk perhaps.
+    pub(super) fn register(&mut self, id: BrokerId, wiped: bool) -> BrokerEpoch {
+        self.put_out(id, wiped.then_some(id));
         self.next_broker_epoch += 1;
         let broker_epoch = BrokerEpoch(self.next_broker_epoch);
         self.peers.insert(
@@ -96,14 +136,12 @@ impl Quorum {
             return;
         }
         let active = |id: &&BrokerId| self.peers.get(id).is_some_and(|peer| peer.active);
-        let isr = if self.elects_any {
-            &self.state.replicas
-        } else {
-            &self.state.isr
-        };
-        if let Some(id) = isr.iter().find(active).copied() {
+        let replicas = self.state.replicas.clone();
+        let any = replicas.iter().filter(|_| self.elects_any);
+        let candidates = self.state.isr.iter().chain(&self.eligible).chain(any);
+        if let Some(id) = candidates.into_iter().find(active).copied() {
             if !self.state.isr.contains(&id) {
-                self.state.isr = vec![id];
+                self.set_isr(vec![id], None);
             }
             self.leader = Some(id);
             self.elections += 1;
@@ -131,16 +169,15 @@ impl Quorum {
                 return IsrAnswer::Failed(KafkaError::IneligibleReplica);
             }
         }
-        self.state.isr = proposal
+        let isr: Vec<_> = proposal
             .members
             .iter()
             .map(|member| member.broker)
             .collect();
-        self.state.partition_epoch = self.state.partition_epoch.next();
-        IsrAnswer::Committed {
-            leader_epoch: self.state.leader_epoch,
-            isr: self.state.isr.clone(),
-            partition_epoch: self.state.partition_epoch,
+        if isr == self.state.isr {
+            self.state.partition_epoch = self.state.partition_epoch.next();
         }
+        self.set_isr(isr, None);
+        IsrAnswer::Committed
     }
 }

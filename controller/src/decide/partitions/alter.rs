@@ -44,13 +44,12 @@ fn alter_within(
     let mut partitions = Vec::with_capacity(request.partitions.len());
     for alteration in &request.partitions {
         let judged = judge(&view, request.broker_id, alteration);
-        let (record, error) = match judged {
-            Ok(change) => (change.map(MetadataRecord::from), None),
-            Err(error) => (None, Some(error)),
-        };
-        let Some(record) = record else {
-            partitions.push(result(&view, alteration, error));
-            continue;
+        let record = match judged {
+            Ok(change) => MetadataRecord::from(change),
+            Err(error) => {
+                partitions.push(result(&view, alteration, Some(error)));
+                continue;
+            }
         };
         if !budget.take(&record) {
             partitions.push(result(&view, alteration, Some(KafkaError::RequestTimedOut)));
@@ -75,12 +74,15 @@ fn alter_within(
     })
 }
 
-/// The change that is asked for; `None` when it is so already.
+/// The change that is asked for.
+///
+/// Where all is so already it changes nothing but the partition epoch. A leader asks for that when
+/// an earlier request of its own had no answer: it must not be carried out after this one.
 fn judge(
     view: &MetadataImage,
     sender: BrokerId,
     alteration: &PartitionAlteration,
-) -> Result<Option<PartitionChange>, KafkaError> {
+) -> Result<PartitionChange, KafkaError> {
     let topic = view
         .topics
         .get(alteration.partition.topic_id)
@@ -105,10 +107,14 @@ fn judge(
         partition,
         state,
     };
-    Ok(ChangeBuilder::new(view, found, reason, reason_broker)
+    let change = ChangeBuilder::new(view, found, reason, reason_broker)
         .with_isr(isr)
         .with_recovered_leader()
-        .build())
+        .build();
+    Ok(change.unwrap_or_else(|| PartitionChange {
+        reason_broker: Some(sender),
+        ..PartitionChange::new(topic.topic_id, partition, ChangeReason::IsrConfirmed)
+    }))
 }
 
 fn check_epochs_and_sender(

@@ -31,13 +31,15 @@ fn a_laggard_leaves_the_isr_only_when_the_controllers_say_so() {
             ),
             // Mutant "high watermark advances before the shrink is committed" dies here.
             (now + 1, Event::Tick, vec![]),
-            (now + 1, Event::Answer(6, answered(&[1, 2], 8)), vec![]),
+            (now + 1, Event::Answer(6, IsrAnswer::Committed), vec![]),
+            // Committed, but under which minimum is the metadata log's to tell.
+            (now + 2, Event::Answer(7, IsrAnswer::Committed), vec![]),
             (
-                now + 2,
-                Event::Answer(7, answered(&[1, 2], 8)),
+                now + 3,
+                Event::State(committed(&[1, 2], 8)),
                 vec![advance(1), ack(0)],
             ),
-            (now + 3, Event::Answer(7, answered(&[1, 2], 8)), vec![]),
+            (now + 3, Event::Answer(7, IsrAnswer::Committed), vec![]),
         ],
     );
     assert_eq!(leader.isr(), ids(&[1, 2]));
@@ -116,7 +118,7 @@ fn a_busy_follower_that_is_always_a_little_behind_stays() {
 
 #[test]
 fn one_that_joins_far_behind_the_log_end_has_the_lag_limit_from_then_on() {
-    for by_metadata in [false, true] {
+    for answered_first in [false, true] {
         let mut leader = start_with(&[1], SYNCED, 0);
         // Producers that wait for nobody: the log grows, the high watermark stands (KIP-966).
         for offset in 0..40 {
@@ -129,11 +131,10 @@ fn one_that_joins_far_behind_the_log_end_has_the_lag_limit_from_then_on() {
             IsrChange::Expand(BrokerId(2)),
         );
         assert_eq!(apply(&mut leader, now, Event::Fetch(2, 0, 0)), vec![join]);
-        if by_metadata {
-            apply(&mut leader, now, Event::State(committed(&[1, 2], 8)));
-        } else {
-            apply(&mut leader, now, Event::Answer(7, answered(&[1, 2], 8)));
+        if answered_first {
+            apply(&mut leader, now, Event::Answer(7, IsrAnswer::Committed));
         }
+        apply(&mut leader, now, Event::State(committed(&[1, 2], 8)));
         assert_eq!(leader.isr(), ids(&[1, 2]));
         assert_eq!(leader.next_deadline(at(now)), Some(at(now + LAG_MS + 1)));
         apply(&mut leader, now + 1, Event::Fetch(2, 1, 1));
@@ -168,7 +169,7 @@ fn a_follower_joins_when_it_has_all_that_is_committed_and_is_counted_from_then_o
             // One change in flight; the joining replica counts for the high watermark.
             (6, Event::Fetch(3, 10, 10), vec![]),
             (7, Event::Fetch(2, 11, 11), vec![]),
-            (8, Event::Answer(7, answered(&[1, 2, 3], 8)), vec![]),
+            (8, Event::State(committed(&[1, 2, 3], 8)), vec![]),
             (9, Event::Fetch(3, 11, 11), vec![advance(11), ack(10)]),
         ],
     );
@@ -280,6 +281,82 @@ fn answers_decide_what_becomes_of_a_proposal() {
         &mut leader,
         vec![(2, failed(KafkaError::NotController), vec![expansion()])],
     );
+}
+
+#[test]
+fn an_isr_counts_only_under_the_settings_that_it_was_committed_under() {
+    let one = LeaderSettings {
+        min_isr: 1,
+        ..SYNCED
+    };
+    let mut leader = start_with(&[1, 2], one, 0);
+    let shrink = propose(7, &[(1, Some(100))], IsrChange::Shrink(ids(&[2])));
+    run(
+        &mut leader,
+        vec![
+            (0, Event::Fetch(2, 0, 0), vec![]),
+            (1, Event::Append(0, Some(60_000)), vec![]),
+            (2, Event::Flushed(1), vec![]),
+            (LAG_MS + 2, Event::Tick, vec![shrink]),
+            // The minimum was raised before; with this ISR broker 2 is eligible, and lacks it.
+            (LAG_MS + 3, Event::Answer(7, IsrAnswer::Committed), vec![]),
+            (LAG_MS + 4, Event::Settings(SYNCED), vec![]),
+            (LAG_MS + 4, Event::State(committed(&[1], 8)), vec![]),
+        ],
+    );
+    assert_eq!(leader.high_watermark(), Offset(0));
+}
+
+#[test]
+fn one_whose_way_in_may_still_be_committed_counts_until_it_surely_is_not() {
+    let expand = || {
+        propose(
+            7,
+            &[(1, Some(100)), (2, Some(200)), (3, Some(300))],
+            IsrChange::Expand(BrokerId(3)),
+        )
+    };
+    let keep = || {
+        let without = BrokerId(3);
+        propose(
+            7,
+            &[(1, Some(100)), (2, Some(200))],
+            IsrChange::Keep { without },
+        )
+    };
+    let ineligible = || Event::Answer(7, IsrAnswer::Failed(KafkaError::IneligibleReplica));
+    for let_in in [false, true] {
+        let mut leader = start_with(&[1, 2], SYNCED, 0);
+        let mut gone = peers();
+        gone.get_mut(&BrokerId(3)).unwrap().active = false;
+        run(
+            &mut leader,
+            vec![
+                (0, Event::Fetch(2, 0, 0), vec![]),
+                (0, Event::Fetch(3, 0, 0), vec![expand()]),
+                (1, Event::Answer(7, IsrAnswer::Unanswered), vec![]),
+                (2, Event::Peers(gone), vec![]),
+                (3, ineligible(), vec![keep()]),
+                (4, Event::Append(0, Some(60_000)), vec![]),
+                (5, Event::Flushed(1), vec![]),
+                (6, Event::Fetch(2, 1, 1), vec![]),
+                (7, ineligible(), vec![keep()]),
+                (8, Event::Answer(7, IsrAnswer::Committed), vec![]),
+            ],
+        );
+        if let_in {
+            run(
+                &mut leader,
+                vec![
+                    (9, Event::State(committed(&[1, 2, 3], 8)), vec![]),
+                    (10, Event::Fetch(3, 1, 1), vec![advance(1), ack(0)]),
+                ],
+            );
+        } else {
+            let state = Event::State(committed(&[1, 2], 8));
+            run(&mut leader, vec![(9, state, vec![advance(1), ack(0)])]);
+        }
+    }
 }
 
 #[test]

@@ -230,16 +230,26 @@ fn a_change_answers_with_the_new_state_and_keeps_the_leader_epoch() {
     let state = world.state("t", 0);
     assert_eq!(state.last_change.reason, ChangeReason::IsrExpanded);
     assert_eq!(state.last_change.broker, Some(BrokerId(3)));
-    let again = world.alteration("t", 0, &[3, 1]);
-    assert_eq!(
-        world.alter(1, again).error,
-        None,
-        "asking for what is so already is fine"
-    );
     world.set_isr("t", 0, &[1]);
     let state = world.state("t", 0);
     assert_eq!(state.last_change.reason, ChangeReason::IsrShrunkByLag);
     assert_eq!(state.eligible_leader_replicas, ids(&[3]));
+}
+
+#[test]
+fn asking_for_what_is_so_already_makes_earlier_requests_come_too_late() {
+    let mut world = world();
+    let before = world.state("t", 0).clone();
+    let held_up = world.alteration("t", 0, &[1, 2, 3]);
+    let same = world.alteration("t", 0, &[1, 2]);
+    assert_eq!(world.alter(1, same).error, None);
+    let state = world.state("t", 0).clone();
+    assert_eq!(
+        (state.isr, state.leader_epoch, state.last_change.reason),
+        (before.isr, before.leader_epoch, ChangeReason::IsrConfirmed)
+    );
+    let error = error_of(&mut world, 1, held_up);
+    assert_eq!(error, KafkaError::InvalidUpdateVersion);
 }
 
 #[test]
