@@ -138,7 +138,7 @@ mod tests {
         let name = TopicName::new("flights").expect("a legal name");
         let topic = image.topics.by_name(&name).expect("there");
         let state = topic.partition(PartitionIndex(0)).expect("there");
-        let settings = TopicSettings::of(&image, &name, state);
+        let settings = TopicSettings::of(&image, &name, state, &LogConfig::default());
         (image, name, settings)
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use trimaran_commit_log::{
-    AppendError, Damage, Finding, Log, LogConfig, LogContext, OpenAs, OpenError, Problem, RealDisk,
-    RoomBudget, RoomLimits, Seen, Severity, inspect_partition,
+    AppendError, Checkpointed, Damage, Finding, Log, LogConfig, LogContext, OpenAs, OpenError,
+    Problem, RealDisk, RoomBudget, RoomLimits, Seen, Severity, inspect_partition,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
@@ -92,7 +92,11 @@ fn findings(dir: &Path, recovery_point: Option<Offset>) -> Vec<Finding> {
         }
         ControlFlow::Continue(())
     };
-    inspect_partition(&RealDisk, dir, recovery_point, &mut on_seen).unwrap();
+    let known = Checkpointed {
+        recovery_point,
+        ..Checkpointed::default()
+    };
+    inspect_partition(&RealDisk, dir, &known, &mut on_seen).unwrap();
     findings
 }
 
