@@ -40,7 +40,8 @@ fix:
 	cargo fmt --all
 
 bench: build
-	TRIMARAN_BIN_DIR=$(BIN) cargo bench --locked --package trimaran-commit-log
+	cargo bench --locked --package trimaran-commit-log --bench append --bench clean --bench codecs --bench many_logs --bench recovery
+	cargo bench --locked --package trimaran-commit-log --bench durability -- --quick
 	TRIMARAN_BIN_DIR=$(BIN) cargo run $(CARGO_FLAGS) --package trimaran-tests --bin bench -- $(ARGS)
 
 SECONDS ?= 60

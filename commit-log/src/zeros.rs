@@ -1,4 +1,4 @@
-//! Zeros behind the data of a file: writing them, and finding where they begin.
+//! Zeros behind the data of a file: writing them, and telling whether there is anything else.
 
 use std::io;
 
@@ -24,26 +24,26 @@ pub(crate) fn write(file: &dyn DiskFile, from: u64, before: u64) -> io::Result<(
     Ok(())
 }
 
-/// Where the zeros at the end of a file of `bytes` bytes begin, not before `from`.
+/// Whether a file has only zeros from `from` up to `before`, or up to its end.
 ///
 /// # Errors
 /// Those of the system.
-pub(crate) fn begin(file: &dyn DiskFile, from: u64, bytes: u64) -> io::Result<u64> {
-    let (mut at, mut begin) = (from, from);
+pub(crate) fn are_all(file: &dyn DiskFile, from: u64, before: u64) -> io::Result<bool> {
+    let mut at = from;
     let mut window = Vec::new();
-    while at < bytes {
+    while at < before {
         window.clear();
-        let left = usize::try_from(bytes - at).unwrap_or(usize::MAX);
+        let left = usize::try_from(before - at).unwrap_or(usize::MAX);
         let got = file.read_at(at, left.min(WINDOW_BYTES), &mut window)?;
+        if window.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
         if got == 0 {
             break;
         }
-        if let Some(last) = window.iter().rposition(|byte| *byte != 0) {
-            begin = at + last as u64 + 1;
-        }
         at += got as u64;
     }
-    Ok(begin)
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -56,15 +56,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let file = RealDisk.open(&path, OpenHow::Empty).unwrap();
-        assert_eq!(begin(file.as_ref(), 0, 0).unwrap(), 0);
+        assert!(are_all(file.as_ref(), 0, 0).unwrap());
         file.write_all_at(0, b"data\0\0").unwrap();
         let before = 2 * WINDOW_BYTES as u64 + 77;
         write(file.as_ref(), 6, before).unwrap();
         assert_eq!(file.bytes().unwrap(), before);
-        assert_eq!(begin(file.as_ref(), 0, before).unwrap(), 4);
-        assert_eq!(begin(file.as_ref(), 5, before).unwrap(), 5);
+        assert!(!are_all(file.as_ref(), 3, before).unwrap());
+        assert!(are_all(file.as_ref(), 4, before + 10).unwrap());
         let at = WINDOW_BYTES as u64 + 9;
         file.write_all_at(at, b"x").unwrap();
-        assert_eq!(begin(file.as_ref(), 4, before).unwrap(), at + 1);
+        assert!(are_all(file.as_ref(), 4, at).unwrap());
+        assert!(!are_all(file.as_ref(), 4, at + 1).unwrap());
+        assert!(are_all(file.as_ref(), at + 1, before).unwrap());
     }
 }

@@ -8,8 +8,8 @@
 //! takes all that wait. Latency counts from the moment the append waits.
 //!
 //! Only ratios within one load mean anything: the ways run in turn, the median of the rounds by
-//! appends counts. `--quick` shortens each row; `--dir DIR` puts the files there, which must be no
-//! memory disk.
+//! appends counts. `--quick` shortens each row; `--partitions N` leaves out the other loads; `--dir
+//! DIR` puts the files there, which must be no memory disk.
 
 mod aligned;
 mod journal;
@@ -31,12 +31,13 @@ const APPEND_BYTES: [usize; 2] = [4 * 1024, 64 * 1024];
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let dir = arguments
-        .iter()
-        .position(|argument| argument == "--dir")
-        .and_then(|at| arguments.get(at + 1))
-        .map_or_else(std::env::temp_dir, PathBuf::from);
-    let row_length = Duration::from_millis(if quick { 400 } else { 3_000 });
+    let value_of = |option: &str| {
+        let at = arguments.iter().position(|argument| argument == option)?;
+        arguments.get(at + 1)
+    };
+    let dir = value_of("--dir").map_or_else(std::env::temp_dir, PathBuf::from);
+    let only = value_of("--partitions").map(|count| count.parse().expect("a number"));
+    let row_length = Duration::from_millis(if quick { 1_000 } else { 3_000 });
     let rounds = if quick { 3 } else { 5 };
     println!(
         "{:>10} {:>4} {:<21} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9}",
@@ -50,7 +51,10 @@ fn main() {
         "p99 us",
         "p99.9 us"
     );
-    for partitions in PARTITIONS {
+    for partitions in PARTITIONS
+        .into_iter()
+        .filter(|partitions| only.is_none_or(|only: usize| only == *partitions))
+    {
         for append_bytes in APPEND_BYTES {
             let load = Load {
                 partitions,

@@ -12,8 +12,10 @@ use crate::{journal, pool};
 
 /// Files of one row have this many bytes together at most, so that a row fits in the page cache.
 const ROW_BYTES: u64 = 1 << 30;
+/// The same where all of it must be written first; it is used over and over anyway.
+const RECYCLED_BYTES: u64 = 256 << 20;
 const FILE_BYTES_MAX: u64 = 128 << 20;
-const JOURNAL_BYTES: u64 = 256 << 20;
+const JOURNAL_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
@@ -57,7 +59,7 @@ impl Storage {
     }
 
     pub(crate) fn run(self, root: &Path, load: Load) -> Measured {
-        let bytes_max = file_bytes(load);
+        let bytes_max = self.file_bytes(load);
         let segments: Vec<Segment> = (0..load.partitions)
             .map(|number| {
                 let file = self.open(&root.join(number.to_string()), bytes_max);
@@ -76,6 +78,17 @@ impl Storage {
         }
     }
 
+    /// Bytes after which a partition's appends begin again at its file's start.
+    fn file_bytes(self, load: Load) -> u64 {
+        let row_bytes = match self {
+            Self::Recycled | Self::DirectRecycled => RECYCLED_BYTES,
+            _ => ROW_BYTES,
+        };
+        let append_bytes = load.append_bytes as u64;
+        let even = (row_bytes / load.partitions as u64).min(FILE_BYTES_MAX);
+        (even - even % append_bytes).max(append_bytes)
+    }
+
     fn open(self, path: &Path, bytes: u64) -> File {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -92,13 +105,6 @@ impl Storage {
         }
         plain
     }
-}
-
-/// Bytes after which a partition's appends begin again at its file's start.
-fn file_bytes(load: Load) -> u64 {
-    let append_bytes = load.append_bytes as u64;
-    let even = (ROW_BYTES / load.partitions as u64).min(FILE_BYTES_MAX);
-    (even - even % append_bytes).max(append_bytes)
 }
 
 /// Reserves blocks and sets the length.

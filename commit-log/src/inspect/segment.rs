@@ -155,7 +155,7 @@ fn room(
             .recovery_point
             .is_none_or(|synced| synced <= expected),
     };
-    if !lacks_nothing || zeros::begin(segment.file, position, segment.bytes)? != position {
+    if !lacks_nothing || !zeros::are_all(segment.file, position, segment.bytes)? {
         return Ok(None);
     }
     Ok(Some(Finding {

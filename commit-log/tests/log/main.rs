@@ -22,6 +22,7 @@ mod readers;
 mod retention;
 mod rig;
 mod room;
+mod room_recovery;
 mod scrub;
 mod scrub_races;
 mod truncate;

@@ -35,8 +35,7 @@ impl Recovery<'_> {
             return Ok(false);
         }
         let path = SegmentFile::Log.path(self.dir, base);
-        let zeros = zeros::begin(file, position, bytes).map_err(at_path(&path))?;
-        Ok(zeros == position)
+        zeros::are_all(file, position, bytes).map_err(at_path(&path))
     }
 
     /// Cuts room off.
