@@ -25,4 +25,5 @@ mod rig;
 mod room;
 mod scrub;
 mod scrub_races;
+mod seals;
 mod truncate;
