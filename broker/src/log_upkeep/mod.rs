@@ -7,6 +7,7 @@
 
 mod removals;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use trimaran_commit_log::{LogDirError, Retained};
 
 use crate::partition::PartitionHandle;
-use crate::replicas::Replicas;
+use crate::replicas::{DataDir, Replicas};
 
 use removals::Removals;
 
@@ -82,17 +83,13 @@ impl LogUpkeep {
             return;
         }
         let replicas = Arc::clone(&self.replicas);
-        let written = tokio::task::spawn_blocking(move || {
-            make_durable(&replicas, &found)?;
-            Ok::<_, LogDirError>(found)
-        });
+        let written = tokio::task::spawn_blocking(move || keep_durable(&replicas, found));
         match written.await {
-            Ok(Ok(found)) => {
+            Ok(found) => {
                 for found in found {
                     self.delete(found).await;
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "old segments stay"),
             Err(error) => tracing::error!(%error, "looking for old segments broke off"),
         }
     }
@@ -123,21 +120,64 @@ impl LogUpkeep {
     }
 }
 
-/// Everything that must be on the disk before a file of an old segment gets another name; blocks.
-fn make_durable(replicas: &Replicas, found: &[Found]) -> Result<(), LogDirError> {
-    for place in replicas.dirs().iter() {
-        let own = |found: &&Found| found.handle.directory_id() == place.id();
-        if !found.iter().any(|found| own(&found)) || place.has_failed() {
-            continue;
+/// Makes durable what must be on the disk before a file of an old segment gets another name, and
+/// keeps those for which it is; blocks.
+fn keep_durable(replicas: &Replicas, found: Vec<Found>) -> Vec<Found> {
+    let own_dir = |found: &Found| found.handle.directory_id();
+    keep_where(found, own_dir, |directory_id, own| {
+        let of_id = |place: &&DataDir| place.id() == *directory_id;
+        let Some(place) = replicas.dirs().iter().find(of_id) else {
+            return false;
+        };
+        if place.has_failed() {
+            return false;
         }
-        for found in found
-            .iter()
-            .filter(own)
-            .filter(|found| found.retained.rolled)
-        {
-            place.dir().sync_log(found.handle.topic())?;
+        let made = make_durable(place, own);
+        if let Err(error) = &made {
+            tracing::error!(%directory_id, %error, "old segments stay");
         }
-        place.dir().write_log_starts()?;
+        made.is_ok()
+    })
+}
+
+fn make_durable(place: &DataDir, own: &[Found]) -> Result<(), LogDirError> {
+    for found in own.iter().filter(|found| found.retained.rolled) {
+        place.dir().sync_log(found.handle.topic())?;
     }
-    Ok(())
+    place.dir().write_log_starts()
+}
+
+/// Those whose directory is ready: what one of them refuses is no reason for another.
+fn keep_where<D: Ord, T>(
+    all: Vec<T>,
+    dir_of: impl Fn(&T) -> D,
+    mut is_ready: impl FnMut(&D, &[T]) -> bool,
+) -> Vec<T> {
+    let mut by_dir: BTreeMap<D, Vec<T>> = BTreeMap::new();
+    for one in all {
+        by_dir.entry(dir_of(&one)).or_default().push(one);
+    }
+    by_dir.retain(|dir, own| is_ready(dir, own));
+    by_dir.into_values().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_refuses_holds_up_no_other() {
+        let found = vec![(1, 'a'), (2, 'b'), (1, 'c'), (3, 'd')];
+        let mut asked = Vec::new();
+        let kept = keep_where(
+            found,
+            |(dir, _)| *dir,
+            |dir, own| {
+                asked.push((*dir, own.len()));
+                *dir != 1
+            },
+        );
+        assert_eq!(kept, [(2, 'b'), (3, 'd')]);
+        assert_eq!(asked, [(1, 2), (2, 1), (3, 1)]);
+    }
 }

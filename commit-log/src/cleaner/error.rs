@@ -78,11 +78,13 @@ pub enum RecordsError {
 impl CleanError {
     /// Whether another try would end the same way, until someone looks at the log.
     #[must_use]
-    pub const fn is_lasting(&self) -> bool {
-        matches!(
-            self,
-            Self::Read { .. } | Self::Corrupt { .. } | Self::Records { .. }
-        )
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            // A system that has run out of descriptors may have some again later.
+            Self::Read { source, .. } => !is_exhausted(source),
+            Self::Corrupt { .. } | Self::Records { .. } => true,
+            Self::Stopped | Self::Changed | Self::DirFailed(_) | Self::NoRoom { .. } => false,
+        }
     }
 
     /// The file in which it lies, when it is one that lasts.

@@ -9,7 +9,7 @@ use crate::header_hop::HeaderHop;
 use crate::index::{TimeEntry, last_in_file};
 use crate::log_dir::parse_partition_dir;
 use crate::names::SegmentFile;
-use crate::reader::LogReader;
+use crate::reader::{LogReader, is_true};
 use crate::shared::{SegmentView, Shared};
 
 /// The name under which the checkpoint knows a log.
@@ -81,12 +81,14 @@ fn first_timestamp(shared: &Shared, segment: &SegmentView) -> Option<Timestamp> 
     first.ok().map(|placed| placed.header.max_timestamp)
 }
 
-/// By the time index, whose last entry has it; without one, by the batches.
+/// By the time index, whose last entry has it; without one, or with one that lies, by the batches.
 fn largest_timestamp(shared: &Shared, segment: &SegmentView) -> Option<Timestamp> {
     let last = shared
         .file(segment, SegmentFile::TimeIndex, OpenHow::Existing)
         .and_then(|index| last_in_file::<TimeEntry>(index.as_ref()));
-    if let Ok(Some(entry)) = last {
+    if let Ok(Some(entry)) = last
+        && is_true(shared, segment, entry)
+    {
         return Some(entry.timestamp);
     }
     let file = shared.file(segment, SegmentFile::Log, OpenHow::Existing);

@@ -86,7 +86,9 @@ impl Keeping<'_> {
         for record in plain.views() {
             let record = record?;
             if header.attributes.is_control() || self.stays(&record, expired) {
-                has_tombstone |= record.value.is_none();
+                // One that the pass has not looked at yet may delete records that its next part
+                // must still drop: its time begins with the pass that does.
+                has_tombstone |= record.value.is_none() && record.offset < self.map_end;
                 stay.push(record);
             }
         }

@@ -39,23 +39,13 @@ pub fn find_places(disk: &dyn Disk, path: &Path) -> io::Result<Places> {
     if is_partition || name.is_some_and(|name| parse_partition_dir(name).is_some()) {
         return Ok(Places {
             partitions: vec![path.to_owned()],
-            checkpoints: path.parent().map(Path::to_owned),
+            checkpoints: Some(folder_of(path)),
         });
     }
     let mut partitions: Vec<PathBuf> = entries
         .iter()
         .filter(|entry| entry.is_dir)
-        // `topic-3`, or `topic-3.<id>-stray`.
-        .filter(|entry| {
-            let name = entry
-                .name
-                .split_once('.')
-                .map_or(&*entry.name, |(name, rest)| match rest.rsplit_once('-') {
-                    Some((_, "delete" | "stray" | "corrupt" | "future")) => name,
-                    _ => &*entry.name,
-                });
-            parse_partition_dir(name).is_some()
-        })
+        .filter(|entry| parse_partition_dir(original_name(&entry.name)).is_some())
         .map(|entry| path.join(&entry.name))
         .collect();
     if partitions.is_empty() {
@@ -69,4 +59,62 @@ pub fn find_places(disk: &dyn Disk, path: &Path) -> io::Result<Places> {
         partitions,
         checkpoints: Some(path.to_owned()),
     })
+}
+
+/// The folder that `path` lies in, also when it says only a name, or ends in dots.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && path.file_name().is_some() => {
+            parent.to_owned()
+        }
+        Some(_) if path.file_name().is_some() => PathBuf::from("."),
+        _ => path.join(".."),
+    }
+}
+
+/// `topic-3` of `topic-3`, and of `topic-3.<id>-stray`. Topics may have dots in their names, ids have
+/// none, but may have hyphens.
+fn original_name(name: &str) -> &str {
+    const ASIDE: [&str; 5] = ["-delete", "-stray", "-damaged", "-corrupt", "-future"];
+    let has_suffix = ASIDE.iter().any(|suffix| name.ends_with(suffix));
+    match name.rsplit_once('.') {
+        Some((before, _)) if has_suffix => before,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_were_set_aside_keep_their_name() {
+        let table = [
+            ("t-0", "t-0"),
+            ("a.b-7", "a.b-7"),
+            ("t-0.rYY3nnFSTqSSPHTTP0qT-g-stray", "t-0"),
+            ("a.b-7.rYY3nnFSTqSSPHTTP0qT-g-damaged", "a.b-7"),
+            ("a.b-7.rYY3nnFSTqSSPHTTP0qT-g-delete", "a.b-7"),
+            (
+                "a.b-7.rYY3nnFSTqSSPHTTP0qT-g-other",
+                "a.b-7.rYY3nnFSTqSSPHTTP0qT-g-other",
+            ),
+        ];
+        for (name, expected) in table {
+            assert_eq!(original_name(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_alone_lies_in_the_folder_where_one_is() {
+        for (path, folder) in [
+            ("t-0", "."),
+            ("logs/t-0", "logs"),
+            ("/data/logs/t-0/", "/data/logs"),
+            (".", "./.."),
+            ("..", "../.."),
+        ] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
 }

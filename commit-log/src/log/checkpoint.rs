@@ -77,8 +77,9 @@ impl Log {
             let state = self.shared.read();
             !state.offsets.pending.is_empty() || !state.aborted.pending.is_empty()
         };
+        // A finished segment may wait for its sync without a record that does.
         let untouched =
-            self.active.file.is_none() && self.flush.flushed_end == self.log_end && !has_pending;
+            self.active.file.is_none() && self.flush.is_all_synced(self.log_end) && !has_pending;
         self.write_epochs()?;
         if !untouched {
             self.cut_room().map_err(|source| self.close_error(source))?;

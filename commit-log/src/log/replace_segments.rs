@@ -82,6 +82,11 @@ impl Log {
         for source in cleaned.sources() {
             self.context().files.forget(source.id);
         }
+        for source in &cleaned.sources()[1..] {
+            if self.loses_snapshot(source.base) {
+                self.snapshots.forget(source.base);
+            }
+        }
         Ok(Replaced {
             doomed,
             _unnamed: unnamed.ok(),
@@ -166,14 +171,11 @@ impl Log {
             }
             Ok(())
         };
-        // Snapshots of producers stay where they are: they belong to offsets, not to segments.
-        let kinds = || {
+        for source in &cleaned.sources()[1..] {
             SegmentFile::ALL
                 .into_iter()
-                .filter(|kind| *kind != SegmentFile::Snapshot)
-        };
-        for source in &cleaned.sources()[1..] {
-            kinds().try_for_each(|kind| set_aside(kind, source.base))?;
+                .filter(|kind| *kind != SegmentFile::Snapshot || self.loses_snapshot(source.base))
+                .try_for_each(|kind| set_aside(kind, source.base))?;
         }
         let mut named = vec![SegmentFile::OffsetIndex, SegmentFile::Log];
         if cleaned.has_aborted() {
@@ -186,6 +188,12 @@ impl Log {
             self.rename(&suffixed(&path, SWAP_SUFFIX), &path)?;
         }
         Ok(())
+    }
+
+    /// Whether the snapshot of the producers goes when no segment starts at `base` any more: all but
+    /// the latest do.
+    fn loses_snapshot(&self, base: trimaran_types::Offset) -> bool {
+        self.snapshots.latest() != Some(base)
     }
 
     /// Step 4.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use trimaran_types::Offset;
 
-use super::open::{Listing, OpenError, at};
+use super::open::{Listing, OpenAs, OpenError, at};
 use super::recover::Recovered;
 use super::replay::Replay;
 use crate::aborted::AbortedTransaction;
@@ -48,9 +48,11 @@ impl ProducerFiles {
         self,
         context: &LogContext,
         dir: &Path,
-        clean: bool,
+        start: &OpenAs,
         recovered: &Recovered,
     ) -> Result<Restored, OpenError> {
+        let clean = start.clean_shutdown;
+        let log_start = start.log_start.unwrap_or(Offset::ZERO);
         let mut restoring = Restoring {
             context,
             dir,
@@ -58,6 +60,7 @@ impl ProducerFiles {
             bases: recovered.segments.iter().map(|(base, _)| *base).collect(),
             aborted: self.aborted,
             doubted_from: (!clean).then_some(recovered.walked_from),
+            log_start: log_start.min(recovered.log_end),
         };
         restoring.remove_orphans()?;
         restoring.doubt_damaged()?;
@@ -82,6 +85,8 @@ struct Restoring<'a> {
     aborted: BTreeMap<Offset, u64>,
     /// Entries with markers from here on are made anew.
     doubted_from: Option<Offset>,
+    /// What lies below was deleted, and may be there in part.
+    log_start: Offset,
 }
 
 impl Restoring<'_> {
@@ -146,11 +151,13 @@ impl Restoring<'_> {
             let synced = disk.sync_dir(self.dir);
             synced.map_err(|error| self.context.latch.fail("sync", self.dir, &error))?;
         }
-        let first = recovered.segments[0].0;
+        let first = self.bases.range(..=self.log_start).next_back().copied();
+        let first = first.unwrap_or(recovered.segments[0].0);
         let loaded = snapshots
             .load(disk, self.dir, up_to)
             .map_err(at(self.dir))?;
         let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
+        let from = from.max(first);
         // The walk has seen all headers from where it began.
         let end = if recovered.has_producers {
             log_end

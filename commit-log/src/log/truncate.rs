@@ -339,14 +339,7 @@ impl Log {
         tracing::warn!(dir = %self.dir().display(), %cause, "indexes that cannot be cut are made anew");
         self.context().files.forget(segment.id);
         for kind in [SegmentFile::TimeIndex, SegmentFile::OffsetIndex] {
-            match self
-                .context()
-                .disk
-                .remove_file(&self.shared.path(kind, segment.base))
-            {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            self.remove_file_of(kind, segment.base)?;
         }
         let start = ScanStart {
             position: 0,
@@ -373,13 +366,40 @@ impl Log {
         ))
     }
 
+    /// The new segment is on the disk before the old ones go: a directory without any would be
+    /// taken for a log that was lost.
     fn start_over(&mut self, gone: &[SegmentView]) -> io::Result<()> {
         self.remove_snapshots_beyond(Offset(-1))?;
-        self.remove_segments(gone)?;
-        let path = self.shared.path(SegmentFile::Log, self.active.base);
+        let base = self.active.base;
+        let path = self.shared.path(SegmentFile::Log, base);
         let file = self.context().disk.open(&path, OpenHow::Empty)?;
+        file.sync_data()?;
+        self.context().disk.sync_dir(self.dir())?;
         self.active.file = Some(file);
+        let (same, others): (Vec<SegmentView>, Vec<SegmentView>) =
+            gone.iter().partition(|view| view.base == base);
+        for view in same {
+            self.context().files.forget(view.id);
+            for kind in SegmentFile::ALL
+                .into_iter()
+                .filter(|kind| *kind != SegmentFile::Log)
+            {
+                self.remove_file_of(kind, base)?;
+            }
+        }
+        self.remove_segments(&others)?;
         self.context().disk.sync_dir(self.dir())
+    }
+
+    fn remove_file_of(&self, kind: SegmentFile, base: Offset) -> io::Result<()> {
+        match self
+            .context()
+            .disk
+            .remove_file(&self.shared.path(kind, base))
+        {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn remove_segments(&self, gone: &[SegmentView]) -> io::Result<()> {

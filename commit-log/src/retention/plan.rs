@@ -34,14 +34,17 @@ impl SegmentFacts {
     /// How old its youngest record counts as.
     ///
     /// Producers write timestamps, so one may lie in the future, by a mistake perhaps by years, and
-    /// would keep its segment until then. A record is no younger than the write that brought it:
-    /// the earlier of the two counts. A segment so lives at most `retention.ms` after it was last
+    /// would keep its segment until then. A record is no younger than the write that brought it, so
+    /// then the time of that counts. A segment so lives at most `retention.ms` after it was last
     /// written. Kafka has no such bound; it refuses such records at the door
     /// (`message.timestamp.after.max.ms`, KIP-937), which helps nobody who has them already.
+    ///
+    /// A timestamp that makes sense is believed over the time of the write: this broker's clock may
+    /// have been behind then, which is no reason to delete what is fresh.
     fn age_ms(&self, now: Timestamp) -> Option<u64> {
         let named = self.largest_timestamp.filter(|named| named.0 >= 0);
         let youngest = match (named, self.written_at) {
-            (Some(named), Some(written)) => named.min(written),
+            (Some(named), Some(written)) if named > now => written,
             (named, written) => named.or(written)?,
         };
         Some(u64::try_from(now.0.saturating_sub(youngest.0)).unwrap_or(0))
@@ -196,6 +199,11 @@ mod tests {
                 "old records, fetched again today",
                 (NOW.0 - long, NOW.0),
                 true,
+            ),
+            (
+                "fresh records, written while the clock was behind",
+                (NOW.0 - 100, NOW.0 - long),
+                false,
             ),
             ("both ahead of this clock", (far, NOW.0 + 1), false),
             ("no timestamp, written long ago", (-1, NOW.0 - 501), true),

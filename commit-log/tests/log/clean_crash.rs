@@ -83,6 +83,19 @@ impl StepDisk {
         }
     }
 
+    /// Remembers from now on what a power cut may leave of the partition's directory.
+    pub(crate) fn watch(&self, dir: &Path) {
+        self.recorded.lock().unwrap().synced = Some(files_in(dir));
+    }
+
+    /// The names of every directory that a power cut may have left since.
+    pub(crate) fn possible_names(&self, dir: &Path) -> Vec<Vec<String>> {
+        self.note_possible(dir);
+        let possible = std::mem::take(&mut self.recorded.lock().unwrap().possible);
+        let names = possible.into_iter();
+        names.map(|files| files.into_keys().collect()).collect()
+    }
+
     /// Adds what every subset of the changes since the last sync would leave.
     fn note_possible(&self, dir: &Path) {
         let mut recorded = self.recorded.lock().unwrap();

@@ -33,7 +33,7 @@ fn keep_bytes(log: &mut Log, bytes: u64) {
     log.set_config(config).unwrap();
 }
 
-fn names(dir: &Path, suffix: &str) -> Vec<String> {
+pub(crate) fn names(dir: &Path, suffix: &str) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -348,7 +348,7 @@ fn a_full_disk_ends_nothing_and_the_segment_stays() {
     rig.fill(&mut log, 1, 10);
 }
 
-fn open_dir(root: &Path) -> LogDir {
+pub(crate) fn open_dir(root: &Path) -> LogDir {
     let cluster = ClusterId::from_uuid(Uuid::from_u128(1));
     let directory = DirectoryId::from_uuid(Uuid::from_u128(2));
     LogDir::open(Arc::new(RealDisk), root, cluster, BrokerId(1), directory).unwrap()

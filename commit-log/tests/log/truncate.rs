@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use trimaran_commit_log::{AssignEpochError, Log, LogDir, RealDisk};
+use trimaran_commit_log::{AssignEpochError, Disk, Log, LogDir, RealDisk};
 use trimaran_types::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
-use crate::rig::{NOW, Rig, batch_of, flush, read_all, topic_id};
+use crate::clean_crash::StepDisk;
+use crate::rig::{NOW, Rig, batch_of, flush, read_all, segment_files, topic_id};
 
 #[test]
 fn a_flush_that_began_before_a_truncation_does_not_cover_what_came_after() {
@@ -236,4 +237,27 @@ fn an_epoch_without_records_does_not_keep_a_follower_from_an_earlier_one() {
     log.assign_epoch(LeaderEpoch(9), Offset(5)).unwrap();
     assert_eq!(log.truncate_to(Offset(5)).unwrap(), Offset(5));
     assert_eq!(log.latest_epoch(), Some(LeaderEpoch(6)));
+}
+
+#[test]
+fn a_log_that_begins_anew_is_never_without_a_segment() {
+    for start in [0, 7, 5000] {
+        let disk = StepDisk::new();
+        let rig = Rig::on(Arc::clone(&disk) as Arc<dyn Disk>);
+        let mut log = rig.fresh();
+        rig.fill(&mut log, 30, 200);
+        flush(&mut log);
+        disk.watch(&rig.dir());
+        log.truncate_fully_and_start_at(Offset(start)).unwrap();
+        let possible = disk.possible_names(&rig.dir());
+        assert!(possible.len() > 20);
+        for names in possible {
+            assert!(
+                names.iter().any(|name| name.ends_with(".log")),
+                "{start}: {names:?}"
+            );
+        }
+        assert_eq!(rig.segments().into_keys().collect::<Vec<_>>(), [start]);
+        assert_eq!(segment_files(&rig.dir(), "index").len(), 0);
+    }
 }

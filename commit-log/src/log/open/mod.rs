@@ -103,7 +103,7 @@ impl Log {
                 Recovery::new(context, dir, &config, (&start, synced), listing, epochs).run()?,
             )
         };
-        let restored = producer_files.restore(context, dir, start.clean_shutdown, &recovered)?;
+        let restored = producer_files.restore(context, dir, &start, &recovered)?;
         let noted = note_end(context, dir, &start, recovered.log_end)?;
         let found = Found {
             epochs_on_disk: epochs,
@@ -117,9 +117,13 @@ impl Log {
     }
 
     /// Makes sure that no checkpoint says that the log starts later than it does: what lies between
-    /// would be taken for deleted after the next restart.
+    /// would be taken for deleted after the next restart; nor that it is clean beyond its end, where
+    /// what is appended from now on has not been cleaned.
     fn settle_log_start(&self) -> io::Result<()> {
         if let Some(partition) = &self.topic_partition {
+            self.context()
+                .cleaner_offsets
+                .lower(partition, self.log_end)?;
             let log_starts = &self.context().log_starts;
             log_starts.lower(partition, self.log_start)?;
             if self.log_start > Offset::ZERO {

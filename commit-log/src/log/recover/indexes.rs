@@ -8,6 +8,7 @@ use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchHeader};
 
 use super::{Kept, Recovery, at_path};
 use crate::disk::{DiskFile, OpenHow};
+use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
 use crate::log::OpenError;
 use crate::names::SegmentFile;
@@ -134,7 +135,8 @@ impl Recovery<'_> {
     }
 }
 
-/// Keeps the entries up to the last one at or below `target` whose batch is where it says.
+/// Keeps the entries of batches below `target`, if the last of each index is true: the walk goes on
+/// from the one, and takes the other for the largest timestamp so far.
 fn keep(
     file: &dyn DiskFile,
     base: Offset,
@@ -144,7 +146,7 @@ fn keep(
     mut times: Vec<TimeEntry>,
 ) -> io::Result<Kept> {
     let absolute = |last: u32| base.plus(i64::from(last));
-    offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) <= target));
+    offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) < target));
     let Some(entry) = offsets.last().copied() else {
         return Ok(Kept::nothing(base));
     };
@@ -159,6 +161,12 @@ fn keep(
             if header.last_offset() == absolute(entry.last) && header.base_offset >= base =>
         {
             times.truncate(times.partition_point(|time| time.last <= entry.last));
+            let largest = times.last().copied();
+            if let Some(largest) = largest
+                && !is_true(file, base, bytes, &offsets, largest)?
+            {
+                return Ok(Kept::nothing(base));
+            }
             Ok(Kept {
                 offsets,
                 times,
@@ -168,4 +176,30 @@ fn keep(
         }
         _ => Ok(Kept::nothing(base)),
     }
+}
+
+/// Whether there is a batch that ends with the entry's offset and has its timestamp.
+fn is_true(
+    file: &dyn DiskFile,
+    base: Offset,
+    bytes: u64,
+    offsets: &[OffsetEntry],
+    time: TimeEntry,
+) -> io::Result<bool> {
+    let near = offsets.partition_point(|entry| entry.last <= time.last);
+    let near = near.checked_sub(1).and_then(|at| offsets.get(at));
+    let from = near.map_or(0, |entry| u64::from(entry.position));
+    let last = base.plus(i64::from(time.last));
+    for placed in HeaderHop::new(file, from, bytes) {
+        match placed {
+            Ok(placed) if placed.header.last_offset() < last => {}
+            Ok(placed) => {
+                let header = placed.header;
+                return Ok(header.last_offset() == last && header.max_timestamp == time.timestamp);
+            }
+            Err(HopError::Io(error)) => return Err(error),
+            Err(HopError::Batch { .. }) => return Ok(false),
+        }
+    }
+    Ok(false)
 }

@@ -1,0 +1,141 @@
+//! What a pass shares with the rest of the log: retention, snapshots, checkpoints, a map that is full.
+
+use std::io;
+
+use trimaran_commit_log::{
+    CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, Log, ReplaceError, Replaced,
+};
+use trimaran_types::Offset;
+
+use crate::clean_rig::{Pass, batches, keyed};
+use crate::cleaner::{append, rig};
+use crate::retention::{names, open_dir};
+use crate::rig::{NOW, flush, topic_id};
+
+/// Swaps segments in, and lets retention take the next one right after the first swap.
+struct Deleting<'a> {
+    log: &'a mut Log,
+    until: Offset,
+}
+
+impl CleanControl for Deleting<'_> {
+    fn go_on_after(&mut self, _bytes: u64) -> bool {
+        true
+    }
+
+    fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {
+        let replaced = self.log.replace_segments(&cleaned)?;
+        self.log.raise_log_start(self.until);
+        drop(self.log.delete_segments(self.until).unwrap());
+        Ok(replaced)
+    }
+}
+
+#[test]
+fn a_segment_that_retention_takes_meanwhile_is_no_reason_to_give_the_log_up() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b"].repeat(40));
+    let reader = log.reader();
+    let pass = Pass::default();
+    let plan = reader
+        .plan_cleaning(log.flushed_end(), &pass.settings, NOW)
+        .unwrap();
+    let (config, producer_ends) = (log.config().clone(), log.producer_ends());
+    let job = CleanJob {
+        log: &reader,
+        config: &config,
+        plan,
+        settings: &pass.settings,
+        producer_ends: &producer_ends,
+        now: NOW,
+    };
+    let until = Offset(*rig.segments().keys().nth(3).unwrap());
+    let mut control = Deleting {
+        log: &mut log,
+        until,
+    };
+    let cleaned = Cleaner::new(pass.cleaner).clean(&job, &mut control);
+    assert!(matches!(cleaned, Err(CleanError::Changed)), "{cleaned:?}");
+    assert_eq!(log.log_start(), until);
+    Pass::default().run(&mut log).unwrap().unwrap();
+}
+
+#[test]
+fn a_system_that_has_run_out_of_descriptors_may_have_some_later() {
+    let read = |errno| CleanError::Read {
+        path: "t-0/0.log".into(),
+        source: io::Error::from_raw_os_error(errno),
+    };
+    // ENFILE, EMFILE; then ENOENT, EIO.
+    for (errno, is_lasting) in [(23, false), (24, false), (2, true), (5, true)] {
+        assert_eq!(read(errno).is_lasting(), is_lasting, "{errno}");
+    }
+}
+
+#[test]
+fn snapshots_go_with_the_segments_that_they_belonged_to() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b"].repeat(30));
+    Pass::default().run(&mut log).unwrap().unwrap();
+    append(&mut log, &["a", "b"].repeat(30));
+    let before = rig.segments().len();
+    Pass::default().run(&mut log).unwrap().unwrap();
+    assert!(rig.segments().len() < before, "some were merged");
+    let found = names(&rig.dir(), ".snapshot");
+    let mut bases = rig.segments().into_keys();
+    assert_eq!(bases.next(), Some(0), "which needs none");
+    let expected: Vec<_> = bases.map(|base| format!("{base:020}.snapshot")).collect();
+    assert_eq!(found, expected);
+    assert_eq!(names(&rig.dir(), ".deleted"), Vec::<String>::new());
+}
+
+#[test]
+fn the_time_of_a_tombstone_begins_with_the_pass_that_looks_at_it() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    append(&mut log, &keys);
+    let epoch = log.latest_epoch().unwrap();
+    let tombstone = keyed(&[("k0", None), ("other", Some("value"))]);
+    log.append_as_leader(vec![tombstone], epoch, NOW).unwrap();
+    append(&mut log, &["filler"].repeat(20));
+    flush(&mut log);
+    let mut small = Pass::default();
+    small.cleaner.map_bytes_max = 24 * 32;
+    let report = small.run(&mut log).unwrap().unwrap();
+    assert!(report.clean_end < Offset(60), "{report:?}");
+    let is_stamped = |log: &Log| {
+        let found = batches(&log.reader());
+        let mut holds = found
+            .iter()
+            .map(trimaran_types::record_batch::RecordBatch::header);
+        let batch = holds.find(|header| header.last_offset() == Offset(61));
+        batch.unwrap().attributes.has_delete_horizon()
+    };
+    assert!(!is_stamped(&log));
+    for _ in 0..5 {
+        if let Some(cleaned) = Pass::default().run(&mut log) {
+            cleaned.unwrap();
+        }
+    }
+    assert!(is_stamped(&log));
+}
+
+#[test]
+fn a_log_that_ends_before_what_was_cleaned_is_dirty_from_there_on() {
+    let root = tempfile::tempdir().unwrap();
+    let offsets = root.path().join("logs/cleaner-offset-checkpoint");
+    drop(open_dir(root.path()));
+    std::fs::write(&offsets, "0\n1\nt 0 500\n").unwrap();
+    let dir = open_dir(root.path());
+    let partition = trimaran_commit_log::parse_partition_dir("t-0").unwrap();
+    let start = dir.open_as(&partition, topic_id());
+    let path = dir.partition_dir(&partition);
+    let (log, _) = Log::open(dir.context(), &path, rig().config, start).unwrap();
+    assert_eq!(log.log_end(), Offset(0));
+    let text = std::fs::read_to_string(&offsets).unwrap();
+    assert!(text.contains("t 0 0"), "{text}");
+}
