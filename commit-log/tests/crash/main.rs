@@ -13,6 +13,7 @@ mod promises;
 mod real_faults;
 mod seeded;
 mod sim_disk;
+mod upkeep;
 mod workload;
 
 /// How many seeds to try: few as a rule, many when asked.

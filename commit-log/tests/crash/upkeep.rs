@@ -1,0 +1,421 @@
+//! A power cut at any point of what shortens a log for good: compaction and its swaps, retention,
+//! deletions of records, moves of the log start, each between appends, flushes and checkpoints.
+//!
+//! What a log owes is no list here: it may lack a record below its start, and one that is superseded.
+//! So each that is absent must have its reason.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use trimaran_commit_log::{
+    CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, CleanerSettings,
+    CompactionSettings, Disk, FlushRequest, Log, LogConfig, LogDir, ReplaceError, Replaced,
+};
+use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+
+use crate::power_cut::PowerCut;
+use crate::promises::{open_dir, partition, topic_id};
+use crate::seeded::Seeded;
+use crate::sim_disk::SimDisk;
+
+const EPOCH: LeaderEpoch = LeaderEpoch(0);
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const STEPS: usize = 45;
+
+/// Every so many states, the recovered log is cleaned and looked at again.
+const CLEANED_EVERY: usize = 61;
+
+/// Key, and value or tombstone; its offset is its place.
+type Written = (u8, Option<Arc<[u8]>>);
+
+/// What a log owes at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Owed {
+    flushed_end: i64,
+    written_end: usize,
+    /// The start is on the disk; it may have been raised further, up to the second.
+    start: (i64, i64),
+    /// Compaction has looked at nothing beyond it.
+    cleaned_before: i64,
+}
+
+struct Upkeep {
+    disk: SimDisk,
+    dir: LogDir,
+    log: Log,
+    random: Seeded,
+    written: Vec<Written>,
+    now: Owed,
+    owed: Vec<(usize, Owed)>,
+    done: Done,
+}
+
+/// What the workload has done, or the test proves nothing.
+#[derive(Debug, Default)]
+struct Done {
+    states: usize,
+    swaps: usize,
+    deletions: usize,
+    trims: usize,
+}
+
+fn config() -> LogConfig {
+    LogConfig {
+        segment_bytes: 3_000,
+        index_interval_bytes: 500,
+        tail_bytes_max: 0,
+        compacted: true,
+        deletes: true,
+        ..LogConfig::default()
+    }
+}
+
+fn open(dir: &LogDir) -> Log {
+    let start = dir.open_as(&partition(0), topic_id(0));
+    let path = dir.partition_dir(&partition(0));
+    let (log, _) = Log::open(dir.context(), &path, config(), start)
+        .unwrap_or_else(|error| panic!("not opened: {error:?}"));
+    log
+}
+
+fn batch(records: &[Written]) -> RecordBatch {
+    let mut builder = BatchBuilder::new(TimestampType::CreateTime);
+    for (key, value) in records {
+        builder
+            .push(NOW, Some(&[*key]), value.as_deref(), &[])
+            .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+/// The owner, on this thread.
+struct Owner<'a>(&'a mut Log, usize);
+
+impl CleanControl for Owner<'_> {
+    fn go_on_after(&mut self, _bytes: u64) -> bool {
+        true
+    }
+
+    fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {
+        self.1 += 1;
+        self.0.replace_segments(&cleaned)
+    }
+}
+
+/// A pass over all that is durable; tells how many segments it swapped in.
+fn clean(log: &mut Log) -> usize {
+    let settings = CompactionSettings {
+        dirty_ratio_min: 0.0,
+        ..CompactionSettings::default()
+    };
+    let reader = log.reader();
+    let Some(plan) = reader.plan_cleaning(log.flushed_end(), &settings, NOW) else {
+        return 0;
+    };
+    let (config, producer_ends) = (log.config().clone(), log.producer_ends());
+    let job = CleanJob {
+        log: &reader,
+        config: &config,
+        plan,
+        settings: &settings,
+        producer_ends: &producer_ends,
+        now: NOW,
+    };
+    let memory = CleanerSettings {
+        map_bytes_max: 1 << 16,
+        io_bytes: 700,
+    };
+    let mut owner = Owner(log, 0);
+    match Cleaner::new(memory).clean(&job, &mut owner) {
+        Ok(_) => owner.1,
+        Err(CleanError::Changed) => 0,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+impl Upkeep {
+    fn begin(seed: u64) -> Self {
+        let disk = SimDisk::empty();
+        let dir = open_dir(&disk).unwrap();
+        let mut log = open(&dir);
+        log.assign_epoch(EPOCH, Offset::ZERO).unwrap();
+        Self {
+            owed: vec![(disk.ops_count(), Owed::default())],
+            disk,
+            dir,
+            log,
+            random: Seeded(seed),
+            written: Vec::new(),
+            now: Owed::default(),
+            done: Done::default(),
+        }
+    }
+
+    /// From here on, after what was done to the disk so far.
+    fn owe(&mut self) {
+        self.owed.push((self.disk.ops_count(), self.now));
+    }
+
+    fn step(&mut self) {
+        match self.random.below(100) {
+            0..45 => self.append(),
+            45..60 => self.flush(),
+            60..70 => self.retain(),
+            70..77 => self.trim(),
+            77..90 => self.clean(),
+            90..95 => self.dir.sync_flushed_ends().unwrap(),
+            _ => self.checkpoint(),
+        }
+    }
+
+    fn append(&mut self) {
+        let mut batches = Vec::new();
+        for _ in 0..=self.random.below(3) {
+            let first = self.written.len();
+            for _ in 0..=self.random.below(2) {
+                let number = self.written.len();
+                let mut value = number.to_be_bytes().to_vec();
+                value.resize(8 + self.random.below(600), number.to_le_bytes()[0]);
+                let value = (!self.random.one_in(9)).then(|| Arc::from(value));
+                let key = u8::try_from(self.random.below(7)).unwrap();
+                self.written.push((key, value));
+            }
+            batches.push(batch(&self.written[first..]));
+        }
+        self.now.written_end = self.written.len();
+        self.owe();
+        self.log.append_as_leader(batches, EPOCH, NOW).unwrap();
+    }
+
+    fn sync(&mut self, request: &FlushRequest) {
+        let synced = |result: std::io::Result<()>| result.unwrap();
+        request.files.iter().for_each(|it| synced(it.sync_data()));
+        request
+            .dirs
+            .iter()
+            .for_each(|it| synced(self.disk.sync_dir(it)));
+        self.log.flushed(&request.token());
+        self.now.flushed_end = self.log.flushed_end().0;
+        self.owe();
+    }
+
+    fn flush(&mut self) {
+        if let Some(request) = self.log.begin_flush() {
+            self.sync(&request);
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        if let Some(request) = self.log.begin_checkpoint().unwrap() {
+            self.sync(&request);
+        }
+        self.dir.write_recovery_points().unwrap();
+    }
+
+    /// The log start moves, then it is written, as a broker does it.
+    fn write_start(&mut self) {
+        self.dir.write_log_starts().unwrap();
+        self.now.start.0 = self.log.log_start().0;
+        self.owe();
+    }
+
+    fn retain(&mut self) {
+        let bytes = self.log.bytes();
+        let retention_bytes = Some(bytes / 2);
+        let config = LogConfig {
+            retention_bytes,
+            ..self.log.config().clone()
+        };
+        self.log.set_config(config).unwrap();
+        // It may move as far as this with the first change that it makes.
+        self.now.start.1 = self.log.flushed_end().0;
+        self.owe();
+        let retained = self.log.retain(self.log.flushed_end(), NOW).unwrap();
+        self.now.start.1 = self.log.log_start().0;
+        self.owe();
+        let Some(retained) = retained else { return };
+        if retained.rolled {
+            self.dir.sync_log(&partition(0)).unwrap();
+        }
+        self.write_start();
+        while let Some(deleted) = self.log.delete_segments(retained.log_start).unwrap() {
+            self.done.deletions += 1;
+            deleted.sync().unwrap();
+            let is_all = deleted.is_all();
+            // Sometimes the broker stops before the delay is over.
+            if !self.random.one_in(3) {
+                deleted.remove().unwrap();
+            }
+            if is_all {
+                break;
+            }
+        }
+    }
+
+    /// A client deletes records, into the middle of a segment as a rule.
+    fn trim(&mut self) {
+        let (start, end) = (self.log.log_start().0, self.log.flushed_end().0);
+        let span = usize::try_from(end - start).unwrap();
+        let to = start + i64::try_from(self.random.below(span + 1)).unwrap();
+        self.now.start.1 = to;
+        self.owe();
+        self.log.raise_log_start(Offset(to));
+        self.write_start();
+        self.done.trims += usize::from(to > start);
+    }
+
+    fn clean(&mut self) {
+        self.now.cleaned_before = self.log.flushed_end().0;
+        self.owe();
+        self.done.swaps += clean(&mut self.log);
+    }
+}
+
+/// Offset and content of every record that the log shows.
+fn shown(log: &Log) -> Result<Vec<(i64, Written)>, String> {
+    let reader = log.reader();
+    let mut all = Vec::new();
+    let mut from = reader.log_start();
+    while from < log.log_end() {
+        let bytes = reader
+            .read(from, Offset(i64::MAX), 2_000)
+            .map_err(|error| format!("read from {from}: {error:?}"))?;
+        if bytes.is_empty() {
+            return Err(format!("nothing at {from}, the end is {}", log.log_end()));
+        }
+        for batch in split(bytes) {
+            let batch = batch.unwrap();
+            for record in batch.records().unwrap() {
+                let record = record.unwrap();
+                let value = record.value.map(|value| Arc::from(&value[..]));
+                all.push((record.offset.0, (record.key.unwrap()[0], value)));
+            }
+            from = batch.header().next_offset();
+        }
+    }
+    // A batch that holds the start may begin before it.
+    all.retain(|(offset, _)| *offset >= log.log_start().0);
+    Ok(all)
+}
+
+fn check(log: &Log, written: &[Written], owed: &Owed) -> Result<(), String> {
+    let (start, end) = (log.log_start().0, log.log_end().0);
+    if !(owed.start.0..=owed.start.1).contains(&start) {
+        return Err(format!("starts at {start}"));
+    }
+    let written_end = i64::try_from(owed.written_end).unwrap();
+    if !(owed.flushed_end..=written_end).contains(&end) {
+        return Err(format!("ends at {end}"));
+    }
+    let mut expected = start;
+    // The last record that is shown of each key.
+    let mut last = [None; 256];
+    let shown = shown(log)?;
+    for (offset, record) in &shown {
+        if &written[usize::try_from(*offset).unwrap()] != record {
+            return Err(format!("another record at {offset}"));
+        }
+        last[usize::from(record.0)] = Some(*offset);
+    }
+    for offset in shown.iter().map(|(offset, _)| *offset).chain([end]) {
+        for absent in expected..offset {
+            let key = written[usize::try_from(absent).unwrap()].0;
+            let is_superseded = last[usize::from(key)] > Some(absent);
+            if absent >= owed.cleaned_before || !is_superseded {
+                return Err(format!("{absent} is gone without a reason"));
+            }
+        }
+        expected = offset + 1;
+    }
+    Ok(())
+}
+
+/// Recovers, twice, and now and then cleans what was recovered.
+fn recover(disk: &SimDisk, written: &[Written], owed: &Owed, cleans: bool) -> Result<(), String> {
+    let mut found = None;
+    for round in 0..2 {
+        let dir = open_dir(disk).map_err(|error| format!("{error:?}"))?;
+        let mut log = open(&dir);
+        check(&log, written, owed)?;
+        let now = (log.log_start(), log.log_end());
+        if *found.get_or_insert(now) != now {
+            return Err(format!("{found:?}, then {now:?}"));
+        }
+        if cleans && round == 1 {
+            clean(&mut log);
+            let owed = Owed {
+                cleaned_before: log.flushed_end().0,
+                ..*owed
+            };
+            check(&log, written, &owed).map_err(|error| format!("cleaned again: {error}"))?;
+        }
+        let names = trimaran_commit_log::Disk::list(disk, Path::new("/data/logs/t-0")).unwrap();
+        let is_rest = |name: &str| name.ends_with(".swap") || name.ends_with(".cleaned");
+        if names.iter().any(|entry| is_rest(&entry.name)) {
+            return Err(format!("rests: {names:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn crash_everywhere(seed: u64) -> Done {
+    let mut upkeep = Upkeep::begin(seed);
+    for _ in 0..STEPS {
+        upkeep.step();
+    }
+    check(&upkeep.log, &upkeep.written, &upkeep.now).unwrap();
+    let Upkeep {
+        disk,
+        log,
+        dir,
+        written,
+        owed,
+        mut done,
+        ..
+    } = upkeep;
+    drop((log, dir));
+    let (base, ops) = disk.recorded();
+    let mut cut = PowerCut::before_anything(&base);
+    let mut random = Seeded(!seed);
+    // Before the log was begun, nothing is owed.
+    let begun = owed[0].0;
+    for (count, op) in (1..).zip(&ops) {
+        cut.after(op);
+        if count < begun {
+            continue;
+        }
+        let at = owed.partition_point(|(from, _)| *from <= count) - 1;
+        // A change that is under way may show what it is about to owe; what is owed is lowered first
+        // and raised last.
+        let now = owed[at].1;
+        for way in cut.ways(2, &mut random) {
+            let left = SimDisk::holding(cut.leaves(way));
+            done.states += 1;
+            let cleans = done.states.is_multiple_of(CLEANED_EVERY);
+            recover(&left, &written, &now, cleans).unwrap_or_else(|error| {
+                panic!("seed {seed}, {count} changes, {way:?}: {error}\n{now:?}\nafter {op:.200?}")
+            });
+        }
+    }
+    done
+}
+
+#[test]
+fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
+    let began = Instant::now();
+    let mut all = Done::default();
+    for seed in crate::seeds(2, 100) {
+        let done = crash_everywhere(seed);
+        all.states += done.states;
+        all.swaps += done.swaps;
+        all.deletions += done.deletions;
+        all.trims += done.trims;
+    }
+    println!("{all:?} in {:.1?}", began.elapsed());
+    assert!(
+        all.swaps > 3 && all.deletions > 3 && all.trims > 2,
+        "{all:?}"
+    );
+}
