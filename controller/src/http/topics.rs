@@ -16,7 +16,7 @@ use super::answer::answer;
 use super::forward::{ADMIN_WAIT, on_leader, on_leader_or_here};
 use super::{App, Refusal};
 use crate::decide::topics::{alter_topic_configs, create_topic, delete_topic, topic_status};
-use crate::decide::{self, Decision};
+use crate::decide::{self, Decision, FollowUp};
 use crate::proposer::{Confirm, ProposeError};
 
 /// Creates a topic; answered when it is committed.
@@ -68,7 +68,14 @@ pub(super) async fn alter_configs(
             let decided = call.propose(Confirm::Quorum, move |view| {
                 alter_topic_configs(view, &name, &request)
             });
-            call.answer(&decided.await?)
+            let altered = decided.await?;
+            match altered.follow_up {
+                FollowUp::ElectLeaderless | FollowUp::DecideAgain => {
+                    call.node.sessions().owe_sweep();
+                }
+                FollowUp::Nothing => {}
+            }
+            call.answer(&altered.topic)
         }
     })
     .await
