@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, RequiredAcks};
 use trimaran_commit_log::{Flusher, Log, LogReader};
+use trimaran_replication::Durability;
 use trimaran_replication::leader::Outcome;
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{
@@ -101,6 +102,7 @@ impl PartitionHandle {
             log_end: start.log.log_end(),
             epoch_start: None,
             batch_bytes_max: start.settings.batch_bytes_max(),
+            counts_synced: start.settings.durability() == Durability::Synced,
             needs_keys: start.settings.log.compacted,
         });
         let handle = Self(Arc::new(Inner {
