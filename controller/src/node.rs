@@ -92,7 +92,7 @@ impl Node {
 
     /// The applied image.
     #[must_use]
-    pub(crate) fn published(&self) -> &Published {
+    pub(crate) fn published(&self) -> &Arc<Published> {
         &self.parts.published
     }
 

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Limits;
 use crate::impatient::Impatient;
+use crate::keepalive::watch_over;
 
 /// What a connection beyond the bound is told, whole.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
@@ -119,6 +120,9 @@ impl Doors {
 async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    if let Err(error) = watch_over(&stream) {
+        tracing::debug!(%error, "cannot set SO_KEEPALIVE");
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

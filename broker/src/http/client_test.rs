@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use trimaran_api::ApiError;
 use trimaran_types::KafkaError;
 
+use super::Refusal;
 use super::test_client::{TestBroker, cluster_id};
 use crate::routing::fake::partition;
 use crate::routing::{unknown_outcome, with_outcome};
@@ -107,7 +108,8 @@ async fn one_bad_record_refuses_all_and_writes_nothing() {
     ] {
         let answer = broker.post(path, kind, body).await;
         assert_eq!(answer.error_code(), code, "{path} {body}: {answer:?}");
-        assert_eq!(answer.json()["retriable"], false);
+        // No controller says that there is no such topic.
+        assert_eq!(answer.json()["retriable"], code == 40401, "{path} {body}");
     }
     for number in 0..2 {
         let path = format!("/topics/t/partitions/{number}/offsets");
@@ -348,6 +350,29 @@ async fn what_a_v3_topic_links_to_is_there() {
         configs["data"].as_array().unwrap().contains(&config),
         "{configs}"
     );
+}
+
+/// Where a controller listens that has one answer to everything.
+async fn controller_that_refuses(refusal: ApiError) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = move || std::future::ready(Refusal(refusal.clone()));
+    let app = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+#[tokio::test]
+async fn that_a_topic_is_unknown_is_final_only_by_the_controllers_word() {
+    let broker = TestBroker::serving();
+    let answer = broker.get("/topics/nowhere").await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (404, 40403));
+    assert_eq!(answer.json()["retriable"], true);
+    let told = ApiError::kafka(KafkaError::UnknownTopicOrPartition, "no such topic");
+    let broker = TestBroker::serving_by(controller_that_refuses(told).await);
+    let answer = broker.get("/topics/nowhere").await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (404, 40403));
+    assert_eq!(answer.json()["retriable"], false);
 }
 
 #[tokio::test]

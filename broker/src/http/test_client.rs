@@ -54,13 +54,23 @@ pub(super) fn cluster_id() -> ClusterId {
 
 impl TestBroker {
     pub(super) fn serving() -> Self {
-        let broker = Self::starting();
+        // Nobody listens on port 1: every question to the controllers is refused at once.
+        Self::serving_by("127.0.0.1:1".to_owned())
+    }
+
+    /// With a controller at this address.
+    pub(super) fn serving_by(controller: String) -> Self {
+        let broker = Self::starting_by(controller);
         broker.app.readiness.reached(Phase::Serving);
         broker.app.readiness.fenced(false);
         broker
     }
 
     pub(super) fn starting() -> Self {
+        Self::starting_by("127.0.0.1:1".to_owned())
+    }
+
+    fn starting_by(controller: String) -> Self {
         let readiness = Arc::new(Readiness::default());
         let metrics = Arc::new(Metrics::default());
         let requests = RequestsConfig {
@@ -78,8 +88,7 @@ impl TestBroker {
             Arc::clone(&partitions) as _,
             Remote::new(http.clone(), cluster_id()),
         );
-        // Nobody listens on port 1: every question to the controllers is refused at once.
-        let controllers = Controllers::new(http, vec!["127.0.0.1:1".to_owned()]);
+        let controllers = Controllers::new(http, vec![controller]);
         app.serve(Service::new(ServiceParts {
             broker_id: BrokerId(1),
             cluster_id: cluster_id(),

@@ -2,11 +2,13 @@
 //!
 //! A client may create a topic through one broker and use it through another a moment later. So an
 //! unknown name costs one short question; if the topic exists, the metadata that tells of it is
-//! waited for. An unknown topic is answered at once, also while no controller answers.
+//! waited for. An unknown topic is answered at once, also while no controller answers; then the
+//! answer says that it may be another one a moment later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use trimaran_api::client::CallError;
 use trimaran_api::controller::TopicStatus;
 use trimaran_api::{ApiError, paths};
 use trimaran_metadata::{MetadataImage, TopicImage};
@@ -67,7 +69,7 @@ impl FoundTopic {
 /// The topic of this name.
 ///
 /// # Errors
-/// There is none: `error_code`, with status 404.
+/// There is none: `error_code`, with status 404. Marked as worth a retry where no controller says so.
 pub(super) async fn topic(
     service: &Service,
     name: &TopicName,
@@ -76,28 +78,50 @@ pub(super) async fn topic(
     if let Some(found) = FoundTopic::in_image(service.image(), name) {
         return Ok(found);
     }
-    if let Some(topic_id) = known_elsewhere(service, name).await {
+    let elsewhere = known_elsewhere(service, name).await;
+    if let Elsewhere::Known(topic_id) = elsewhere {
         let mut images = service.images();
         let arrives = images.wait_for(|image| image.topics.get(topic_id).is_some());
         // Whether it arrived is seen below.
         let _ = tokio::time::timeout(ARRIVAL_TIMEOUT, arrives).await;
     }
-    FoundTopic::in_image(service.image(), name)
-        .ok_or_else(|| unknown(error_code, format!("topic {name} does not exist")))
+    FoundTopic::in_image(service.image(), name).ok_or_else(|| match elsewhere {
+        Elsewhere::Unknown => unknown(error_code, format!("topic {name} does not exist")),
+        Elsewhere::Known(_) | Elsewhere::Unsaid => {
+            let message = format!("this broker has not heard of a topic {name} yet");
+            unknown(error_code, message).retriable()
+        }
+    })
 }
 
-async fn known_elsewhere(service: &Service, name: &TopicName) -> Option<TopicId> {
+/// What the controllers say of a name.
+enum Elsewhere {
+    /// It is a topic.
+    Known(TopicId),
+    /// There is none.
+    Unknown,
+    /// Nothing.
+    Unsaid,
+}
+
+async fn known_elsewhere(service: &Service, name: &TopicName) -> Elsewhere {
     // Beyond the bound, the own image has to do: unknown names must not become a flood.
-    let _permit = service.lookups.try_acquire().ok()?;
+    let Ok(_permit) = service.lookups.try_acquire() else {
+        return Elsewhere::Unsaid;
+    };
     let path = paths::fill(paths::TOPIC, &[name]);
     let asked = service.controllers().try_once::<TopicStatus>(|http, base| {
         http.get(format!("{base}{path}")).timeout(QUESTION_TIMEOUT)
     });
-    let known = tokio::time::timeout(QUESTION_TIMEOUT, asked)
-        .await
-        .ok()?
-        .ok()?;
-    Some(known.topic_id)
+    match tokio::time::timeout(QUESTION_TIMEOUT, asked).await {
+        Ok(Ok(known)) => Elsewhere::Known(known.topic_id),
+        Ok(Err(CallError::Refused(refusal)))
+            if refusal.body.kafka_error == Some(KafkaError::UnknownTopicOrPartition) =>
+        {
+            Elsewhere::Unknown
+        }
+        Ok(Err(_)) | Err(_) => Elsewhere::Unsaid,
+    }
 }
 
 /// 404. Not marked as worth a retry: nothing but a creation makes it better.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, RequiredAcks};
 use trimaran_commit_log::{Flusher, Log, LogReader};
+use trimaran_replication::Durability;
 use trimaran_replication::leader::Outcome;
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{
@@ -101,6 +102,7 @@ impl PartitionHandle {
             log_end: start.log.log_end(),
             epoch_start: None,
             batch_bytes_max: start.settings.batch_bytes_max(),
+            counts_synced: start.settings.durability() == Durability::Synced,
             needs_keys: start.settings.log.compacted,
         });
         let handle = Self(Arc::new(Inner {
@@ -162,10 +164,21 @@ impl PartitionHandle {
         &self.0.topic
     }
 
-    /// The replica as it is now.
+    /// The replica as it is now. One whose owner ended without saying so, in a panic, has failed:
+    /// nobody acts for it any more.
     #[must_use]
     pub fn status(&self) -> PartitionStatus {
-        *self.0.status.borrow()
+        let mut status = *self.0.status.borrow();
+        if self.is_abandoned() {
+            status.role = PartitionRole::Failed;
+        }
+        status
+    }
+
+    /// Whether the owner ended without a word.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let is_over = self.0.status.has_changed().is_err();
+        is_over && self.0.status.borrow().role != PartitionRole::Stopped
     }
 
     /// Appends whole batches, one behind the other, and waits as `acks` says, at most `timeout`.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::AppendResponse;
 use trimaran_commit_log::{Flusher, Log};
-use trimaran_replication::LogPositions;
 use trimaran_replication::leader::{Leader, Outcome, WaiterId};
+use trimaran_replication::{Durability, LogPositions};
 use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
@@ -225,6 +225,7 @@ impl Owner {
             log_end: self.log.log_end(),
             epoch_start,
             batch_bytes_max: self.settings.batch_bytes_max(),
+            counts_synced: self.settings.durability() == Durability::Synced,
             needs_keys: self.settings.log.compacted,
         };
         self.status.send_if_modified(|shown| {

@@ -15,7 +15,7 @@ use trimaran_api::replica::{DivergingEpoch, FetchPartitionResult, RequiredAcks};
 use trimaran_replication::leader::{FetchAnswer, FollowerFetch};
 use trimaran_types::{BrokerEpoch, KafkaError, LeaderEpoch, Offset};
 
-use fixture::{OWN, PEER, SOON, assignment, batch, fixture, fixture_with, kafka};
+use fixture::{OWN, PEER, SOON, assignment, batch, fixture, fixture_with, gated_fixture, kafka};
 
 use super::*;
 
@@ -442,6 +442,21 @@ async fn a_failed_directory_ends_the_replica() {
             .await
     );
     let refusal = fixture.append(&["c"], RequiredAcks::All).await.unwrap_err();
+    assert_eq!(kafka(&refusal).0, Some(KafkaError::KafkaStorageError));
+}
+
+#[tokio::test]
+async fn a_replica_whose_owner_panicked_has_failed() {
+    let (fixture, gate) = gated_fixture();
+    fixture.lead(&[OWN], 0, 1).await;
+    let mut watch = fixture.handle.watch();
+    watch.borrow_and_update();
+    gate.panic_at_writes();
+    let refusal = fixture.append(&["a"], RequiredAcks::All).await.unwrap_err();
+    assert_eq!(kafka(&refusal).1, Some("unknown"));
+    while watch.changed().await.is_ok() {}
+    assert_eq!(fixture.handle.status().role, PartitionRole::Failed);
+    let refusal = fixture.append(&["b"], RequiredAcks::All).await.unwrap_err();
     assert_eq!(kafka(&refusal).0, Some(KafkaError::KafkaStorageError));
 }
 

@@ -37,6 +37,8 @@ pub struct PartitionStatus {
     pub epoch_start: Option<Offset>,
     /// Largest batch that the topic takes.
     pub batch_bytes_max: usize,
+    /// A record counts for an acknowledgement when it is synced, not when it is written.
+    pub counts_synced: bool,
     /// The topic is compacted, so every record must have a key.
     pub needs_keys: bool,
 }

@@ -131,6 +131,12 @@ impl Replicas {
                 if handle.status().role == PartitionRole::Failed
                     && !self.is_in_failed_directory(&handle)
                 {
+                    if handle.is_abandoned() {
+                        tracing::error!(
+                            partition = %handle.topic(),
+                            "the task that owned a replica has panicked: a defect, please report it"
+                        );
+                    }
                     self.condemn_this(&handle, DamageCause::Failed).await;
                 }
             }

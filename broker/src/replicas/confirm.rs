@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use trimaran_api::client::CallError;
 use trimaran_api::controller::TopicStatus;
 use trimaran_api::{ApiError, headers, paths};
-use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, TopicIdPartition};
+use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, TopicIdPartition, TopicPartition};
 
 use super::Replicas;
 use crate::partition::PartitionHandle;
@@ -44,21 +44,28 @@ impl Replicas {
         partition: TopicIdPartition,
         epoch: Option<LeaderEpoch>,
     ) -> Result<(), ApiError> {
-        let topic = &handle.topic().topic;
-        let path = paths::fill(paths::TOPIC, &[topic]);
+        let question = self.topic_now(handle.topic());
+        let answer = self.questions.ask(partition, CONFIRM_TIMEOUT, question);
+        let answer = answer.await.flatten();
+        judge(answer.as_ref(), partition, (self.context.broker_id, epoch))
+    }
+
+    /// The topic with this partition alone, as a majority of the controllers knows it now.
+    async fn topic_now(&self, partition: &TopicPartition) -> Option<TopicStatus> {
+        let path = paths::fill(paths::TOPIC, &[&partition.topic]);
+        let only = partition.partition;
         let told = u64::try_from(CONFIRM_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         let answer: Result<TopicStatus, CallError> = self
             .context
             .controllers
             .call(CONFIRM_TIMEOUT, |http, base| {
-                http.get(format!("{base}{path}"))
+                http.get(format!("{base}{path}?partition={only}"))
                     .timeout(CONFIRM_TIMEOUT)
                     .header(headers::TIMEOUT_MS, told)
                     .header(headers::LINEARIZABLE, "1")
             })
             .await;
-        let answer = answer.ok();
-        judge(answer.as_ref(), partition, (self.context.broker_id, epoch))
+        answer.ok()
     }
 }
 

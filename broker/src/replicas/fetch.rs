@@ -131,15 +131,14 @@ impl Replicas {
             let status = handle.status();
             // Only of the leadership that the follower asked: another history's high watermark
             // could lie beyond where the two part.
-            if status.leader_epoch == Some(wanted.current_leader_epoch)
+            let is_parked = status.leader_epoch == Some(wanted.current_leader_epoch)
                 && handle
                     .seats()
-                    .is_parked(request.replica_id, wanted.fetch_offset)
-                && handle.seats().tell(
-                    request.replica_id,
-                    (status.high_watermark, status.log_start),
-                )
-            {
+                    .is_parked(request.replica_id, wanted.fetch_offset);
+            // One that waits for nothing but its own disk looks there before it asks again.
+            let may_have_synced = status.counts_synced && wanted.flushed_end < wanted.fetch_offset;
+            let bounds = (status.high_watermark, status.log_start);
+            if is_parked && (handle.seats().tell(request.replica_id, bounds) || may_have_synced) {
                 partitions.push(FetchPartitionResult {
                     partition: wanted.partition,
                     error: None,

@@ -25,6 +25,7 @@ mod open_one;
 mod out_of_service;
 mod progress;
 mod quarantine;
+mod questions;
 mod report;
 mod resign;
 mod shutdown;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
+use trimaran_api::controller::TopicStatus;
 use trimaran_types::DirectoryId;
 
 use crate::codec_work::CodecWork;
@@ -70,6 +72,8 @@ pub struct Replicas {
     damage_found: Notify,
     reports: watch::Sender<Arc<DamageReport>>,
     counts: counts::Counts,
+    /// Whether this broker leads, asked of the controllers.
+    questions: questions::Questions<Option<TopicStatus>>,
 }
 
 impl Replicas {
@@ -94,6 +98,7 @@ impl Replicas {
             damage_found: Notify::new(),
             reports: watch::Sender::new(Arc::default()),
             counts: counts::Counts::default(),
+            questions: questions::Questions::default(),
         })
     }
 

@@ -12,7 +12,7 @@ mod trim;
 use std::time::Duration;
 
 use pair::{ONE, Pair, TWO, batch, read_all};
-use trimaran_api::replica::{ReadQuery, RequiredAcks};
+use trimaran_api::replica::{FetchPartition, ReadQuery, ReplicaFetchRequest, RequiredAcks};
 use trimaran_types::{KafkaError, LeaderEpoch, Offset};
 
 use crate::partition::PartitionRole;
@@ -125,6 +125,36 @@ async fn a_dead_follower_is_waited_for_until_the_controllers_shrink_the_isr() {
     let appended = pair.append(ONE, id, "b").await.unwrap();
     assert_eq!(appended.base_offset, Some(Offset(1)));
     pair.until_isr(id, &[ONE]).await;
+}
+
+#[tokio::test]
+async fn a_follower_that_has_told_of_no_sync_is_made_to_look_at_its_disk() {
+    let pair = Pair::start().await;
+    let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;
+    pair.append(ONE, id, "a").await.unwrap();
+    pair.broker(TWO).fetchers.forget(id);
+    let leader = &pair.broker(ONE).replicas;
+    let broker_epoch = pair.image().brokers.get(TWO).unwrap().broker_epoch;
+    let fetch = |flushed_end| FetchPartition {
+        partition: id,
+        current_leader_epoch: LeaderEpoch(0),
+        fetch_offset: Offset(1),
+        flushed_end,
+        last_fetched_epoch: Some(LeaderEpoch(0)),
+        log_start: Offset(0),
+    };
+    for (flushed_end, answers) in [(Offset(0), 1), (Offset(1), 0)] {
+        let request = ReplicaFetchRequest {
+            replica_id: TWO,
+            broker_epoch,
+            wait_ms: 0,
+            bytes_max: 1 << 20,
+            partitions: vec![fetch(flushed_end)],
+        };
+        leader.follower_fetch(&request).await;
+        let again = leader.follower_fetch(&request).await;
+        assert_eq!(again.partitions.len(), answers, "{flushed_end}: {again:?}");
+    }
 }
 
 #[tokio::test]

@@ -95,18 +95,45 @@ pub(super) async fn on_leader_or_here<H>(
 where
     H: Fn(&Node, &HeaderMap) -> Result<Response, Refusal>,
 {
+    let lead = |call: LeaderCall| {
+        std::future::ready(active(&call.node).and_then(|()| handle(&call.node, &call.headers)))
+    };
+    on_leader_or(app, request, lead, &handle).await
+}
+
+/// Answers by `lead` on the active controller; without one, by `here`.
+pub(super) async fn on_leader_or<H, F>(
+    app: &App,
+    request: Request,
+    lead: H,
+    here: impl Fn(&Node, &HeaderMap) -> Result<Response, Refusal>,
+) -> Result<Response, Refusal>
+where
+    H: Fn(LeaderCall) -> F,
+    F: Future<Output = Result<Response, Refusal>>,
+{
     let node = app.node()?;
     let headers = request.headers().clone();
     if node.leader().is_some() {
-        let passed = on_leader(app, request, ADMIN_WAIT, |call| {
-            std::future::ready(handle(&call.node, &call.headers))
-        });
-        match passed.await {
+        match on_leader(app, request, ADMIN_WAIT, lead).await {
             Err(refusal) if is_not_controller(&refusal.0.body) => {}
             passed => return passed,
         }
     }
-    handle(&node, &headers)
+    here(&node, &headers)
+}
+
+/// Whether this controller has all that its predecessors committed: one that was just elected may
+/// not have applied it yet.
+///
+/// # Errors
+/// `NOT_CONTROLLER`: it has not; a moment later it has.
+pub(super) fn active(node: &Node) -> Result<(), Refusal> {
+    if node.proposer().active_term().is_some() {
+        return Ok(());
+    }
+    let message = "this controller was elected and has not caught up yet";
+    Err(ApiError::kafka(KafkaError::NotController, message).into())
 }
 
 /// How long the caller says that it waits.

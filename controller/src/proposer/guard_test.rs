@@ -19,7 +19,7 @@ use crate::node::Node;
 use crate::running::{Running, open_store};
 use crate::type_config::{EntryOutcome, LogData};
 
-async fn start(folder: &std::path::Path) -> Running {
+pub(super) async fn start(folder: &std::path::Path) -> Running {
     let text = format!(
         "node.id = 1\nmetadata.log.dir = '{}'\ncontroller.quorum.voters = '1@127.0.0.1:1'\n",
         folder.display()
@@ -48,14 +48,17 @@ async fn start(folder: &std::path::Path) -> Running {
     running
 }
 
-async fn active(node: &Node) -> u64 {
+pub(super) async fn active(node: &Node) -> u64 {
     let mut term = node.proposer().watch_active_term();
     let found = tokio::time::timeout(Duration::from_secs(10), term.wait_for(Option::is_some));
     found.await.unwrap().unwrap().unwrap()
 }
 
 /// Proposes so many records; answers where the first of them goes.
-async fn propose(proposer: &Proposer, count: usize) -> Result<MetadataOffset, ProposeError> {
+pub(super) async fn propose(
+    proposer: &Proposer,
+    count: usize,
+) -> Result<MetadataOffset, ProposeError> {
     let decided = proposer.propose(Confirm::Quorum, move |view| {
         let records: Vec<MetadataRecord> = vec![NoOp {}.into(); count];
         Ok(Decision {

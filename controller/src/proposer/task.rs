@@ -35,7 +35,7 @@ enum Phase {
     Arriving { term: u64 },
     /// Deciding.
     Active(Box<Pending<Waiter>>),
-    /// A proposal failed: changes wait until nothing is in flight.
+    /// A chain of proposals has ended: changes wait until nothing of it is in flight.
     Draining { term: u64 },
 }
 
@@ -135,11 +135,20 @@ impl ProposerTask {
         }
         self.abandon(&ProposeError::NotController);
         self.active_term.send_replace(None);
-        self.phase = match leading {
-            Some(term) => Phase::Arriving { term },
-            None => Phase::Away,
-        };
-        self.try_activate();
+        if let Some(term) = leading {
+            self.begin_when_drained(term);
+        }
+    }
+
+    /// No chain begins before every proposal of the one before is resolved: till then one of its
+    /// entries may take the place that the new one counts on (ADR 0002).
+    fn begin_when_drained(&mut self, term: u64) {
+        if self.in_flight.is_empty() {
+            self.phase = Phase::Arriving { term };
+            self.try_activate();
+        } else {
+            self.phase = Phase::Draining { term };
+        }
     }
 
     /// Begins to decide once the image has an entry of the own term: it then has every entry of
@@ -297,8 +306,7 @@ impl ProposerTask {
         if self.in_flight.is_empty()
             && let Phase::Draining { term } = self.phase
         {
-            self.phase = Phase::Arriving { term };
-            self.try_activate();
+            self.begin_when_drained(term);
         }
     }
 
@@ -306,18 +314,14 @@ impl ProposerTask {
     fn fail(&mut self, term: u64) {
         self.abandon(&ProposeError::NotController);
         self.active_term.send_replace(None);
-        if self.in_flight.is_empty() {
-            self.phase = Phase::Arriving { term };
-            self.try_activate();
-        } else {
-            self.phase = Phase::Draining { term };
-        }
+        self.begin_when_drained(term);
     }
 
     /// Leaves the active phase: the unsent batch is answered with `error`, the waiters of entries
     /// in flight stay with their receipts.
     fn abandon(&mut self, error: &ProposeError) {
         let Phase::Active(pending) = &mut self.phase else {
+            self.phase = Phase::Away;
             return;
         };
         if let Some(batch) = pending.take_batch() {
@@ -357,3 +361,6 @@ async fn next_receipt(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod task_test;

@@ -57,7 +57,7 @@ impl Leader {
     /// Members of the ISR that hold the whole log lack nothing until now, however long ago they
     /// were last heard: a follower of an idle partition repeats a fetch that need not be counted.
     /// From here on they have the lag time to show that they live.
-    fn note_level_members(&mut self, now: MonotonicTime) {
+    pub(super) fn note_level_members(&mut self, now: MonotonicTime) {
         let log_end = self.positions.log_end;
         for (id, follower) in &mut self.followers {
             let in_isr = self.committed.isr.contains(id);

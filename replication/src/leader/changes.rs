@@ -71,12 +71,16 @@ impl Leader {
     }
 
     /// The topic's or the broker's settings changed.
+    ///
+    /// Who lacked nothing by what counted so far has the lag time to show the same by what counts
+    /// now: on an idle partition it was last heard long ago, and of its disk nothing at all.
     pub fn settings_changed(
         &mut self,
         now: MonotonicTime,
         settings: LeaderSettings,
         actions: &mut Vec<Action>,
     ) {
+        self.note_level_members(now);
         if settings.durability == Durability::Synced
             && self.settings.durability == Durability::Written
         {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Open at first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub(super) struct Gate(Arc<(Mutex<bool>, Condvar, AtomicBool)>);
 
 impl Gate {
     pub(super) fn close(&self) {
@@ -21,6 +22,11 @@ impl Gate {
     pub(super) fn open(&self) {
         *self.0.0.lock().unwrap() = false;
         self.0.1.notify_all();
+    }
+
+    /// From now on whoever writes panics.
+    pub(super) fn panic_at_writes(&self) {
+        self.0.2.store(true, Ordering::SeqCst);
     }
 
     fn pass(&self) {
@@ -82,6 +88,7 @@ impl DiskFile for GatedFile {
     }
 
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(!self.0.0.2.load(Ordering::SeqCst), "as the test asked");
         self.1.write_all_at(position, bytes)
     }
 

@@ -8,7 +8,16 @@ use trimaran_types::{KafkaError, TopicName};
 use super::create::check_size;
 use super::{configs, topic_status};
 use crate::decide::partitions::changes_of_min_isr;
-use crate::decide::{Decision, Refusal};
+use crate::decide::{Decision, FollowUp, Refusal};
+
+/// What becomes of a change of settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlteredConfigs {
+    /// The topic as it will be.
+    pub topic: TopicStatus,
+    /// Elections are due where unclean ones are allowed and somebody waits for a leader.
+    pub follow_up: FollowUp,
+}
 
 /// Changes the settings that are named, all or none (KIP-339); the answer is the topic as it will
 /// be. What is so already needs no record.
@@ -19,7 +28,7 @@ pub fn alter_topic_configs(
     view: &MetadataImage,
     name: &TopicName,
     request: &AlterTopicConfigsRequest,
-) -> Result<Decision<TopicStatus>, Refusal> {
+) -> Result<Decision<AlteredConfigs>, Refusal> {
     if view.topics.by_name(name).is_none() {
         let message = format!("topic '{name}' does not exist");
         return Err(Refusal::new(KafkaError::UnknownTopicOrPartition, message));
@@ -60,7 +69,17 @@ pub fn alter_topic_configs(
         .topics
         .by_name(name)
         .ok_or_else(|| impossible(format!("topic {name} vanished while it was changed")))?;
-    let response = topic_status(&after, topic);
+    let waits = topic.partitions().any(|(_, state)| state.leader.is_none());
+    let may_be_led = waits && after.unclean_leader_election_enabled(name);
+    let follow_up = if may_be_led && !request.validate_only {
+        FollowUp::ElectLeaderless
+    } else {
+        FollowUp::Nothing
+    };
+    let response = AlteredConfigs {
+        topic: topic_status(&after, topic),
+        follow_up,
+    };
     if request.validate_only {
         records.clear();
     }
@@ -114,7 +133,7 @@ mod tests {
             (checked.records, &checked.response),
             (vec![], &decision.response)
         );
-        let told = world.commit(decision);
+        let told = world.commit(decision).topic;
         assert_eq!(
             told.configs,
             [("retention.ms".to_owned(), "2".to_owned())].into()
@@ -167,5 +186,46 @@ mod tests {
             (state.leader, state.isr.clone()),
             (Some(BrokerId(1)), ids(&[1]))
         );
+    }
+
+    #[test]
+    fn unclean_election_where_nobody_leads_owes_an_election() {
+        let mut world = World::with_brokers(2);
+        world.create(
+            "t",
+            &[&[1, 2]],
+            &[("min.insync.replicas", "1"), ("flush.messages", "100")],
+        );
+        world.set_isr("t", 0, &[1]);
+        world.fence(1);
+        // It comes back without what it had not synced.
+        let request_of_one = world.request(1);
+        world.register(&request_of_one);
+        let state = world.state("t", 0);
+        assert_eq!(
+            (state.leader, &state.eligible_leader_replicas),
+            (None, &ids(&[]))
+        );
+        let name = TopicName::new("t").unwrap();
+        let unclean = request(&[("unclean.leader.election.enable", Some("true"))]);
+        let checked = AlterTopicConfigsRequest {
+            validate_only: true,
+            ..unclean.clone()
+        };
+        let retention = request(&[("retention.ms", Some("2"))]);
+        for (request, expected) in [
+            (&retention, FollowUp::Nothing),
+            (&checked, FollowUp::Nothing),
+            (&unclean, FollowUp::ElectLeaderless),
+            // Asked for once more, it is owed once more.
+            (&unclean, FollowUp::ElectLeaderless),
+        ] {
+            let decision = alter_topic_configs(&world.image, &name, request).unwrap();
+            assert_eq!(world.commit(decision).follow_up, expected, "{request:?}");
+        }
+        world.commit(crate::decide::partitions::elect_leaderless(&world.image));
+        assert_eq!(world.state("t", 0).leader, Some(BrokerId(2)));
+        let decision = alter_topic_configs(&world.image, &name, &unclean).unwrap();
+        assert_eq!(decision.response.follow_up, FollowUp::Nothing);
     }
 }

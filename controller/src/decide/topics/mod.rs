@@ -13,4 +13,4 @@ mod status;
 pub use alter_configs::alter_topic_configs;
 pub use create::create_topic;
 pub use delete::delete_topic;
-pub use status::topic_status;
+pub use status::{topic_status, topic_status_with};

@@ -7,6 +7,31 @@ use trimaran_types::PartitionIndex;
 /// The topic as it is in `view`.
 #[must_use]
 pub fn topic_status(view: &MetadataImage, topic: &TopicImage) -> TopicStatus {
+    let partitions = topic.partitions();
+    status(
+        view,
+        topic,
+        partitions.map(|(index, state)| partition_status(index, state)),
+    )
+}
+
+/// The same with no partition but this one, and without it where the topic does not have it.
+#[must_use]
+pub fn topic_status_with(
+    view: &MetadataImage,
+    topic: &TopicImage,
+    partition: PartitionIndex,
+) -> TopicStatus {
+    let found = topic.partition(partition);
+    let status_of = |state: &PartitionState| partition_status(partition, state);
+    status(view, topic, found.map(status_of).into_iter())
+}
+
+fn status(
+    view: &MetadataImage,
+    topic: &TopicImage,
+    partitions: impl Iterator<Item = PartitionStatus>,
+) -> TopicStatus {
     let settings = view.configs.topic(&topic.name);
     TopicStatus {
         name: topic.name.clone(),
@@ -14,10 +39,7 @@ pub fn topic_status(view: &MetadataImage, topic: &TopicImage) -> TopicStatus {
         configs: settings
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
-        partitions: topic
-            .partitions()
-            .map(|(partition, state)| partition_status(partition, state))
-            .collect(),
+        partitions: partitions.collect(),
     }
 }
 

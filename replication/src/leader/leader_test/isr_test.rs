@@ -88,6 +88,30 @@ fn the_first_append_after_an_idle_time_costs_nobody_its_place() {
     );
 }
 
+#[test]
+fn another_durability_costs_nobody_its_place_on_an_idle_partition() {
+    let written = LeaderSettings {
+        durability: Durability::Written,
+        ..SYNCED
+    };
+    let mut leader = start_with(&[1, 2], written, 0);
+    let later = 50 * LAG_MS;
+    run(
+        &mut leader,
+        vec![
+            (1, Event::Append(0, Some(60_000)), vec![]),
+            (2, Event::Fetch(2, 1, 0), vec![advance(1), ack(0)]),
+            // From here on its fetches repeat themselves and are not told of.
+            (later, Event::Settings(SYNCED), vec![]),
+            (later, Event::Tick, vec![]),
+            (later + 1, Event::Flushed(1), vec![]),
+            (later + LAG_MS, Event::Tick, vec![]),
+            (later + LAG_MS, Event::Fetch(2, 1, 1), vec![]),
+            (later + LAG_MS + 1, Event::Tick, vec![]),
+        ],
+    );
+}
+
 fn expand_with_three() -> Action {
     propose(
         7,
