@@ -61,7 +61,8 @@ pub use flusher::{
 };
 pub use inspect::{
     CheckpointFile, Checkpointed, Finding, OnSeen, PartitionSummary, Places, Problem, Seen,
-    Severity, find_places, inspect_checkpoints, inspect_partition,
+    Severity, find_places, flushed_end_of, inspect_checkpoints, inspect_flushed_ends,
+    inspect_partition,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
@@ -71,7 +72,7 @@ pub use log::{
 };
 pub use log_dir::{
     Aside, CleanShutdown, CleanerOffsets, FoundLog, InvalidMetaProperties, LogDir, LogDirError,
-    MetaProperties, RecoveryPoints, parse_partition_dir,
+    MetaProperties, NotedEnds, RecoveryPoints, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced};

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use trimaran_commit_log::{
-    CheckpointFile, Checkpointed, Disk, Places, RealDisk, find_places, inspect_checkpoints,
-    parse_partition_dir,
+    CheckpointFile, Checkpointed, Disk, NotedEnds, Places, RealDisk, find_places, flushed_end_of,
+    inspect_checkpoints, inspect_flushed_ends, parse_partition_dir,
 };
 
 use crate::failure::Failure;
@@ -45,6 +45,7 @@ struct Asked {
     disk: RealDisk,
     places: Places,
     checkpoints: Vec<CheckpointFile>,
+    flushed_ends: NotedEnds,
 }
 
 impl Asked {
@@ -55,14 +56,15 @@ impl Asked {
                 "trimaran log verify DIR   (a broker's log.dirs, its logs folder, or one topic-0 in it)",
             )
         })?;
-        let checkpoints = match &places.checkpoints {
+        let (checkpoints, flushed_ends) = match &places.checkpoints {
             Some(dir) => read_checkpoints(&disk, dir)?,
-            None => Vec::new(),
+            None => (Vec::new(), NotedEnds::default()),
         };
         Ok(Self {
             disk,
             places,
             checkpoints,
+            flushed_ends,
         })
     }
 
@@ -70,14 +72,21 @@ impl Asked {
     fn checkpointed(&self, dir: &Path) -> Checkpointed {
         let partition = dir.file_name().and_then(|name| name.to_str());
         let partition = partition.and_then(parse_partition_dir);
-        partition.map_or_else(Checkpointed::default, |partition| {
-            Checkpointed::of(&self.checkpoints, &partition)
+        partition.map_or_else(Checkpointed::default, |partition| Checkpointed {
+            flushed_end: flushed_end_of(&self.disk, dir, &partition, &self.flushed_ends),
+            ..Checkpointed::of(&self.checkpoints, &partition)
         })
     }
 }
 
-fn read_checkpoints(disk: &dyn Disk, dir: &Path) -> Result<Vec<CheckpointFile>, Failure> {
-    inspect_checkpoints(disk, dir).map_err(|error| unreadable(dir, &error))
+fn read_checkpoints(
+    disk: &dyn Disk,
+    dir: &Path,
+) -> Result<(Vec<CheckpointFile>, NotedEnds), Failure> {
+    let checkpoints = inspect_checkpoints(disk, dir);
+    let ends = inspect_flushed_ends(disk, dir);
+    let both = checkpoints.and_then(|checkpoints| Ok((checkpoints, ends?)));
+    both.map_err(|error| unreadable(dir, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use trimaran_types::{Offset, TopicPartition};
 
 use super::Checkpointed;
-use crate::atomic_file;
 use crate::disk::Disk;
-use crate::log_dir::{LOG_STARTS, RECOVERY_POINTS, parse_checkpoint};
+use crate::log_dir::{LOG_STARTS, NotedEnds, RECOVERY_POINTS, parse_checkpoint};
+use crate::names::PARTITION_METADATA;
+use crate::{atomic_file, partition_metadata};
 
 /// Ends the names of all offset checkpoints.
 const SUFFIX: &str = "-offset-checkpoint";
@@ -39,9 +40,32 @@ impl Checkpointed {
         };
         Self {
             recovery_point: offset(RECOVERY_POINTS),
+            flushed_end: None,
             log_start: offset(LOG_STARTS),
         }
     }
+}
+
+/// Reads what the logs of `dir` have noted of their flushed ends (ADR 0011).
+///
+/// # Errors
+/// The system refused.
+pub fn inspect_flushed_ends(disk: &dyn Disk, dir: &Path) -> io::Result<NotedEnds> {
+    NotedEnds::read(disk, dir)
+}
+
+/// The noted flushed end of the log in `dir`, which is `partition`'s. `None` when there is none, or
+/// the directory does not say its topic's id.
+#[must_use]
+pub fn flushed_end_of(
+    disk: &dyn Disk,
+    dir: &Path,
+    partition: &TopicPartition,
+    ends: &NotedEnds,
+) -> Option<Offset> {
+    let text = atomic_file::read_text(disk, &dir.join(PARTITION_METADATA));
+    let topic_id = partition_metadata::parse(&text.ok()??)?;
+    ends.get(topic_id, partition.partition)
 }
 
 /// Reads every checkpoint in `dir`, by name.

@@ -13,8 +13,8 @@ pub enum Severity {
     Note,
     /// Derived from the log; the next start makes it anew.
     Rebuilt,
-    /// Bytes behind the last good batch, with no good one after them: a write that a stop cut
-    /// short. The next start cuts them off, unless they lie below what was synced.
+    /// Bytes that were never synced and are no good batch: a write that a stop cut short. The next
+    /// start cuts them off, with what follows.
     TornTail,
     /// Records are damaged or missing: the replica must be fetched again.
     Damage,
@@ -38,9 +38,17 @@ pub enum Problem {
         /// How many zeros there are.
         bytes: u64,
     },
-    /// A segment does not begin where the one before it ends, or offsets are absent between
-    /// batches: as it should be after compaction, which leaves the mark `gaps-allowed` beside the
-    /// segments, and below the log start; loss otherwise.
+    /// A segment does not begin where the one before it ends, as it always should. Below the log
+    /// start a deletion may have left it so.
+    #[error("offsets {from} to {before} (excluded) are absent between two segments")]
+    Hole {
+        /// Where the segment before ends.
+        from: Offset,
+        /// Where this one begins.
+        before: Offset,
+    },
+    /// Offsets are absent in front of a batch: as it should be after compaction, which leaves the
+    /// mark `gaps-allowed` beside the segments, and below the log start; loss otherwise.
     #[error("offsets {from} to {before} (excluded) are absent: right only in a compacted topic")]
     Gap {
         /// The first absent offset.
@@ -48,14 +56,20 @@ pub enum Problem {
         /// The first one that is there again.
         before: Offset,
     },
-    /// The log ends before the recovery point that was checkpointed for it.
-    #[error("the log ends at offset {end} but was synced up to {recovery_point}")]
+    /// The log ends before its recovery point, or before the end that it has noted as flushed.
+    #[error("the log ends at offset {end} but was synced up to {synced_end}")]
     EndsTooEarly {
         /// Where the good batches end.
         end: Offset,
-        /// The checkpointed recovery point.
-        recovery_point: Offset,
+        /// The further one of the two.
+        synced_end: Offset,
     },
+    /// Entries of aborted transactions that cannot be: readers cannot tell what was committed.
+    #[error("not what was written: an entry cannot be, or is not greater than the one before it")]
+    AbortedTransactions,
+    /// A snapshot of the producers with a wrong checksum, or cut short.
+    #[error("no good snapshot of producers")]
+    Snapshot,
     /// A file that is made of equal entries has some bytes over.
     #[error("{bytes} bytes are no whole number of entries")]
     PartialEntry {

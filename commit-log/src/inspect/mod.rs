@@ -9,9 +9,10 @@ mod finding;
 mod indexes;
 mod partition;
 mod places;
+mod producers;
 mod segment;
 
-pub use checkpoints::{CheckpointFile, inspect_checkpoints};
+pub use checkpoints::{CheckpointFile, flushed_end_of, inspect_checkpoints, inspect_flushed_ends};
 pub use finding::{Finding, Problem, Severity};
 pub use partition::{Checkpointed, PartitionSummary, inspect_partition};
 pub use places::{Places, find_places};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use trimaran_types::{Offset, TopicId};
 
 use super::indexes::{self, Ground};
+use super::producers;
 use super::segment::{SegmentBytes, Walked, walk};
 use super::{Finding, OnSeen, Problem, Seen, Severity};
 use crate::disk::{Disk, DiskEntry, OpenHow};
@@ -44,21 +45,34 @@ pub struct PartitionSummary {
 pub struct Checkpointed {
     /// Up to where everything was synced: damage below it is no torn tail.
     pub recovery_point: Option<Offset>,
+    /// The same by the log's own note, which is so close to the real end that damage beyond it was
+    /// never synced, whatever follows (ADR 0011).
+    pub flushed_end: Option<Offset>,
     /// Where the log starts: what is missing below it was deleted.
     pub log_start: Option<Offset>,
 }
 
 impl Checkpointed {
+    fn synced_end(&self) -> Option<Offset> {
+        self.recovery_point.max(self.flushed_end)
+    }
+
     /// What the finding means, which the files alone do not tell. `gaps_allowed` says that the log
     /// carries the mark of one that was compacted.
     fn severity_of(&self, finding: &Finding, gaps_allowed: bool) -> Severity {
-        let is_below = |limit: Option<Offset>| finding.offset.is_some_and(|at| Some(at) < limit);
+        let is_deleted = |before: Offset| Some(before) <= self.log_start;
         match finding.problem {
-            Problem::Gap { before, .. } if gaps_allowed || Some(before) <= self.log_start => {
-                Severity::Note
-            }
-            _ if finding.severity == Severity::TornTail && is_below(self.recovery_point) => {
-                Severity::Damage
+            Problem::Gap { before, .. } if gaps_allowed || is_deleted(before) => Severity::Note,
+            Problem::Hole { before, .. } if is_deleted(before) => Severity::Note,
+            Problem::Gap { .. } | Problem::Hole { .. } | Problem::Batch { .. } => {
+                let is_synced = finding
+                    .offset
+                    .is_some_and(|at| Some(at) < self.synced_end());
+                match (is_synced, self.flushed_end) {
+                    (true, _) => Severity::Damage,
+                    (false, Some(_)) => Severity::TornTail,
+                    (false, None) => finding.severity,
+                }
             }
             _ => finding.severity,
         }
@@ -104,7 +118,7 @@ pub fn inspect_partition(
     let flow = inspect_files(
         disk,
         dir,
-        (&segments, known.recovery_point),
+        (&segments, known.synced_end()),
         (&mut summary.topic_id, &mut walked),
         &mut judged,
     )?;
@@ -128,7 +142,7 @@ fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
 fn inspect_files(
     disk: &dyn Disk,
     dir: &Path,
-    (segments, recovery_point): (&BTreeMap<Offset, u64>, Option<Offset>),
+    (segments, synced_end): (&BTreeMap<Offset, u64>, Option<Offset>),
     (topic_id, walked): (&mut Option<TopicId>, &mut Walked),
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<ControlFlow<()>> {
@@ -154,32 +168,33 @@ fn inspect_files(
             base,
             bytes,
             next,
-            recovery_point,
+            synced_end,
         };
         let mut ground = Ground::default();
         let (flow, is_whole) = walk(&segment, walked, &mut ground, on_seen)?;
         if flow.is_break()
             || indexes::inspect(disk, dir, base, (&ground, is_whole), on_seen)?.is_break()
+            || producers::aborted(disk, dir, base, on_seen)?.is_break()
         {
             return Ok(ControlFlow::Break(()));
         }
     }
-    if let (Some(end), Some(recovery_point)) = (walked.end, recovery_point)
-        && end < recovery_point
+    if let (Some(end), Some(synced_end)) = (walked.end, synced_end)
+        && end < synced_end
     {
         let finding = Finding {
             file: dir.to_owned(),
             position: None,
             offset: Some(end),
             severity: Severity::Damage,
-            problem: Problem::EndsTooEarly {
-                end,
-                recovery_point,
-            },
+            problem: Problem::EndsTooEarly { end, synced_end },
         };
         if on_seen(&Seen::Finding(&finding)).is_break() {
             return Ok(ControlFlow::Break(()));
         }
+    }
+    if producers::snapshots(disk, dir, on_seen)?.is_break() {
+        return Ok(ControlFlow::Break(()));
     }
     epochs(disk, dir, walked, on_seen)
 }

@@ -39,7 +39,7 @@ pub(super) struct SegmentBytes<'a> {
     /// Where the next segment begins; `None` for the last one.
     pub(super) next: Option<Offset>,
     /// Up to where the log was synced, if it is known.
-    pub(super) recovery_point: Option<Offset>,
+    pub(super) synced_end: Option<Offset>,
 }
 
 /// Walks a segment. The second value says whether all of its bytes are good batches.
@@ -54,7 +54,11 @@ pub(super) fn walk(
     walked.broke_off = true;
     // Said here, since a segment may be empty.
     if segment.base > expected {
-        let finding = gap(segment, 0, expected, segment.base);
+        let (from, before) = (expected, segment.base);
+        let finding = Finding {
+            problem: Problem::Hole { from, before },
+            ..gap(segment, 0, from, before)
+        };
         if on_seen(&Seen::Finding(&finding)).is_break() {
             return Ok((ControlFlow::Break(()), false));
         }
@@ -151,9 +155,7 @@ fn room(
 ) -> io::Result<Option<Finding>> {
     let lacks_nothing = match segment.next {
         Some(next) => next == expected,
-        None => segment
-            .recovery_point
-            .is_none_or(|synced| synced <= expected),
+        None => segment.synced_end.is_none_or(|synced| synced <= expected),
     };
     if !lacks_nothing || !zeros::are_all(segment.file, position, segment.bytes)? {
         return Ok(None);

@@ -90,6 +90,38 @@ pub(crate) struct FlushedEnds {
     synced: Mutex<u64>,
 }
 
+/// What the file says, for those who only look. A file that is absent or damaged says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct NotedEnds(HashMap<Key, Offset>);
+
+impl NotedEnds {
+    pub(crate) fn read(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
+        let file = match disk.open(&logs_dir.join(FLUSHED_ENDS), OpenHow::Existing) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(error),
+        };
+        let mut content = Vec::new();
+        let bytes = file.bytes()?;
+        if bytes <= FILE_BYTES_MAX {
+            file.read_at(0, usize::try_from(bytes).unwrap_or(0), &mut content)?;
+        }
+        let (slots, _) = content.as_chunks::<SLOT_BYTES>();
+        let mut table = Table::default();
+        if slots.first() == Some(&HEADER) {
+            table.take(slots);
+        }
+        let found = table.found.into_iter();
+        Ok(Self(found.map(|(key, (_, end))| (key, end)).collect()))
+    }
+
+    /// Up to where a log was synced at least; `None` when nothing is known.
+    #[must_use]
+    pub fn get(&self, topic_id: TopicId, partition: PartitionIndex) -> Option<Offset> {
+        self.0.get(&key(topic_id, partition)).copied()
+    }
+}
+
 /// The slot of one log.
 #[derive(Debug)]
 pub(crate) struct FlushedEnd {

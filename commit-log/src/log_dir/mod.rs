@@ -36,6 +36,7 @@ pub use cleaner_offsets::CleanerOffsets;
 pub use error::LogDirError;
 use error::at;
 pub(crate) use flushed_ends::FlushedEnd;
+pub use flushed_ends::NotedEnds;
 pub use meta_properties::{InvalidMetaProperties, MetaProperties};
 pub use partitions::{Aside, FoundLog, parse_partition_dir};
 pub(crate) use recovery_points::RECOVERY_POINTS;

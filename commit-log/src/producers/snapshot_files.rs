@@ -120,3 +120,10 @@ impl SnapshotFiles {
         Ok(())
     }
 }
+
+/// Whether a snapshot can be believed.
+pub(crate) fn is_good_snapshot(file: &dyn DiskFile) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
+    Ok(parse(&bytes).is_some())
+}

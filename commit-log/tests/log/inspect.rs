@@ -6,12 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use trimaran_commit_log::{
-    Checkpointed, Finding, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places,
-    inspect_partition,
+    Checkpointed, Finding, Log, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places,
+    flushed_end_of, inspect_flushed_ends, inspect_partition, parse_partition_dir,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
-use crate::rig::{NOW, Rig, batch_of};
+use crate::retention::open_dir;
+use crate::rig::{NOW, Rig, batch_of, flush, topic_id};
 
 /// A log of several segments, closed.
 fn several_segments() -> Rig {
@@ -29,7 +30,7 @@ fn several_segments() -> Rig {
 fn inspect(dir: &Path, recovery_point: Option<Offset>) -> (PartitionSummary, Vec<Finding>) {
     let known = Checkpointed {
         recovery_point,
-        log_start: None,
+        ..Checkpointed::default()
     };
     inspect_knowing(dir, &known)
 }
@@ -180,35 +181,39 @@ fn small_files_are_judged_too() {
 }
 
 #[test]
-fn a_missing_segment_is_damage_unless_the_log_may_have_gaps() {
+fn a_missing_segment_is_damage_in_every_log() {
     let rig = several_segments();
     let mut segments = rig.segments().into_iter();
     let (base, second) = segments.nth(1).unwrap();
     let (before, _) = segments.next().unwrap();
     fs::remove_file(second).unwrap();
-    let is_the_gap = |finding: &Finding| {
+    let is_the_hole = |finding: &Finding| {
         let (from, before) = (Offset(base), Offset(before));
-        finding.problem == Problem::Gap { from, before }
+        finding.problem == Problem::Hole { from, before }
     };
     let (summary, findings) = inspect(&rig.dir(), None);
     assert_eq!(summary.worst, Some(Severity::Damage));
     assert!(
-        findings.len() == 1 && is_the_gap(&findings[0]),
+        findings.len() == 1 && is_the_hole(&findings[0]),
         "{findings:?}"
     );
     // Below the log start, a deletion that a stop broke off leaves any of what it deletes.
     for (log_start, worst) in [(before, Severity::Note), (before - 1, Severity::Damage)] {
         let known = Checkpointed {
-            recovery_point: None,
             log_start: Some(Offset(log_start)),
+            ..Checkpointed::default()
         };
         let (summary, _) = inspect_knowing(&rig.dir(), &known);
         assert_eq!(summary.worst, Some(worst));
     }
     fs::write(rig.dir().join("gaps-allowed"), "version: 0\n").unwrap();
     let (summary, findings) = inspect(&rig.dir(), None);
-    assert_eq!(summary.worst, Some(Severity::Note));
-    assert!(is_the_gap(&findings[0]), "{findings:?}");
+    assert_eq!(
+        summary.worst,
+        Some(Severity::Damage),
+        "segments always join"
+    );
+    assert!(is_the_hole(&findings[0]), "{findings:?}");
 }
 
 #[test]
@@ -224,8 +229,85 @@ fn a_gap_before_an_empty_segment_is_seen() {
     fs::remove_file(segments.pop_last().unwrap().1).unwrap();
     let (summary, findings) = inspect(&rig.dir(), None);
     assert_eq!(severities(&findings), [Severity::Damage]);
-    assert!(matches!(findings[0].problem, Problem::Gap { before, .. } if before == end));
+    assert!(matches!(findings[0].problem, Problem::Hole { before, .. } if before == end));
     assert_eq!(summary.end, Some(end));
+}
+
+/// A log in a directory that notes flushed ends: 10 batches were synced, 10 more written.
+fn killed(root: &Path) -> (std::path::PathBuf, Checkpointed) {
+    let dir = open_dir(root);
+    let partition = parse_partition_dir("t-0").unwrap();
+    let path = dir.partition_dir(&partition);
+    let rig = Rig::new();
+    let start = dir.open_as(&partition, topic_id());
+    let (mut log, _) = Log::open(dir.context(), &path, rig.config.clone(), start).unwrap();
+    log.assign_epoch(LeaderEpoch(0), Offset(0)).unwrap();
+    rig.fill(&mut log, 10, 100);
+    flush(&mut log);
+    rig.fill(&mut log, 10, 100);
+    let logs = path.parent().unwrap();
+    let ends = inspect_flushed_ends(&RealDisk, logs).unwrap();
+    let flushed_end = flushed_end_of(&RealDisk, &path, &partition, &ends);
+    assert_eq!(flushed_end, Some(Offset(10)));
+    let known = Checkpointed {
+        flushed_end,
+        ..Checkpointed::default()
+    };
+    (path, known)
+}
+
+#[test]
+fn what_was_flushed_is_told_from_what_was_not_as_the_broker_does() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, known) = killed(root.path());
+    let batch_bytes = batch_of(&[&[0; 100]]).bytes().len();
+    for offset in 0..20_i64 {
+        let files = crate::rig::segment_files(&path, "log");
+        let (base, file) = files.range(..=offset).next_back().unwrap();
+        let whole = fs::read(file).unwrap();
+        let mut broken = whole.clone();
+        broken[usize::try_from(offset - base).unwrap() * batch_bytes + 80] ^= 1;
+        fs::write(file, &broken).unwrap();
+        let (summary, findings) = inspect_knowing(&path, &known);
+        let expected = if offset < 10 {
+            Severity::Damage
+        } else {
+            Severity::TornTail
+        };
+        assert_eq!(summary.worst, Some(expected), "{offset}: {findings:?}");
+        fs::write(file, &whole).unwrap();
+    }
+    // Cut where a batch ends, below what was flushed: nothing is bad, something is gone.
+    let (_, first) = crate::rig::segment_files(&path, "log").pop_first().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(first).unwrap();
+    file.set_len(2 * batch_bytes as u64).unwrap();
+    assert_eq!(
+        inspect_knowing(&path, &known).0.worst,
+        Some(Severity::Damage)
+    );
+}
+
+#[test]
+fn what_is_noted_of_producers_is_read_too() {
+    let rig = several_segments();
+    let (_, snapshot) = crate::rig::segment_files(&rig.dir(), "snapshot")
+        .pop_last()
+        .unwrap();
+    let mut bytes = fs::read(&snapshot).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&snapshot, bytes).unwrap();
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(findings[0].problem, Problem::Snapshot);
+    assert_eq!(summary.worst, Some(Severity::Rebuilt));
+    fs::remove_file(snapshot).unwrap();
+    let aborted = rig.dir().join("00000000000000000000.txnindex");
+    fs::write(&aborted, [0; 33]).unwrap();
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert_eq!(findings[0].problem, Problem::PartialEntry { bytes: 33 });
+    fs::write(&aborted, [0xff; 34]).unwrap();
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!(findings[0].problem, Problem::AbortedTransactions);
+    assert_eq!(summary.worst, Some(Severity::Damage));
 }
 
 #[test]
