@@ -369,8 +369,8 @@ fn a_short_expiration_is_looked_at_in_time() {
     let mut rig = Rig::new();
     rig.config.producer_id_expiration_ms = 2_000;
     let mut log = rig.fresh();
-    for (producer, at) in [(1, 0), (2, 1_500), (2, 3_000)] {
-        let sequence = i32::from(at == 3_000);
+    // The first look comes with the second append, the next one two seconds later.
+    for (producer, sequence, at) in [(1, 0, 0), (2, 0, 1_500), (2, 1, 3_000), (2, 2, 3_600)] {
         let batches = vec![sent((producer, 0), sequence, 1, false)];
         let now = trimaran_types::Timestamp(NOW.0 + at);
         log.append_as_leader(batches, EPOCH, now).unwrap();
