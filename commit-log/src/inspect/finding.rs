@@ -38,9 +38,17 @@ pub enum Problem {
         /// How many zeros there are.
         bytes: u64,
     },
-    /// A segment does not begin where the one before it ends, or offsets are absent between
-    /// batches: as it should be after compaction, which leaves the mark `gaps-allowed` beside the
-    /// segments, and below the log start; loss otherwise.
+    /// A segment begins behind the end of the one before it. The last batch of each stays, in a
+    /// compacted log, too: loss, unless it lies below the log start.
+    #[error("offsets {from} to {before} (excluded) are absent between two segments")]
+    Hole {
+        /// The first absent offset.
+        from: Offset,
+        /// The first one of the next segment.
+        before: Offset,
+    },
+    /// Offsets are absent between the batches of a segment: as it should be after compaction, which
+    /// leaves the mark `gaps-allowed` beside the segments; loss otherwise.
     #[error("offsets {from} to {before} (excluded) are absent: right only in a compacted topic")]
     Gap {
         /// The first absent offset.

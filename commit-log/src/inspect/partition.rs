@@ -54,7 +54,10 @@ impl Checkpointed {
     fn severity_of(&self, finding: &Finding, gaps_allowed: bool) -> Severity {
         let is_below = |limit: Option<Offset>| finding.offset.is_some_and(|at| Some(at) < limit);
         match finding.problem {
-            Problem::Gap { before, .. } if gaps_allowed || Some(before) <= self.log_start => {
+            Problem::Gap { .. } if gaps_allowed => Severity::Note,
+            Problem::Gap { before, .. } | Problem::Hole { before, .. }
+                if Some(before) <= self.log_start =>
+            {
                 Severity::Note
             }
             _ if finding.severity == Severity::TornTail && is_below(self.recovery_point) => {

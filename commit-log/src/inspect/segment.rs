@@ -49,17 +49,11 @@ pub(super) fn walk(
     ground: &mut Ground,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<(ControlFlow<()>, bool)> {
-    let known = walked.end.filter(|_| !walked.broke_off);
-    let mut expected = known.unwrap_or(segment.base);
-    walked.broke_off = true;
-    // Said here, since a segment may be empty.
-    if segment.base > expected {
-        let finding = gap(segment, 0, expected, segment.base);
-        if on_seen(&Seen::Finding(&finding)).is_break() {
-            return Ok((ControlFlow::Break(()), false));
-        }
-        expected = segment.base;
+    if join(segment, walked, on_seen).is_break() {
+        return Ok((ControlFlow::Break(()), false));
     }
+    let mut expected = walked.end.unwrap_or(segment.base);
+    walked.broke_off = true;
     for placed in HeaderHop::new(segment.file, 0, segment.bytes) {
         let (position, verified) = match placed {
             Ok(placed) => (placed.position, read(segment.file, placed)?),
@@ -84,16 +78,11 @@ pub(super) fn walk(
             }
         };
         let header = *batch.header();
-        if header.base_offset > expected
-            && on_seen(&Seen::Finding(&gap(
-                segment,
-                position,
-                expected,
-                header.base_offset,
-            )))
-            .is_break()
-        {
-            return Ok((ControlFlow::Break(()), false));
+        if header.base_offset > expected {
+            let gap = gap(segment, position, expected, header.base_offset);
+            if on_seen(&Seen::Finding(&gap)).is_break() {
+                return Ok((ControlFlow::Break(()), false));
+            }
         }
         if walked.latest_epoch != Some(epoch) {
             walked.latest_epoch = Some(epoch);
@@ -126,6 +115,29 @@ pub(super) fn walk(
     walked.end = Some(expected.max(segment.base));
     walked.broke_off = false;
     Ok((ControlFlow::Continue(()), true))
+}
+
+/// Puts the walk at the segment's beginning, and says what is missing before it; said here, since a
+/// segment may be empty.
+fn join(
+    segment: &SegmentBytes<'_>,
+    walked: &mut Walked,
+    on_seen: &mut OnSeen<'_>,
+) -> ControlFlow<()> {
+    let end = walked.end.filter(|_| !walked.broke_off);
+    let from = end.unwrap_or(segment.base);
+    walked.end = Some(from.max(segment.base));
+    if from >= segment.base {
+        return ControlFlow::Continue(());
+    }
+    let before = segment.base;
+    on_seen(&Seen::Finding(&Finding {
+        file: segment.path.to_owned(),
+        position: None,
+        offset: Some(from),
+        severity: Severity::Damage,
+        problem: Problem::Hole { from, before },
+    }))
 }
 
 fn read(

@@ -180,22 +180,25 @@ fn small_files_are_judged_too() {
 }
 
 #[test]
-fn a_missing_segment_is_damage_unless_the_log_may_have_gaps() {
+fn a_missing_segment_is_damage_in_every_log() {
     let rig = several_segments();
     let mut segments = rig.segments().into_iter();
     let (base, second) = segments.nth(1).unwrap();
     let (before, _) = segments.next().unwrap();
     fs::remove_file(second).unwrap();
-    let is_the_gap = |finding: &Finding| {
-        let (from, before) = (Offset(base), Offset(before));
-        finding.problem == Problem::Gap { from, before }
+    let hole = Problem::Hole {
+        from: Offset(base),
+        before: Offset(before),
     };
-    let (summary, findings) = inspect(&rig.dir(), None);
-    assert_eq!(summary.worst, Some(Severity::Damage));
-    assert!(
-        findings.len() == 1 && is_the_gap(&findings[0]),
-        "{findings:?}"
-    );
+    for is_compacted in [false, true] {
+        if is_compacted {
+            fs::write(rig.dir().join("gaps-allowed"), "version: 0\n").unwrap();
+        }
+        let (summary, findings) = inspect(&rig.dir(), None);
+        assert_eq!(summary.worst, Some(Severity::Damage));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].problem, hole);
+    }
     // Below the log start, a deletion that a stop broke off leaves any of what it deletes.
     for (log_start, worst) in [(before, Severity::Note), (before - 1, Severity::Damage)] {
         let known = Checkpointed {
@@ -205,14 +208,10 @@ fn a_missing_segment_is_damage_unless_the_log_may_have_gaps() {
         let (summary, _) = inspect_knowing(&rig.dir(), &known);
         assert_eq!(summary.worst, Some(worst));
     }
-    fs::write(rig.dir().join("gaps-allowed"), "version: 0\n").unwrap();
-    let (summary, findings) = inspect(&rig.dir(), None);
-    assert_eq!(summary.worst, Some(Severity::Note));
-    assert!(is_the_gap(&findings[0]), "{findings:?}");
 }
 
 #[test]
-fn a_gap_before_an_empty_segment_is_seen() {
+fn a_hole_before_an_empty_segment_is_seen() {
     let rig = several_segments();
     let (mut log, _) = rig.open(0, true).unwrap();
     let end = log.log_end();
@@ -224,7 +223,7 @@ fn a_gap_before_an_empty_segment_is_seen() {
     fs::remove_file(segments.pop_last().unwrap().1).unwrap();
     let (summary, findings) = inspect(&rig.dir(), None);
     assert_eq!(severities(&findings), [Severity::Damage]);
-    assert!(matches!(findings[0].problem, Problem::Gap { before, .. } if before == end));
+    assert!(matches!(findings[0].problem, Problem::Hole { before, .. } if before == end));
     assert_eq!(summary.end, Some(end));
 }
 
