@@ -235,7 +235,7 @@ mod tests {
             segment_bytes: 14,
             batch_bytes_max: 0,
             index_bytes_max: u32::MAX,
-            ..kept.clone()
+            ..kept
         }
         .bounded();
         let names: Vec<_> = refused.iter().map(|error| error.name).collect();

@@ -232,7 +232,7 @@ impl LogReader {
             }
         }
         if at.position >= plan.view.bytes {
-            if at.expected != plan.end && !self.shared.gaps_allowed() {
+            if at.expected != plan.end {
                 let (expected, found) = (at.expected, plan.end);
                 let cause = Damage::SegmentOutOfPlace { expected, found };
                 return Err(self.corrupt(plan, at, cause));
