@@ -30,9 +30,9 @@ mod views;
 pub use app::App;
 pub use body_budget::BodyBudget;
 pub use client_router::client_router;
-#[cfg(test)]
-pub(crate) use inter_node::fetch as fetch_stream;
 pub use inter_node::inter_node_router;
+#[cfg(test)]
+pub(crate) use inter_node::{append_stream, fetch as fetch_stream};
 pub use refusal::Refusal;
 pub use service::{Service, ServiceParts};
 

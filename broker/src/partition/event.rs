@@ -76,6 +76,14 @@ pub(crate) struct AppendRequest {
     pub(super) permits: [AppendPermit; 2],
 }
 
+impl AppendRequest {
+    /// Bytes of its batches.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes: usize = self.batches.iter().map(|batch| batch.bytes().len()).sum();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
 /// A client's wish to delete the oldest records.
 #[derive(Debug)]
 pub(crate) struct TrimRequest {

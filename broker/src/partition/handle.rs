@@ -16,6 +16,7 @@ use trimaran_types::{
 };
 
 use super::event::{AppendRequest, Event};
+use super::held::Held;
 use super::keys::check_keys;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
@@ -69,6 +70,8 @@ pub struct PartitionStart {
     pub settings: TopicSettings,
     /// `replica.lag.time.max.ms`.
     pub lag_time_max_ms: u64,
+    /// `replica.lag.bytes.max`.
+    pub lag_bytes_max: u64,
     /// The flusher of the log's directory.
     pub flusher: Arc<Flusher>,
     /// Where ISR changes go.
@@ -122,14 +125,16 @@ impl PartitionHandle {
             name,
             own: start.own,
             log: start.log,
-            role: Role::Idle,
+            role: Role::IDLE,
             partition_epoch: None,
             settings: start.settings,
             lag_time_max_ms: start.lag_time_max_ms,
+            lag_bytes_max: start.lag_bytes_max,
             high_watermark,
             status,
             seats,
             waiting: std::collections::HashMap::new(),
+            held: Held::default(),
             next_waiter: 0,
             flusher: start.flusher,
             flushing: None,

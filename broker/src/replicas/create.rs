@@ -221,6 +221,7 @@ impl Replicas {
             log,
             settings,
             lag_time_max_ms: u64::try_from(lag_time_max).unwrap_or(u64::MAX),
+            lag_bytes_max: self.context.replication.lag_bytes_max,
             flusher: Arc::clone(&dir.flusher),
             isr_changes: self.isr_changes.clone(),
             broker_budget: Arc::clone(&self.budget),

@@ -3,7 +3,7 @@
 //! Nothing is forwarded from here: the caller has found the leader, or has to look again.
 
 mod append;
-mod append_stream;
+pub(crate) mod append_stream;
 pub(crate) mod fetch;
 mod identity;
 mod offsets;
