@@ -55,8 +55,12 @@ fn v3_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/clusters", get(v3::clusters))
         .route("/clusters/{cluster}", get(v3::cluster))
-        .route("/clusters/{cluster}/brokers", get(v3::brokers))
-        .route("/clusters/{cluster}/brokers/{broker}", get(v3::broker))
+        .route("/clusters/{cluster}/acls", get(v3::acls))
+        .route(
+            "/clusters/{cluster}/consumer-groups",
+            get(v3::consumer_groups),
+        )
+        .merge(v3_broker_routes("/clusters/{cluster}"))
         .route(
             "/clusters/{cluster}/topics",
             get(v3::topics).post(v3::create),
@@ -65,7 +69,30 @@ fn v3_routes() -> Router<Arc<App>> {
             "/clusters/{cluster}/topics/{topic}",
             get(v3::topic).delete(v3::delete),
         )
+        .route(
+            "/clusters/{cluster}/topics/-/partitions/-/reassignment",
+            get(v3::reassignments),
+        )
         .merge(v3_topic_routes("/clusters/{cluster}/topics/{topic}"))
+}
+
+/// Brokers, and what lies below one.
+fn v3_broker_routes(cluster: &str) -> Router<Arc<App>> {
+    let below = |path: &str| format!("{cluster}{path}");
+    Router::new()
+        .route(&below("/brokers"), get(v3::brokers))
+        .route(&below("/brokers/{broker}"), get(v3::broker))
+        .route(&below("/brokers/{broker}/configs"), get(v3::broker_configs))
+        .route(
+            &below("/brokers/{broker}/configs/{name}"),
+            get(v3::broker_config),
+        )
+        .route(
+            &below("/brokers/{broker}/partition-replicas"),
+            get(v3::broker_replicas),
+        )
+        .route(&below("/broker-configs"), get(v3::cluster_configs))
+        .route(&below("/broker-configs/{name}"), get(v3::cluster_config))
 }
 
 /// What lies below one topic.
@@ -84,6 +111,14 @@ fn v3_topic_routes(topic: &str) -> Router<Arc<App>> {
         .route(
             &below("/partitions/{partition}/replicas/{broker}"),
             get(v3::replica),
+        )
+        .route(
+            &below("/partitions/-/reassignment"),
+            get(v3::topic_reassignments),
+        )
+        .route(
+            &below("/partitions/{partition}/reassignment"),
+            get(v3::reassignment),
         )
         .route(&below("/configs"), get(v3::configs))
         .route(

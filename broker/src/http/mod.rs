@@ -41,6 +41,8 @@ mod client_test;
 #[cfg(test)]
 mod codec_test;
 #[cfg(test)]
+mod links_test;
+#[cfg(test)]
 mod memory_test;
 #[cfg(test)]
 mod stream_test;
