@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware;
 use axum::routing::{get, post};
 use trimaran_api::paths;
 
+use super::both_listeners::completed;
 use super::trailing_slash::tolerated;
-use super::{App, health, measure, metrics_page, route_errors, v2, v3, views};
+use super::{App, health, v2, v3, views};
 
 /// Every route of the client listener.
 pub fn client_router(app: Arc<App>) -> Router {
@@ -17,18 +17,8 @@ pub fn client_router(app: Arc<App>) -> Router {
         .nest("/v3", v3_routes())
         .nest("/kafka/v3", v3_routes())
         .merge(view_routes())
-        .route("/", get(health::root))
-        .route(paths::HEALTHZ, get(health::healthz))
-        .route(paths::READYZ, get(health::readyz))
-        .route(paths::METRICS, get(metrics_page::metrics))
-        .fallback(route_errors::unknown_path)
-        .method_not_allowed_fallback(route_errors::unknown_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            measure::count,
-        ))
-        .with_state(app);
-    tolerated(routes)
+        .route("/", get(health::root));
+    tolerated(completed(routes, app))
 }
 
 fn v2_routes() -> Router<Arc<App>> {

@@ -6,7 +6,7 @@
 mod admin;
 mod answer_body;
 mod app;
-mod body_budget;
+mod both_listeners;
 mod client_router;
 mod content_type;
 mod health;
@@ -28,7 +28,6 @@ mod v3;
 mod views;
 
 pub use app::App;
-pub use body_budget::BodyBudget;
 pub use client_router::client_router;
 pub use inter_node::inter_node_router;
 #[cfg(test)]

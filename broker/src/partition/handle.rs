@@ -47,7 +47,7 @@ struct Inner {
     status: watch::Receiver<PartitionStatus>,
     reader: LogReader,
     seats: Arc<Seats>,
-    budgets: [Arc<AppendBudget>; 2],
+    budgets: [AppendBudget; 2],
     codecs: CodecWork,
 }
 
@@ -77,9 +77,9 @@ pub struct PartitionStart {
     /// Where ISR changes go.
     pub isr_changes: IsrChanges,
     /// The broker's bound on waiting appends.
-    pub broker_budget: Arc<AppendBudget>,
+    pub broker_budget: AppendBudget,
     /// The partition's own.
-    pub partition_budget: Arc<AppendBudget>,
+    pub partition_budget: AppendBudget,
     /// Where batches are opened that must be.
     pub codecs: CodecWork,
     /// The broker's clock.

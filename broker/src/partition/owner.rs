@@ -16,7 +16,6 @@ use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
 
-use super::budget::AppendPermit;
 use super::event::{AppendRequest, Closing, Event, FollowerNext};
 use super::flush::Flushing;
 use super::held::Held;
@@ -27,6 +26,7 @@ use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::trim::Trimming;
 use super::{Clock, TopicSettings};
+use crate::byte_budget::ByteShare;
 use crate::isr_changes::IsrChanges;
 
 /// Most events that are taken from the mailbox at once; their appends become one write.
@@ -37,7 +37,7 @@ const EVENTS_MAX: usize = 256;
 pub(super) struct Waiting {
     pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
     pub(super) response: AppendResponse,
-    pub(super) permits: [AppendPermit; 2],
+    pub(super) permits: [ByteShare; 2],
 }
 
 /// The owner of one replica.

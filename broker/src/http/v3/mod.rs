@@ -12,6 +12,7 @@ mod partitions;
 pub(in crate::http) mod produce;
 mod reassignments;
 mod replicas;
+mod strict_body;
 mod topic_configs;
 mod topics;
 mod truncate;

@@ -9,9 +9,9 @@ use trimaran_types::{PartitionIndex, TopicName};
 
 use super::answer::json;
 use super::links::Links;
+use super::topics;
 use crate::http::app::ForClients;
-use crate::http::path_names::{PathParts, check_cluster, partition_index, topic_name};
-use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
+use crate::http::path_names::{PathParts, partition_index};
 use crate::http::{Refusal, Service};
 
 /// The partitions of a topic.
@@ -19,9 +19,7 @@ pub(in crate::http) async fn partitions(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    check_cluster(&service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
-    let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
+    let (name, found) = topics::found(&service, &path).await?;
     let partitions = found.topic().partitions();
     let list = ResourceList {
         kind: "KafkaPartitionList".to_owned(),
@@ -50,10 +48,9 @@ pub(super) async fn found(
     service: &Service,
     path: &PathParts,
 ) -> Result<(TopicName, PartitionIndex, PartitionState), ApiError> {
-    check_cluster(service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
+    // The number is looked at first: what cannot exist is not asked for.
     let index = partition_index(path.at(2))?;
-    let topic = topic_lookup::topic(service, &name, UNKNOWN_TOPIC).await?;
+    let (name, topic) = topics::found(service, path).await?;
     let id = topic.partition(index)?;
     let state = topic
         .image()

@@ -9,9 +9,9 @@ use trimaran_types::{PartitionIndex, TopicName};
 use super::answer::json;
 use super::links::Links;
 use super::partitions::found;
+use super::topics;
 use crate::http::app::ForClients;
-use crate::http::path_names::{PathParts, check_cluster, topic_name};
-use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
+use crate::http::path_names::{PathParts, check_cluster};
 use crate::http::{Refusal, Service};
 
 /// The move of one partition; nothing is added or removed where none is under way.
@@ -29,9 +29,7 @@ pub(in crate::http) async fn of_topic(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    check_cluster(&service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
-    let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
+    let (name, found) = topics::found(&service, &path).await?;
     let moving = found.topic().partitions();
     let moving = moving.filter(|(_, state)| is_under_way(state));
     let list = ResourceList {
