@@ -68,7 +68,8 @@ impl Peer {
                 log_start: Offset(0),
             }],
         };
-        write_message(&mut self.stream, &request).await.unwrap();
+        let sent = write_message(&mut self.stream, &mut Vec::new(), &request);
+        sent.await.unwrap();
     }
 
     async fn answer(&mut self) -> Vec<FetchPartitionResult> {
