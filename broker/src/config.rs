@@ -71,6 +71,9 @@ pub struct ReplicationConfig {
     /// `replica.lag.time.max.ms`: a follower that is not caught up for so long leaves the ISR;
     /// default 10,000.
     pub lag_time_max: Duration,
+    /// `replica.lag.bytes.max`: while a member of the ISR is so far behind the leader, appends that
+    /// do not wait for the ISR are held back; default 16 MiB.
+    pub lag_bytes_max: u64,
     /// `replica.fetch.wait.max.ms`: how long a follower's fetch waits for data; default 500.
     pub fetch_wait_max: Duration,
     /// `queued.append.max.bytes`: appends in memory that are not acknowledged yet; default 64 MiB.
@@ -154,6 +157,12 @@ impl BrokerConfig {
             session: session(&settings)?,
             replication: ReplicationConfig {
                 lag_time_max: ms(&settings, "replica.lag.time.max.ms", 10_000, 100, DAY_MS)?,
+                lag_bytes_max: settings.bounded(
+                    "replica.lag.bytes.max",
+                    16 * MIB as u64,
+                    64 * 1024,
+                    64 * 1024 * MIB as u64,
+                )?,
                 fetch_wait_max: ms(&settings, "replica.fetch.wait.max.ms", 500, 1, 60_000)?,
                 append_bytes_max: settings.bounded(
                     "queued.append.max.bytes",
@@ -282,6 +291,7 @@ mod tests {
             config.replication.lag_time_max,
             Duration::from_millis(10_000)
         );
+        assert_eq!(config.replication.lag_bytes_max, 16 << 20);
         assert_eq!(
             config.replication.fetch_wait_max,
             Duration::from_millis(500)

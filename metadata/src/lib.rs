@@ -17,6 +17,7 @@ mod image;
 pub mod record;
 mod replay;
 mod snapshot;
+mod snapshot_replay;
 
 pub use delta::{BrokerDelta, ImageDelta, PartitionDelta};
 pub use directory_choice::directory_for;
@@ -30,6 +31,7 @@ pub use image::{
 pub use record::{ChangeOrigin, ChangeReason, FenceReason, LeaderRecovery, MetadataRecord};
 pub use replay::{ApplyOutcome, InvalidRecord, Refused};
 pub use snapshot::{Snapshot, SnapshotError, records_of};
+pub use snapshot_replay::SnapshotReplay;
 
 #[cfg(test)]
 mod laws_test;

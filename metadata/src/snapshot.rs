@@ -5,15 +5,15 @@
 //! checksum is the store's work.
 
 use serde::{Deserialize, Serialize};
-use trimaran_types::Timestamp;
 
 use crate::entry::{EntryError, decode_formatted, known_records};
 use crate::image::{BrokerRegistration, ImagePosition, MetadataImage, PartitionRef};
 use crate::record::{
-    ChangeOrigin, Config, ConfigResourceType, DecodedRecord, FeatureLevel, MetadataRecord,
-    Partition, ProducerIds, RegisterBroker, Topic,
+    Config, ConfigResourceType, DecodedRecord, FeatureLevel, MetadataRecord, Partition,
+    ProducerIds, RegisterBroker, Topic,
 };
 use crate::replay::InvalidRecord;
+use crate::snapshot_replay::SnapshotReplay;
 
 /// The only format so far.
 const SNAPSHOT_FORMAT: u8 = 1;
@@ -67,27 +67,9 @@ impl Snapshot {
     /// # Errors
     /// When a record makes no sense: the snapshot is damaged.
     pub fn image(&self) -> Result<MetadataImage, SnapshotError> {
-        let mut image = MetadataImage::default();
-        // Every record of a snapshot that needs an origin carries its own.
-        let ImagePosition {
-            index, next_offset, ..
-        } = self.position;
-        let origin = ChangeOrigin {
-            at: Timestamp(0),
-            index,
-            offset: next_offset,
-        };
-        for (place, record) in self.records.iter().enumerate() {
-            image
-                .replay(record, origin)
-                .map_err(|cause| SnapshotError::Invalid {
-                    record: place,
-                    cause,
-                })?;
-        }
-        image.position = self.position;
-        debug_assert_eq!(image.validate(), Ok(()), "replay keeps the invariants");
-        Ok(image)
+        let mut replay = SnapshotReplay::begin(self.position);
+        replay.replay(&self.records)?;
+        Ok(replay.finish())
     }
 
     /// Its bytes.

@@ -57,7 +57,9 @@ impl CallError {
         matches!(self, Self::Unreachable { .. } | Self::Refused(_))
     }
 
-    pub(super) fn of(error: &reqwest::Error, address: &str) -> Self {
+    /// What went wrong with a call to `address`, as its client tells.
+    #[must_use]
+    pub fn of(error: &reqwest::Error, address: &str) -> Self {
         let address = address.to_owned();
         if error.is_connect() {
             Self::Unreachable {

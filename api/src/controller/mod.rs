@@ -6,6 +6,7 @@ mod brokers;
 mod cluster;
 mod feed;
 mod quorum;
+mod snapshot_stream;
 mod topics;
 
 pub use alter_partition::{
@@ -21,6 +22,10 @@ pub use brokers::{
 pub use cluster::ClusterStatus;
 pub use feed::{FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer};
 pub use quorum::{QuorumStatus, VoterRole, VoterStatus};
+pub use snapshot_stream::{
+    SNAPSHOT_FRAME_BYTES_MAX, SNAPSHOT_PART_BYTES, SNAPSHOT_RECORDS_MAX, SNAPSHOT_STREAM,
+    SnapshotFrames, SnapshotHead, SnapshotPiece, SnapshotReader, SnapshotStreamError,
+};
 pub use topics::{
     AlterTopicConfigsRequest, ConfigEntry, CreateTopicRequest, CreateTopicResponse,
     PartitionStatus, TopicStatus, TopicsResponse,

@@ -10,9 +10,10 @@ pub use v2::{
     RecordHeaderV2, ReplicaV2, TopicV2,
 };
 pub use v3::{
-    AlterConfigEntry, AlterConfigsBody, BrokerData, BrokerList, ClusterData, ClusterList,
-    ConfigOperation, ConfigSource, ConfigSynonym, CreateTopicBody, Link, ListMetadata, Metadata,
-    PartitionData, ProducedData, ProducedRecord, ReplicaData, ResourceList, SetConfigBody,
-    TopicConfigData, TopicData, TopicList, TruncateBody, TruncationData,
+    AlterConfigEntry, AlterConfigsBody, BrokerConfigData, BrokerData, BrokerList, ClusterData,
+    ClusterList, ConfigOperation, ConfigSource, ConfigSynonym, CreateTopicBody, Link, ListMetadata,
+    Metadata, PartitionData, ProducedData, ProducedRecord, ReassignmentData, ReplicaData,
+    ResourceList, SetConfigBody, TopicConfigData, TopicData, TopicList, TruncateBody,
+    TruncationData,
 };
 pub use write_outcome::WriteOutcome;

@@ -269,6 +269,58 @@ pub struct TopicConfigData {
     pub synonyms: Vec<ConfigSynonym>,
 }
 
+/// A setting that brokers take from the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokerConfigData {
+    /// `KafkaBrokerConfig`, or `KafkaClusterConfig` of what is set for every broker.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// The cluster.
+    pub cluster_id: ClusterId,
+    /// The broker; absent of what is set for every broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_id: Option<BrokerId>,
+    /// `BROKER`, of what is set for every broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_type: Option<String>,
+    /// Kafka's name of the setting.
+    pub name: String,
+    /// The value in force; null where there is no bound.
+    pub value: Option<String>,
+    /// Whether nothing is set.
+    pub is_default: bool,
+    /// Whether it cannot be changed here.
+    pub is_read_only: bool,
+    /// Whether its value is a secret.
+    pub is_sensitive: bool,
+    /// Where the value in force comes from.
+    pub source: ConfigSource,
+    /// All values, the one in force first.
+    pub synonyms: Vec<ConfigSynonym>,
+}
+
+/// The move of a partition's replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReassignmentData {
+    /// `KafkaReassignment`.
+    pub kind: String,
+    /// Links.
+    pub metadata: Metadata,
+    /// Its cluster.
+    pub cluster_id: ClusterId,
+    /// Its topic.
+    pub topic_name: TopicName,
+    /// Its partition.
+    pub partition_id: PartitionIndex,
+    /// Replicas that come.
+    pub adding_replicas: Vec<BrokerId>,
+    /// Replicas that go.
+    pub removing_replicas: Vec<BrokerId>,
+    /// All replicas.
+    pub replicas: Link,
+}
+
 /// Body of `PUT /v3/clusters/{cluster}/topics/{topic}/configs/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

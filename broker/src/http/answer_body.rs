@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use trimaran_api::ApiError;
 
-use super::body_budget::{BodyBudget, BodyShare};
+use crate::byte_budget::{ByteBudget, ByteShare};
 
 /// What the connection is handed at once; the rest counts until the client has taken that.
 const PIECE_BYTES_MAX: usize = 256 * 1024;
@@ -19,7 +19,7 @@ const PIECE_BYTES_MAX: usize = 256 * 1024;
 ///
 /// # Errors
 /// None is left; retriable.
-pub(super) fn take_room(budget: &Arc<BodyBudget>, bytes: usize) -> Result<BodyShare, ApiError> {
+pub(super) fn take_room(budget: &Arc<ByteBudget>, bytes: usize) -> Result<ByteShare, ApiError> {
     let mut share = budget.share();
     if share.grow(bytes) {
         return Ok(share);
@@ -30,14 +30,14 @@ pub(super) fn take_room(budget: &Arc<BodyBudget>, bytes: usize) -> Result<BodySh
 }
 
 /// A body that gives its share back as it is sent, and all of it when its connection breaks.
-pub(super) fn answer_body(bytes: Bytes, share: BodyShare) -> Body {
+pub(super) fn answer_body(bytes: Bytes, share: ByteShare) -> Body {
     Body::new(Held { bytes, share })
 }
 
 #[derive(Debug)]
 struct Held {
     bytes: Bytes,
-    share: BodyShare,
+    share: ByteShare,
 }
 
 impl HttpBody for Held {
@@ -75,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_sent_is_given_back_and_what_is_dropped_too() {
         let bytes = Bytes::from(vec![7; 600 * 1024]);
-        let budget = BodyBudget::new(bytes.len());
+        let budget = ByteBudget::new(bytes.len());
         let share = || take_room(&budget, bytes.len()).unwrap();
         let mut body = answer_body(bytes.clone(), share());
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));

@@ -9,7 +9,8 @@ use trimaran_api::ApiError;
 use trimaran_api::rest::WriteOutcome;
 use trimaran_types::KafkaError;
 
-use super::{BodyBudget, Refusal, Service};
+use super::{Refusal, Service};
+use crate::byte_budget::ByteBudget;
 use crate::config::RequestsConfig;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -26,9 +27,9 @@ pub struct App {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The bound on request bodies in memory.
-    pub body_budget: Arc<BodyBudget>,
+    pub body_budget: Arc<ByteBudget>,
     /// The bound on answers with records in memory.
-    pub answer_budget: Arc<BodyBudget>,
+    pub answer_budget: Arc<ByteBudget>,
     /// One permit for each stream of another broker.
     pub(super) node_streams: Arc<Semaphore>,
     service: OnceLock<Arc<Service>>,
@@ -41,8 +42,8 @@ impl App {
         Self {
             readiness,
             metrics,
-            body_budget: BodyBudget::new(bounds.body_bytes_max),
-            answer_budget: BodyBudget::new(bounds.answer_bytes_max),
+            body_budget: ByteBudget::new(bounds.body_bytes_max),
+            answer_budget: ByteBudget::new(bounds.answer_bytes_max),
             node_streams: Arc::new(Semaphore::new(NODE_STREAMS_MAX)),
             service: OnceLock::new(),
         }

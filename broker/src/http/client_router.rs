@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware;
 use axum::routing::{get, post};
 use trimaran_api::paths;
 
+use super::both_listeners::completed;
 use super::trailing_slash::tolerated;
-use super::{App, health, measure, metrics_page, route_errors, v2, v3, views};
+use super::{App, health, v2, v3, views};
 
 /// Every route of the client listener.
 pub fn client_router(app: Arc<App>) -> Router {
@@ -17,18 +17,8 @@ pub fn client_router(app: Arc<App>) -> Router {
         .nest("/v3", v3_routes())
         .nest("/kafka/v3", v3_routes())
         .merge(view_routes())
-        .route("/", get(health::root))
-        .route(paths::HEALTHZ, get(health::healthz))
-        .route(paths::READYZ, get(health::readyz))
-        .route(paths::METRICS, get(metrics_page::metrics))
-        .fallback(route_errors::unknown_path)
-        .method_not_allowed_fallback(route_errors::unknown_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            measure::count,
-        ))
-        .with_state(app);
-    tolerated(routes)
+        .route("/", get(health::root));
+    tolerated(completed(routes, app))
 }
 
 fn v2_routes() -> Router<Arc<App>> {
@@ -55,8 +45,12 @@ fn v3_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/clusters", get(v3::clusters))
         .route("/clusters/{cluster}", get(v3::cluster))
-        .route("/clusters/{cluster}/brokers", get(v3::brokers))
-        .route("/clusters/{cluster}/brokers/{broker}", get(v3::broker))
+        .route("/clusters/{cluster}/acls", get(v3::acls))
+        .route(
+            "/clusters/{cluster}/consumer-groups",
+            get(v3::consumer_groups),
+        )
+        .merge(v3_broker_routes("/clusters/{cluster}"))
         .route(
             "/clusters/{cluster}/topics",
             get(v3::topics).post(v3::create),
@@ -65,7 +59,30 @@ fn v3_routes() -> Router<Arc<App>> {
             "/clusters/{cluster}/topics/{topic}",
             get(v3::topic).delete(v3::delete),
         )
+        .route(
+            "/clusters/{cluster}/topics/-/partitions/-/reassignment",
+            get(v3::reassignments),
+        )
         .merge(v3_topic_routes("/clusters/{cluster}/topics/{topic}"))
+}
+
+/// Brokers, and what lies below one.
+fn v3_broker_routes(cluster: &str) -> Router<Arc<App>> {
+    let below = |path: &str| format!("{cluster}{path}");
+    Router::new()
+        .route(&below("/brokers"), get(v3::brokers))
+        .route(&below("/brokers/{broker}"), get(v3::broker))
+        .route(&below("/brokers/{broker}/configs"), get(v3::broker_configs))
+        .route(
+            &below("/brokers/{broker}/configs/{name}"),
+            get(v3::broker_config),
+        )
+        .route(
+            &below("/brokers/{broker}/partition-replicas"),
+            get(v3::broker_replicas),
+        )
+        .route(&below("/broker-configs"), get(v3::cluster_configs))
+        .route(&below("/broker-configs/{name}"), get(v3::cluster_config))
 }
 
 /// What lies below one topic.
@@ -84,6 +101,14 @@ fn v3_topic_routes(topic: &str) -> Router<Arc<App>> {
         .route(
             &below("/partitions/{partition}/replicas/{broker}"),
             get(v3::replica),
+        )
+        .route(
+            &below("/partitions/-/reassignment"),
+            get(v3::topic_reassignments),
+        )
+        .route(
+            &below("/partitions/{partition}/reassignment"),
+            get(v3::reassignment),
         )
         .route(&below("/configs"), get(v3::configs))
         .route(

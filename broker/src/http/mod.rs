@@ -6,7 +6,7 @@
 mod admin;
 mod answer_body;
 mod app;
-mod body_budget;
+mod both_listeners;
 mod client_router;
 mod content_type;
 mod health;
@@ -28,11 +28,10 @@ mod v3;
 mod views;
 
 pub use app::App;
-pub use body_budget::BodyBudget;
 pub use client_router::client_router;
-#[cfg(test)]
-pub(crate) use inter_node::fetch as fetch_stream;
 pub use inter_node::inter_node_router;
+#[cfg(test)]
+pub(crate) use inter_node::{append_stream, fetch as fetch_stream};
 pub use refusal::Refusal;
 pub use service::{Service, ServiceParts};
 
@@ -40,6 +39,8 @@ pub use service::{Service, ServiceParts};
 mod client_test;
 #[cfg(test)]
 mod codec_test;
+#[cfg(test)]
+mod links_test;
 #[cfg(test)]
 mod memory_test;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use trimaran_api::ApiError;
 use trimaran_types::limits::REQUEST_BODY_BYTES_MAX;
 
-use super::body_budget::{BodyBudget, BodyShare};
+use crate::byte_budget::{ByteBudget, ByteShare};
 
 /// How long a body may take to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,19 +23,19 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct WholeBody {
     pub(super) bytes: Bytes,
-    share: BodyShare,
+    share: ByteShare,
 }
 
 impl WholeBody {
     /// The bytes, and the share, which may stand for what is made of them.
-    pub(super) fn into_parts(self) -> (Bytes, BodyShare) {
+    pub(super) fn into_parts(self) -> (Bytes, ByteShare) {
         (self.bytes, self.share)
     }
 }
 
 /// Reads a body. One whose declared length is over the bound is refused unread.
 pub(super) async fn read(
-    budget: &Arc<BodyBudget>,
+    budget: &Arc<ByteBudget>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<WholeBody, ApiError> {
@@ -62,7 +62,7 @@ pub(super) async fn read(
     Ok(WholeBody { bytes, share })
 }
 
-async fn collect(share: &mut BodyShare, body: Body, expected: usize) -> Result<Bytes, ApiError> {
+async fn collect(share: &mut ByteShare, body: Body, expected: usize) -> Result<Bytes, ApiError> {
     // Room for the declared length is taken as it arrives, not before: a length is only a claim.
     let mut body = body;
     let Some(first) = next_piece(&mut body).await? else {
@@ -125,7 +125,7 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     Ok(None)
 }
 
-fn account(share: &mut BodyShare, have: usize, more: usize) -> Result<(), ApiError> {
+fn account(share: &mut ByteShare, have: usize, more: usize) -> Result<(), ApiError> {
     if have.saturating_add(more) > REQUEST_BODY_BYTES_MAX {
         return Err(too_large());
     }

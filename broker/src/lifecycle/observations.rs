@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::BrokerId;
 
-use crate::http::BodyBudget;
+use crate::byte_budget::ByteBudget;
 use crate::log_cleaner::LogCleaner;
 use crate::log_scrub::LogScrub;
 use crate::metadata_follower::FeedStatus;
@@ -25,8 +25,8 @@ pub(super) struct Observed {
     pub(super) replicas: Arc<Replicas>,
     pub(super) log_cleaner: Arc<LogCleaner>,
     pub(super) log_scrub: Arc<LogScrub>,
-    pub(super) body_budget: Arc<BodyBudget>,
-    pub(super) answer_budget: Arc<BodyBudget>,
+    pub(super) body_budget: Arc<ByteBudget>,
+    pub(super) answer_budget: Arc<ByteBudget>,
 }
 
 /// How each log directory is.

@@ -15,8 +15,8 @@ use trimaran_types::ClusterId;
 const MAGIC: &[u8; 8] = b"TRIMIMG1";
 const CLUSTER_ID_BYTES: usize = 22;
 const HEADER_BYTES: usize = MAGIC.len() + 4 + CLUSTER_ID_BYTES;
-/// More than any image that the feed could have sent.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Room for some ten million partitions; a larger file was not written by this software.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Where the image is kept.
 #[derive(Debug, Clone)]

@@ -1,12 +1,10 @@
-//! The two calls of the feed: a page of the log, and a snapshot.
+//! The call for a page of the log.
 
 use std::time::Duration;
 
 use http::header::ACCEPT;
-use trimaran_api::client::{CallError, call_bytes};
-use trimaran_api::controller::{
-    MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer,
-};
+use trimaran_api::client::CallError;
+use trimaran_api::controller::{MetadataLogPage, MetadataLogQuery};
 use trimaran_api::{headers, paths};
 use trimaran_types::ClusterId;
 
@@ -17,7 +15,6 @@ use crate::controller_link::ControllerLink;
 const WAIT: Duration = Duration::from_millis(1_000);
 const PAGE_TIMEOUT: Duration = Duration::from_millis(2_000);
 const PAGE_BYTES: usize = 1024 * 1024;
-const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A page, and who gave it.
 pub(super) struct Page {
@@ -64,23 +61,8 @@ pub(super) async fn page(
     Ok(Page { address, page })
 }
 
-/// Loads the snapshot that `pointer` names from the controller that named it.
-pub(super) async fn snapshot(
-    link: &ControllerLink,
-    cluster_id: ClusterId,
-    address: &str,
-    pointer: &SnapshotPointer,
-) -> Result<MetadataSnapshot, CallError> {
-    let request = link
-        .http()
-        .get(format!("http://{address}{}", pointer.path))
-        .header(ACCEPT, headers::MSGPACK)
-        .timeout(SNAPSHOT_TIMEOUT);
-    let response = call_bytes(of_cluster(request, Some(cluster_id)), address).await?;
-    link.read(response, address).await
-}
-
-fn of_cluster(
+/// A request that only a controller of this cluster answers.
+pub(super) fn of_cluster(
     request: reqwest::RequestBuilder,
     cluster_id: Option<ClusterId>,
 ) -> reqwest::RequestBuilder {

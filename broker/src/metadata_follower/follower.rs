@@ -13,7 +13,7 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::{ClusterId, KafkaError};
 
 use super::replay::{Step, next_index, replay_page};
-use super::{Checkpoint, FeedStatus, FollowerError, feed};
+use super::{Checkpoint, FeedStatus, FollowerError, feed, snapshot};
 use crate::controller_link::ControllerLink;
 
 /// Pause after every controller was asked in vain.
@@ -228,26 +228,19 @@ impl MetadataFollower {
             index = pointer.index,
             "loading a metadata snapshot"
         );
-        let loaded = feed::snapshot(&self.start.link, cluster_id, address, pointer).await;
-        let snapshot = match loaded {
+        let link = &self.start.link;
+        let loaded = match snapshot::load(link, cluster_id, address, pointer).await {
             Ok(loaded) => loaded,
-            Err(error) => return self.failed(&error).await,
+            Err(error) => {
+                link.failed(address);
+                return self.failed(&error).await;
+            }
         };
-        self.check_cluster(address, snapshot.cluster_id)?;
-        let read = tokio::task::spawn_blocking(move || snapshot.snapshot.image()).await;
-        match read {
-            Ok(Ok(image)) if image.position.index > self.current().position.index => {
-                self.answered(applied_end, Some(image));
-                Ok(())
-            }
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => {
-                let cause = format!("{error:?}");
-                let address = address.to_owned();
-                self.failed(&CallError::Unreadable { address, cause }).await
-            }
-            Err(_) => Ok(()),
+        self.check_cluster(address, loaded.cluster_id)?;
+        if loaded.image.position.index > self.current().position.index {
+            self.answered(applied_end, Some(loaded.image));
         }
+        Ok(())
     }
 
     fn keep_if_due(&mut self) {

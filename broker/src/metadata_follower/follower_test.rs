@@ -1,20 +1,25 @@
 //! The follower against a controller that says what the test wants.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::routing::get;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trimaran_api::controller::{
-    FeedEntry, MetadataLogPage, MetadataLogQuery, MetadataSnapshot, SnapshotPointer,
+    FeedEntry, MetadataLogPage, MetadataLogQuery, SNAPSHOT_STREAM, SnapshotFrames, SnapshotPointer,
 };
 use trimaran_api::paths;
-use trimaran_metadata::{MetadataImage, Snapshot};
-use trimaran_types::ClusterId;
+use trimaran_metadata::record::Topic;
+use trimaran_metadata::{MetadataImage, MetadataRecord, Snapshot};
+use trimaran_types::{ClusterId, TopicId, TopicName};
 
 use super::{Checkpoint, FollowerError, FollowerStart, MetadataFollower};
 use crate::controller_link::ControllerLink;
@@ -52,6 +57,7 @@ struct Script {
     pages: Mutex<VecDeque<MetadataLogPage>>,
     asked_from: Mutex<Vec<u64>>,
     snapshot_index: u64,
+    snapshots: AtomicUsize,
 }
 
 impl Script {
@@ -76,12 +82,31 @@ async fn log(
     Json(next.unwrap_or_else(|| page(from..from, from)))
 }
 
-async fn snapshot(State(script): State<Arc<Script>>) -> Json<MetadataSnapshot> {
-    let image = MetadataImage::default().advance(script.snapshot_index, 1);
-    Json(MetadataSnapshot {
-        cluster_id: cluster(1),
-        snapshot: Snapshot::of(&image),
-    })
+/// An image of many small topics.
+fn large(index: u64) -> MetadataImage {
+    let topic = |number: u128| {
+        MetadataRecord::Topic(Topic {
+            name: TopicName::new(&format!("topic-{number}")).unwrap(),
+            topic_id: TopicId::from_uuid(uuid::Uuid::from_u128(number)),
+        })
+    };
+    let records: Vec<_> = (1..=2_000).map(topic).collect();
+    let image = MetadataImage::default().replay_pending(&records).unwrap();
+    image.advance(index, 1)
+}
+
+/// The snapshot in frames of a few hundred bytes. The first time it breaks off, after a hundred.
+async fn snapshot(State(script): State<Arc<Script>>) -> (HeaderMap, Body) {
+    let snapshot = Snapshot::of(&large(script.snapshot_index));
+    let frames = SnapshotFrames::of(cluster(1), snapshot, 300);
+    let is_first = script.snapshots.fetch_add(1, Ordering::Relaxed) == 0;
+    let frames = frames.take(if is_first { 100 } else { usize::MAX });
+    let kind = HeaderValue::from_static(SNAPSHOT_STREAM);
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
+    (
+        headers,
+        Body::from_stream(futures_util::stream::iter(frames)),
+    )
 }
 
 async fn controller(script: Arc<Script>) -> String {
@@ -155,18 +180,23 @@ async fn a_restart_asks_only_for_what_is_new() {
 async fn a_purged_log_is_made_up_for_by_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let mut pointer = page(0..0, 52);
+    pointer.next = 51;
     pointer.snapshot = Some(SnapshotPointer {
         index: 50,
         term: 1,
         path: paths::METADATA_SNAPSHOT.to_owned(),
     });
-    let script = Script::of([pointer, page(51..52, 52)]);
+    // Of the first, only a part comes, which is no image: the log is asked for again.
+    let script = Script::of([pointer.clone(), pointer, page(51..52, 52)]);
     let script = Arc::new(Script {
         snapshot_index: 50,
         ..script
     });
     follow_to(51, &script, folder.path()).await;
-    assert_eq!(script.asked_from.lock().unwrap()[..2], [1, 51]);
+    assert_eq!(script.asked_from.lock().unwrap()[..3], [1, 1, 51]);
+    assert_eq!(script.snapshots.load(Ordering::Relaxed), 2);
+    let kept = Checkpoint::in_log_dir(folder.path()).load(cluster(1));
+    assert_eq!(kept.unwrap().unwrap().topics, large(51).topics);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod error;
 mod feed;
 mod follower;
 mod replay;
+mod snapshot;
 mod status;
 
 pub use checkpoint::{Checkpoint, CheckpointError};

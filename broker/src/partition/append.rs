@@ -13,9 +13,29 @@ use super::owner::{Owner, Waiting};
 use super::refusal::{append_refused, no_room};
 use super::role::Role;
 
+/// What a request brings.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    batches: usize,
+    bytes: u64,
+}
+
+impl Size {
+    fn of(request: &AppendRequest) -> Self {
+        let (batches, bytes) = (request.batches.len(), request.bytes());
+        Self { batches, bytes }
+    }
+}
+
 impl Owner {
-    /// Writes the requests' batches behind each other and begins to wait for what they asked for.
+    /// Writes what need not be held back; see [`Owner::append_now`].
     pub(super) fn append(&mut self, requests: Vec<AppendRequest>) {
+        let requests = self.hold_back(requests);
+        self.append_now(requests);
+    }
+
+    /// Writes the requests' batches behind each other and begins to wait for what they asked for.
+    pub(super) fn append_now(&mut self, requests: Vec<AppendRequest>) {
         if requests.is_empty() {
             return;
         }
@@ -38,7 +58,7 @@ impl Owner {
         let leader = match &self.role {
             Role::Leader(leader) => leader,
             Role::Failed => return Err(KafkaError::KafkaStorageError),
-            Role::Idle | Role::Follower(_) => return Err(KafkaError::NotLeaderOrFollower),
+            Role::Idle(_) | Role::Follower(_) => return Err(KafkaError::NotLeaderOrFollower),
         };
         if Instant::now() >= request.deadline {
             return Err(KafkaError::RequestTimedOut);
@@ -71,7 +91,7 @@ impl Owner {
             return;
         }
         // What each request adds is remembered before the log takes the batches.
-        let counts: Vec<usize> = requests.iter().map(|it| it.batches.len()).collect();
+        let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
@@ -86,16 +106,16 @@ impl Owner {
         if std::mem::take(&mut self.lacks_room) {
             tracing::info!(partition = %self.name, "there is room for appends again");
         }
-        self.await_acknowledgements(requests.into_iter().zip(counts), &appended, epoch);
+        self.await_acknowledgements(requests.into_iter().zip(sizes), &appended, epoch);
         self.publish();
         self.seats.wake_all();
         self.flush_if_due();
     }
 
-    /// Lets each request, with the number of its batches, wait for what it asked for.
+    /// Lets each request, with the size that it had, wait for what it asked for.
     fn await_acknowledgements(
         &mut self,
-        requests: impl Iterator<Item = (AppendRequest, usize)>,
+        requests: impl Iterator<Item = (AppendRequest, Size)>,
         written: &Written,
         epoch: LeaderEpoch,
     ) {
@@ -103,8 +123,8 @@ impl Owner {
         let now = self.now();
         let mut actions = Vec::new();
         let mut batches = written.batches.iter();
-        for (request, count) in requests {
-            let own: Vec<_> = batches.by_ref().take(count).collect();
+        for (request, size) in requests {
+            let own: Vec<_> = batches.by_ref().take(size.batches).collect();
             let Some(first) = own.first() else { continue };
             // The last batch may be a repetition of one that lies before the others.
             let last = own
@@ -127,6 +147,7 @@ impl Owner {
                     deadline,
                     base_offset: first.base,
                     end: last.next(),
+                    bytes: size.bytes,
                 };
                 leader.appended(now, appended, &mut actions);
             }
@@ -226,7 +247,7 @@ impl Owner {
         }
     }
 
-    fn refuse(&self, request: AppendRequest, error: KafkaError, outcome: Outcome) {
+    pub(super) fn refuse(&self, request: AppendRequest, error: KafkaError, outcome: Outcome) {
         let _ = request
             .reply
             .send(Err(append_refused(&self.name, error, outcome)));

@@ -2,8 +2,8 @@
 
 use trimaran_commit_log::LogConfig;
 use trimaran_replication::follower::Follower;
-use trimaran_replication::leader::{Action, Leader, LeaderSettings, LeaderStart};
-use trimaran_types::KafkaError;
+use trimaran_replication::leader::{Action, Leader, LeaderSettings, LeaderStart, Suspended};
+use trimaran_types::{BrokerId, KafkaError, LeaderEpoch};
 
 use super::owner::Owner;
 use super::role::Role;
@@ -26,6 +26,7 @@ impl Owner {
             min_isr: self.settings.min_isr,
             durability: self.settings.durability(),
             lag_time_max_ms: self.lag_time_max_ms,
+            lag_bytes_max: self.lag_bytes_max,
         };
         let now = self.now();
         let mut actions = Vec::new();
@@ -54,11 +55,8 @@ impl Owner {
                 self.end_role(KafkaError::NotLeaderOrFollower);
                 self.begin_to_follow(state.leader_epoch, leader);
             }
-            (AssignedRole::Idle, Role::Idle) => {}
-            (AssignedRole::Idle, _) => {
-                self.end_role(KafkaError::NotLeaderOrFollower);
-                tracing::info!(partition = %self.name, leader_epoch = %state.leader_epoch, "no leader");
-            }
+            (AssignedRole::Idle, Role::Idle(_)) => {}
+            (AssignedRole::Idle, _) => self.begin_to_wait_for_a_leader(state.leader_epoch),
         }
         self.partition_epoch = self.partition_epoch.max(Some(state.partition_epoch));
         self.carry_out(actions);
@@ -73,7 +71,7 @@ impl Owner {
     fn begin_to_lead(&mut self, start: LeaderStart) -> Vec<Action> {
         let now = self.now();
         let (leader, first) = match self.lay_role_down() {
-            Some(before) => before.renew(now, start),
+            Some(before) => before.resume(now, start),
             None => Leader::start(now, start),
         };
         tracing::info!(
@@ -86,11 +84,16 @@ impl Owner {
         first
     }
 
-    fn begin_to_follow(
-        &mut self,
-        leader_epoch: trimaran_types::LeaderEpoch,
-        leader: trimaran_types::BrokerId,
-    ) {
+    /// Nobody leads. What this replica led may yet be acknowledged, by itself, if it is elected
+    /// again: its log stays as it is until then.
+    fn begin_to_wait_for_a_leader(&mut self, leader_epoch: LeaderEpoch) {
+        let suspended = self.lay_role_down();
+        let waiting = suspended.as_ref().map_or(0, Suspended::waiting);
+        tracing::info!(partition = %self.name, %leader_epoch, waiting, "no leader");
+        self.role = Role::Idle(suspended);
+    }
+
+    fn begin_to_follow(&mut self, leader_epoch: LeaderEpoch, leader: BrokerId) {
         let follower = Follower::start(
             leader_epoch,
             self.positions(),

@@ -17,8 +17,8 @@ use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{LeaderEpoch, Offset, PartitionEpoch};
 
 use super::Assignment;
-use super::budget::AppendPermit;
 use super::seats::FetchWaiter;
+use crate::byte_budget::ByteShare;
 
 /// Something that the owner must act on.
 #[derive(Debug)]
@@ -73,7 +73,15 @@ pub(crate) struct AppendRequest {
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
     /// Held until the answer.
-    pub(super) permits: [AppendPermit; 2],
+    pub(super) permits: [ByteShare; 2],
+}
+
+impl AppendRequest {
+    /// Bytes of its batches.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes: usize = self.batches.iter().map(|batch| batch.bytes().len()).sum();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
 }
 
 /// A client's wish to delete the oldest records.

@@ -37,10 +37,12 @@ impl Owner {
             }
             Role::Failed => FetchAnswer::Refused(KafkaError::KafkaStorageError),
             // The follower has heard of a leader epoch that this broker has not.
-            Role::Idle | Role::Follower(_) if Some(fetch.leader_epoch) > own_epoch => {
+            Role::Idle(_) | Role::Follower(_) if Some(fetch.leader_epoch) > own_epoch => {
                 FetchAnswer::Refused(KafkaError::UnknownLeaderEpoch)
             }
-            Role::Idle | Role::Follower(_) => FetchAnswer::Refused(KafkaError::NotLeaderOrFollower),
+            Role::Idle(_) | Role::Follower(_) => {
+                FetchAnswer::Refused(KafkaError::NotLeaderOrFollower)
+            }
         };
         self.carry_out(actions);
         self.answer_trims();

@@ -120,7 +120,7 @@ impl Owner {
         match &mut self.role {
             Role::Leader(leader) => leader.flushed(now, flushed_end, &mut actions),
             Role::Follower(follower) => follower.flushed(flushed_end),
-            Role::Idle | Role::Failed => {}
+            Role::Idle(_) | Role::Failed => {}
         }
         self.carry_out(actions);
         self.publish();

@@ -16,6 +16,7 @@ use trimaran_types::{
 };
 
 use super::event::{AppendRequest, Event};
+use super::held::Held;
 use super::keys::check_keys;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
@@ -46,7 +47,7 @@ struct Inner {
     status: watch::Receiver<PartitionStatus>,
     reader: LogReader,
     seats: Arc<Seats>,
-    budgets: [Arc<AppendBudget>; 2],
+    budgets: [AppendBudget; 2],
     codecs: CodecWork,
 }
 
@@ -69,14 +70,16 @@ pub struct PartitionStart {
     pub settings: TopicSettings,
     /// `replica.lag.time.max.ms`.
     pub lag_time_max_ms: u64,
+    /// `replica.lag.bytes.max`.
+    pub lag_bytes_max: u64,
     /// The flusher of the log's directory.
     pub flusher: Arc<Flusher>,
     /// Where ISR changes go.
     pub isr_changes: IsrChanges,
     /// The broker's bound on waiting appends.
-    pub broker_budget: Arc<AppendBudget>,
+    pub broker_budget: AppendBudget,
     /// The partition's own.
-    pub partition_budget: Arc<AppendBudget>,
+    pub partition_budget: AppendBudget,
     /// Where batches are opened that must be.
     pub codecs: CodecWork,
     /// The broker's clock.
@@ -122,14 +125,16 @@ impl PartitionHandle {
             name,
             own: start.own,
             log: start.log,
-            role: Role::Idle,
+            role: Role::IDLE,
             partition_epoch: None,
             settings: start.settings,
             lag_time_max_ms: start.lag_time_max_ms,
+            lag_bytes_max: start.lag_bytes_max,
             high_watermark,
             status,
             seats,
             waiting: std::collections::HashMap::new(),
+            held: Held::default(),
             next_waiter: 0,
             flusher: start.flusher,
             flushing: None,

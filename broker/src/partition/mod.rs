@@ -17,6 +17,7 @@ mod fetch;
 mod flush;
 mod follow;
 mod handle;
+mod held;
 mod keys;
 mod leader_actions;
 mod leader_history;

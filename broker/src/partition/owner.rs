@@ -10,15 +10,15 @@ use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::replica::AppendResponse;
 use trimaran_commit_log::{Flusher, Log};
-use trimaran_replication::leader::{Leader, Outcome, WaiterId};
+use trimaran_replication::leader::{Outcome, Suspended, WaiterId};
 use trimaran_replication::{Durability, LogPositions};
 use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
 
-use super::budget::AppendPermit;
 use super::event::{AppendRequest, Closing, Event, FollowerNext};
 use super::flush::Flushing;
+use super::held::Held;
 use super::pause_notes::PauseNotes;
 use super::refusal::append_refused;
 use super::role::Role;
@@ -26,6 +26,7 @@ use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::trim::Trimming;
 use super::{Clock, TopicSettings};
+use crate::byte_budget::ByteShare;
 use crate::isr_changes::IsrChanges;
 
 /// Most events that are taken from the mailbox at once; their appends become one write.
@@ -36,7 +37,7 @@ const EVENTS_MAX: usize = 256;
 pub(super) struct Waiting {
     pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
     pub(super) response: AppendResponse,
-    pub(super) permits: [AppendPermit; 2],
+    pub(super) permits: [ByteShare; 2],
 }
 
 /// The owner of one replica.
@@ -51,11 +52,14 @@ pub(super) struct Owner {
     pub(super) partition_epoch: Option<PartitionEpoch>,
     pub(super) settings: TopicSettings,
     pub(super) lag_time_max_ms: u64,
+    pub(super) lag_bytes_max: u64,
     /// As known while no core keeps it.
     pub(super) high_watermark: Offset,
     pub(super) status: watch::Sender<PartitionStatus>,
     pub(super) seats: Arc<Seats>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
+    /// Appends of which nothing is written yet.
+    pub(super) held: Held,
     pub(super) next_waiter: u64,
     pub(super) flusher: Arc<Flusher>,
     pub(super) flushing: Option<Flushing>,
@@ -80,6 +84,7 @@ impl Owner {
         let mut events = Vec::new();
         let closing = loop {
             let deadline = self.next_deadline().map(|at| self.clock.instant(at));
+            let deadline = deadline.into_iter().chain(self.held_deadline()).min();
             tokio::select! {
                 biased;
                 done = Flushing::done(&mut self.flushing) => self.flush_done(done),
@@ -98,11 +103,12 @@ impl Owner {
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 self.tick();
             }
+            self.release_held();
         };
         mailbox.close();
         self.refuse_the_rest(&mut mailbox);
         self.end_role(KafkaError::NotLeaderOrFollower);
-        self.role = Role::Idle;
+        self.release_held();
         self.publish_as(PartitionRole::Stopped);
         // The directory may be renamed next, and the flusher still knows it by this name.
         if self.flushing.is_some()
@@ -168,6 +174,7 @@ impl Owner {
     fn next_deadline(&self) -> Option<MonotonicTime> {
         let core = match &self.role {
             Role::Leader(leader) => leader.next_deadline(self.now()),
+            Role::Idle(Some(suspended)) => suspended.next_deadline(),
             _ => None,
         };
         core.into_iter()
@@ -179,8 +186,10 @@ impl Owner {
     fn tick(&mut self) {
         let now = self.now();
         let mut actions = Vec::new();
-        if let Role::Leader(leader) = &mut self.role {
-            leader.tick(now, &mut actions);
+        match &mut self.role {
+            Role::Leader(leader) => leader.tick(now, &mut actions),
+            Role::Idle(Some(suspended)) => suspended.tick(now, &mut actions),
+            Role::Idle(None) | Role::Follower(_) | Role::Failed => {}
         }
         self.carry_out(actions);
         self.answer_trims();
@@ -201,7 +210,7 @@ impl Owner {
         match &self.role {
             Role::Leader(leader) => leader.high_watermark(),
             Role::Follower(follower) => follower.high_watermark(),
-            Role::Idle | Role::Failed => self.high_watermark,
+            Role::Idle(_) | Role::Failed => self.high_watermark,
         }
     }
 
@@ -237,8 +246,8 @@ impl Owner {
 
     /// Ends what the role has promised: every append that waits is refused with `error`.
     pub(super) fn end_role(&mut self, error: KafkaError) {
-        if let Some(leader) = self.lay_role_down() {
-            self.carry_out(leader.end_with(error));
+        if let Some(suspended) = self.lay_role_down() {
+            self.carry_out(suspended.end_with(error));
         }
         // None is left unless the core has lost it; nobody may wait for ever.
         for (_, waiting) in self.waiting.drain() {
@@ -247,9 +256,9 @@ impl Owner {
         }
     }
 
-    /// Lays the role down with its followers and fetchers; the core of a leader may be renewed, and
-    /// the appends that wait with it.
-    pub(super) fn lay_role_down(&mut self) -> Option<Box<Leader>> {
+    /// Lays the role down with its followers and fetchers; the appends that wait may go on waiting,
+    /// when this replica leads again before another one does.
+    pub(super) fn lay_role_down(&mut self) -> Option<Suspended> {
         self.high_watermark = self.known_high_watermark();
         for (_, reply, _) in self.synced_replies.drain(..) {
             let _ = reply.send(FollowerNext::NOTHING);
@@ -257,12 +266,13 @@ impl Owner {
         // Whether the next leader follows is found out by asking again.
         self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
-        match std::mem::replace(&mut self.role, Role::Idle) {
+        match std::mem::replace(&mut self.role, Role::IDLE) {
             Role::Leader(leader) => {
                 self.isr_changes.withdraw(self.id);
-                Some(leader)
+                Some(leader.suspend())
             }
-            Role::Idle | Role::Follower(_) | Role::Failed => None,
+            Role::Idle(suspended) => suspended,
+            Role::Follower(_) | Role::Failed => None,
         }
     }
 

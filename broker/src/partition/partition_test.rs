@@ -1,7 +1,9 @@
 //! One owner with a real log; each test plays its peers.
 
 mod append_time_test;
+mod back_pressure_test;
 mod compacted_leader_test;
+mod epochs_test;
 mod fixture;
 mod gated_disk;
 mod producers_test;
@@ -104,30 +106,6 @@ async fn an_append_waits_for_the_followers_disk() {
     let (appended, read, ()) = tokio::join!(append, reading, follow);
     assert_eq!(appended.unwrap(), Some(Offset(0)));
     assert_eq!(read.unwrap(), ["a"]);
-}
-
-#[tokio::test]
-async fn an_append_outlives_an_epoch_that_ends_when_the_same_replica_leads_on() {
-    let fixture = fixture();
-    fixture.lead(&[OWN, PEER], 0, 2).await;
-    let append = fixture.append(&["a"], RequiredAcks::All);
-    let lead_on = async {
-        fixture
-            .until(|status| status.flushed_end == Offset(1))
-            .await;
-        // In the epoch before, the peer had everything but this.
-        fixture.peer_fetches(0, 0, 0).await;
-        fixture.lead(&[OWN, PEER], 2, 2).await;
-        let late = fixture.peer_fetches(1, 1, 0).await;
-        assert_eq!(
-            late.answer,
-            FetchAnswer::Refused(KafkaError::FencedLeaderEpoch)
-        );
-        assert_eq!(fixture.handle.status().high_watermark, Offset(0));
-        fixture.peer_fetches(1, 1, 2).await;
-    };
-    let (appended, ()) = tokio::join!(append, lead_on);
-    assert_eq!(appended.unwrap(), Some(Offset(0)));
 }
 
 #[tokio::test]

@@ -62,6 +62,17 @@ pub(super) fn overloaded(partition: &str, used_bytes: usize) -> ApiError {
         .with_details(json!({ "outcome": WriteOutcome::NothingWritten }))
 }
 
+/// The records would leave a follower too far behind, and it did not come closer in time.
+pub(super) fn held_back(partition: &str) -> ApiError {
+    let message = format!(
+        "{partition}: an in-sync replica is replica.lag.bytes.max behind the leader and did not come \
+         closer in time; nothing was written"
+    );
+    ApiError::new(429, message)
+        .retriable()
+        .with_details(json!({ "outcome": WriteOutcome::NothingWritten }))
+}
+
 /// The replica is not one that serves clients.
 pub(crate) fn not_serving(partition: &str, error: KafkaError) -> ApiError {
     append_refused(partition, error, Outcome::NothingWritten)

@@ -75,7 +75,7 @@ impl Owner {
         match &mut self.role {
             Role::Leader(leader) => leader.log_start_raised(log_start),
             Role::Follower(follower) => follower.log_start_raised(log_start),
-            Role::Idle | Role::Failed => {
+            Role::Idle(_) | Role::Failed => {
                 self.high_watermark = self.high_watermark.max(log_start);
             }
         }

@@ -1,7 +1,7 @@
 //! [`Role`]: what the replica does now, with the core that decides for it.
 
 use trimaran_replication::follower::Follower;
-use trimaran_replication::leader::Leader;
+use trimaran_replication::leader::{Leader, Suspended};
 use trimaran_types::LeaderEpoch;
 
 use super::PartitionRole;
@@ -9,8 +9,8 @@ use super::PartitionRole;
 /// The replica's role.
 #[derive(Debug)]
 pub(super) enum Role {
-    /// No leader is known.
-    Idle,
+    /// No leader is known. Appends of this replica's own leadership may wait for it to lead again.
+    Idle(Option<Suspended>),
     Leader(Box<Leader>),
     Follower(Box<Follower>),
     /// Out of service until the process ends.
@@ -18,9 +18,11 @@ pub(super) enum Role {
 }
 
 impl Role {
+    pub(super) const IDLE: Self = Self::Idle(None);
+
     pub(super) const fn kind(&self) -> PartitionRole {
         match self {
-            Self::Idle => PartitionRole::Idle,
+            Self::Idle(_) => PartitionRole::Idle,
             Self::Leader(_) => PartitionRole::Leader,
             Self::Follower(_) => PartitionRole::Follower,
             Self::Failed => PartitionRole::Failed,
@@ -32,7 +34,7 @@ impl Role {
         match self {
             Self::Leader(leader) => Some(leader.leader_epoch()),
             Self::Follower(follower) => Some(follower.leader_epoch()),
-            Self::Idle | Self::Failed => None,
+            Self::Idle(_) | Self::Failed => None,
         }
     }
 }

@@ -97,7 +97,7 @@ impl Owner {
             }
             Role::Leader(leader) => leader.high_watermark(),
             Role::Failed => return Err(not_serving(&self.name, KafkaError::KafkaStorageError)),
-            Role::Idle | Role::Follower(_) => {
+            Role::Idle(_) | Role::Follower(_) => {
                 return Err(not_serving(&self.name, KafkaError::NotLeaderOrFollower));
             }
         };

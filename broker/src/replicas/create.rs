@@ -221,9 +221,10 @@ impl Replicas {
             log,
             settings,
             lag_time_max_ms: u64::try_from(lag_time_max).unwrap_or(u64::MAX),
+            lag_bytes_max: self.context.replication.lag_bytes_max,
             flusher: Arc::clone(&dir.flusher),
             isr_changes: self.isr_changes.clone(),
-            broker_budget: Arc::clone(&self.budget),
+            broker_budget: self.budget.clone(),
             // One partition may not use up what all of them share.
             partition_budget: AppendBudget::new(self.context.replication.append_bytes_max / 2),
             codecs: self.codecs.clone(),

@@ -18,10 +18,12 @@ use trimaran_replication::leader::{FetchAnswer, FollowerFetch};
 use trimaran_types::limits::{
     LONG_POLL_MS_MAX, REPLICA_FETCH_BYTES_MAX, REPLICA_FETCH_PARTITION_BYTES_MAX,
 };
-use trimaran_types::{KafkaError, Offset, TopicIdPartition};
+use trimaran_types::{KafkaError, LeaderEpoch, Offset, TopicIdPartition};
 
 use super::Replicas;
-use crate::partition::{Event, FetchReply, FetchWaiter, FollowerRequest, PartitionHandle};
+use crate::partition::{
+    Event, FetchReply, FetchWaiter, FollowerRequest, PartitionHandle, PartitionRole,
+};
 
 impl Replicas {
     /// Answers a follower.
@@ -75,7 +77,7 @@ impl Replicas {
                 reply,
             }));
             if handle.send(event).await {
-                asked.push((handle, answer));
+                asked.push((handle, fetch.leader_epoch, answer));
             } else {
                 results.push(refused(
                     wanted.partition,
@@ -85,12 +87,12 @@ impl Replicas {
             }
         }
         let mut room = Room::new(request.bytes_max);
-        for (handle, answer) in asked {
+        for (handle, epoch, answer) in asked {
             let Ok(reply) = answer.await else {
                 results.push(refused(handle.id(), KafkaError::NotLeaderOrFollower, None));
                 continue;
             };
-            let result = result_of(&handle, &reply, &mut room);
+            let result = result_of(&handle, epoch, &reply, &mut room);
             let has_failed = result
                 .as_ref()
                 .is_some_and(|result| result.error == Some(KafkaError::KafkaStorageError));
@@ -167,13 +169,13 @@ fn follower_fetch(request: &ReplicaFetchRequest, wanted: &FetchPartition) -> Fol
 
 /// What is left of an answer's bytes. The first batch of the first partition always fits, so that
 /// there is progress however large it is.
-struct Room {
+pub(super) struct Room {
     bytes_left: usize,
     is_first: bool,
 }
 
 impl Room {
-    fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             bytes_left: bytes_max.min(REPLICA_FETCH_BYTES_MAX),
             is_first: true,
@@ -192,9 +194,10 @@ impl Room {
     }
 }
 
-/// The result to send; `None` when there is nothing to say.
-fn result_of(
+/// The result to send of a fetch in `epoch`; `None` when there is nothing to say.
+pub(super) fn result_of(
     handle: &PartitionHandle,
+    epoch: LeaderEpoch,
     reply: &FetchReply,
     room: &mut Room,
 ) -> Option<FetchPartitionResult> {
@@ -219,6 +222,14 @@ fn result_of(
         FetchAnswer::Read { from, before } if from == before => None,
         FetchAnswer::Read { from, before } => {
             match handle.reader().read(from, before, room.next()?) {
+                // The history that the follower's was compared with ended before or while it was
+                // read, so the bytes may be of another one. A log is cut only after its role was
+                // shown to have changed.
+                Ok(_) if !leads_in(handle, epoch) => Some(refused(
+                    handle.id(),
+                    KafkaError::NotLeaderOrFollower,
+                    bounds,
+                )),
                 Ok(records) => {
                     room.take(records.len());
                     Some(success(None, records))
@@ -236,6 +247,11 @@ fn result_of(
             }
         }
     }
+}
+
+fn leads_in(handle: &PartitionHandle, epoch: LeaderEpoch) -> bool {
+    let status = handle.status();
+    status.role == PartitionRole::Leader && status.leader_epoch == Some(epoch)
 }
 
 fn refused(

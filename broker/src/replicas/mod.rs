@@ -58,7 +58,7 @@ pub struct Replicas {
     pub(super) dirs: DataDirs,
     pub(super) table: Arc<ReplicaTable>,
     pub(super) isr_changes: IsrChanges,
-    pub(super) budget: Arc<AppendBudget>,
+    pub(super) budget: AppendBudget,
     /// Where leaders open batches that they must look into.
     pub(super) codecs: CodecWork,
     pub(super) clock: Clock,

@@ -3,15 +3,17 @@
 
 mod damage_test;
 mod dirs;
+mod lease_test;
 mod pair;
 mod quorum;
 mod scrub_test;
 mod served;
+mod streams_test;
 mod trim;
 
 use std::time::Duration;
 
-use pair::{ONE, Pair, TWO, batch, read_all};
+use pair::{LAG_BYTES_MAX, ONE, Pair, TWO, batch, read_all};
 use trimaran_api::replica::{FetchPartition, ReadQuery, ReplicaFetchRequest, RequiredAcks};
 use trimaran_types::{KafkaError, LeaderEpoch, Offset};
 
@@ -155,6 +157,26 @@ async fn a_follower_that_has_told_of_no_sync_is_made_to_look_at_its_disk() {
         let again = leader.follower_fetch(&request).await;
         assert_eq!(again.partitions.len(), answers, "{flushed_end}: {again:?}");
     }
+}
+
+#[tokio::test]
+async fn a_dead_follower_stops_nobody_for_longer_than_it_takes_to_leave_the_isr() {
+    let pair = Pair::start_with(Duration::from_millis(300)).await;
+    let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;
+    pair.set_config(id, "min.insync.replicas", "1");
+    pair.append(ONE, id, "a").await.unwrap();
+    pair.broker(TWO).fetchers.stop();
+    // Three times what it may be behind, by a producer that does not wait for it.
+    let text = "x".repeat(usize::try_from(LAG_BYTES_MAX / 4).unwrap());
+    for number in 1..=12 {
+        let replicas = &pair.broker(ONE).replicas;
+        let appended = replicas.append(id, vec![batch(&text)], RequiredAcks::Leader, LONG);
+        assert_eq!(appended.await.unwrap().base_offset, Some(Offset(number)));
+        let status = replicas.get(id).unwrap().status();
+        let is_in_isr = pair.image().partition(id).unwrap().isr.contains(&TWO);
+        assert!(!is_in_isr || status.log_end <= Offset(6), "{status:?}");
+    }
+    pair.until_isr(id, &[ONE]).await;
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ where
 }
 
 /// What decides where a partition's work is done.
-pub(super) fn leadership(
+fn leadership(
     image: &MetadataImage,
     partition: TopicIdPartition,
 ) -> Option<(Option<BrokerId>, i32)> {

@@ -14,13 +14,23 @@ use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{BrokerId, KafkaError, Offset, TopicIdPartition};
 
 use super::remote::Callee;
-use super::retry::{Failure, is_about_leadership, leadership, until_deadline};
+use super::retry::{Failure, is_about_leadership, until_deadline};
 use super::{
     LocalPartitions, Records, Remote, Whereabouts, outcome_of, unknown_outcome, with_outcome,
 };
 
 /// How long a read waits for a leader before it says that there is none.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
+
+/// When a leader that was asked is given up.
+#[derive(Debug, Clone, Copy)]
+enum GiveUp {
+    /// When another one leads: of what was written, the one that was asked may yet tell for sure, as
+    /// long as nobody else leads.
+    WhenAnotherLeads,
+    /// When it does not lead: somebody else may answer sooner.
+    WhenItDoesNotLead,
+}
 
 /// How long a leader that was replaced may still answer. One that lives answers at once, since it
 /// was deposed; one that hangs would keep the caller until its deadline.
@@ -81,7 +91,8 @@ impl PartitionRouter {
                 Some(callee) => callee,
             };
             let answer = self.remote.append(&callee, batches, acks, timeout);
-            let answer = self.unless_replaced(&callee, answer).await;
+            let give_up = GiveUp::WhenAnotherLeads;
+            let answer = self.unless_replaced(&callee, give_up, answer).await;
             answer.map_err(failed_append)
         })
         .await
@@ -110,7 +121,9 @@ impl PartitionRouter {
                 }
                 Some(callee) => {
                     let asked = self.remote.read(&callee, query);
-                    let asked = self.unless_replaced(&callee, asked).await;
+                    let asked = self
+                        .unless_replaced(&callee, GiveUp::WhenItDoesNotLead, asked)
+                        .await;
                     asked.map_err(failed_question)
                 }
             }
@@ -134,7 +147,9 @@ impl PartitionRouter {
                 Some(callee) => {
                     let timeout = deadline.saturating_duration_since(Instant::now());
                     let asked = self.remote.offsets(&callee, timeout);
-                    let asked = self.unless_replaced(&callee, asked).await;
+                    let asked = self
+                        .unless_replaced(&callee, GiveUp::WhenItDoesNotLead, asked)
+                        .await;
                     asked.map_err(failed_question)
                 }
             }
@@ -162,7 +177,9 @@ impl PartitionRouter {
                 }
                 Some(callee) => {
                     let asked = self.remote.trim(&callee, before, timeout);
-                    let asked = self.unless_replaced(&callee, asked).await;
+                    let asked = self
+                        .unless_replaced(&callee, GiveUp::WhenItDoesNotLead, asked)
+                        .await;
                     let trimmed = asked.map_err(failed_question)?;
                     Ok(trimmed.log_start)
                 }
@@ -173,16 +190,24 @@ impl PartitionRouter {
 }
 
 impl PartitionRouter {
-    /// Waits for an answer, but not for that of a leader which the cluster has given up.
+    /// Waits for an answer, but not for that of a leader which the cluster has given up. A later epoch
+    /// of the same leader is none of that: what waits there goes on waiting.
     async fn unless_replaced<T>(
         &self,
         callee: &Callee,
+        give_up: GiveUp,
         answer: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let mut images = self.image.clone();
-        let before = leadership(&images.borrow_and_update(), callee.partition);
+        let asked = Some(callee.broker_id);
         let replaced = async {
-            let moved = images.wait_for(|image| leadership(image, callee.partition) != before);
+            let moved = images.wait_for(|image| match image.partition(callee.partition) {
+                None => true,
+                Some(state) => match give_up {
+                    GiveUp::WhenAnotherLeads => state.leader.is_some() && state.leader != asked,
+                    GiveUp::WhenItDoesNotLead => state.leader != asked,
+                },
+            });
             if moved.await.is_err() {
                 // The broker stops; the call has a deadline of its own.
                 std::future::pending::<()>().await;
@@ -262,7 +287,63 @@ fn unreachable(error: &CallError) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use trimaran_metadata::{MetadataRecord, Snapshot};
+
     use super::*;
+    use crate::routing::fake::{FakePartitions, image, partition, uuid};
+
+    /// The partition under its leader's next epoch.
+    fn in_a_later_epoch(image: &MetadataImage) -> MetadataImage {
+        let mut snapshot = Snapshot::of(image);
+        for record in &mut snapshot.records {
+            if let MetadataRecord::Partition(partition) = record {
+                partition.leader_epoch = partition.leader_epoch.next();
+            }
+        }
+        snapshot.image().unwrap()
+    }
+
+    /// Whether a leader that takes its time is waited for, when the metadata changes meanwhile.
+    async fn is_waited_for(give_up: GiveUp, changed: MetadataImage) -> bool {
+        let (sender, images) = watch::channel(Arc::new(image("t", &[Some(2)])));
+        let cluster_id = trimaran_types::ClusterId::from_uuid(uuid(1));
+        let remote = Remote::new(reqwest::Client::new(), cluster_id);
+        let local = Arc::new(FakePartitions::default());
+        let router = PartitionRouter::new(BrokerId(1), images, local, remote);
+        let callee = Callee {
+            broker_id: BrokerId(2),
+            address: address(),
+            partition: partition(1, 0),
+        };
+        let answer = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sender.send_replace(Arc::new(changed));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok::<(), CallError>(())
+        };
+        router
+            .unless_replaced(&callee, give_up, answer)
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_append_is_waited_for_until_another_broker_leads() {
+        let led = |leader| image("t", &[leader]);
+        let later = in_a_later_epoch(&led(Some(2)));
+        for (changed, append, question) in [
+            (later, true, true),
+            (led(None), true, false),
+            (led(Some(3)), false, false),
+            (MetadataImage::default(), false, false),
+        ] {
+            let text = format!("{:?}", changed.partition(partition(1, 0)));
+            let waits = is_waited_for(GiveUp::WhenAnotherLeads, changed.clone()).await;
+            assert_eq!(waits, append, "append, {text}");
+            let waits = is_waited_for(GiveUp::WhenItDoesNotLead, changed).await;
+            assert_eq!(waits, question, "question, {text}");
+        }
+    }
 
     fn address() -> String {
         "127.0.0.1:1".to_owned()

@@ -170,7 +170,7 @@ impl Session {
         response: &HeartbeatResponse,
     ) -> Option<Lease> {
         let is_whole = self.start.offline_directories.borrow().is_empty();
-        let may_rely = told == SessionWants::SERVING && is_whole;
+        let may_rely = told == SessionWants::SERVING && is_whole && !response.is_fenced;
         let given = response.lease.filter(|_| may_rely)?;
         Some(Lease::new(sent, given, self.start.lag_time_max))
     }
@@ -218,6 +218,8 @@ impl Session {
         };
         match kafka_error {
             Some(KafkaError::StaleBrokerEpoch | KafkaError::BrokerIdNotRegistered) => {
+                // The controllers count on this run no more, so nothing that they gave it counts.
+                self.lease.send_replace(None);
                 tracing::warn!(%error, "the registration is gone, registering again");
                 self.register_again().await?;
                 Ok(Duration::ZERO)

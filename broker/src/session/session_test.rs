@@ -16,16 +16,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trimaran_api::controller::{
     DamageCause, DamagedReplica, HeartbeatRequest, HeartbeatResponse, RegisterBrokerRequest,
-    RegisterBrokerResponse,
+    RegisterBrokerResponse, SessionLease,
 };
 use trimaran_api::{ApiError, paths};
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{
-    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, KafkaError, PartitionIndex,
-    TopicId, TopicIdPartition,
+    BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, KafkaError, MetadataOffset,
+    PartitionIndex, TopicId, TopicIdPartition,
 };
 
-use super::{BrokerIdentity, DamageReport, Session, SessionStart, SessionState, SessionWants};
+use super::{
+    BrokerIdentity, DamageReport, Lease, Session, SessionStart, SessionState, SessionWants,
+};
 use crate::config::SessionConfig;
 use crate::controller_link::ControllerLink;
 
@@ -60,7 +62,11 @@ async fn heartbeat(
         is_caught_up: true,
         is_fenced: request.want_fence,
         should_shut_down: request.want_shutdown,
-        lease: None,
+        lease: Some(SessionLease {
+            session_ms: 600_000,
+            quorum_age_ms: 0,
+            metadata_end: MetadataOffset(0),
+        }),
     };
     controller.heard.lock().unwrap().push(request);
     Json(response).into_response()
@@ -89,6 +95,7 @@ async fn session(
 struct Started {
     state: watch::Receiver<SessionState>,
     wants: watch::Sender<SessionWants>,
+    lease: watch::Receiver<Option<Lease>>,
     running: tokio::task::JoinHandle<Result<(), super::SessionError>>,
     _image: watch::Sender<Arc<MetadataImage>>,
     _offline: watch::Sender<Vec<DirectoryId>>,
@@ -140,6 +147,7 @@ async fn started(controller: &Arc<Controller>) -> Started {
     Started {
         state: session.state(),
         wants: session.wants(),
+        lease: session.lease(),
         running: tokio::spawn(session.run()),
         _image: image_sender,
         _offline: offline_sender,
@@ -198,6 +206,31 @@ async fn a_lost_registration_is_made_again_and_the_connection_follows_it() {
         }
     };
     tokio::time::timeout(PATIENCE, follows).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_whose_registration_is_gone_has_no_lease() {
+    let controller = Arc::new(Controller::default());
+    let mut session = started(&controller).await;
+    until(&mut session.state, |state| state.is_caught_up).await;
+    assert_eq!(*session.lease.borrow(), None, "fenced brokers lead nothing");
+    session.wants.send_replace(SessionWants::SERVING);
+    let given = session.lease.wait_for(Option::is_some);
+    tokio::time::timeout(PATIENCE, given)
+        .await
+        .unwrap()
+        .unwrap();
+    // No heartbeat is answered afterwards, so nothing else can take it away.
+    let lost = [KafkaError::StaleBrokerEpoch];
+    let silence = std::iter::repeat_n(KafkaError::NotController, 10_000);
+    let mut refusals = controller.refusals.lock().unwrap();
+    refusals.extend(lost.into_iter().chain(silence));
+    drop(refusals);
+    let ended = session.lease.wait_for(Option::is_none);
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]

@@ -3,13 +3,17 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
 use trimaran_api::ApiError;
-use trimaran_api::controller::{MetadataLogQuery, MetadataSnapshot};
-use trimaran_metadata::Snapshot;
-use trimaran_types::KafkaError;
+use trimaran_api::controller::{
+    MetadataLogQuery, MetadataSnapshot, SNAPSHOT_PART_BYTES, SNAPSHOT_STREAM, SnapshotFrames,
+};
+use trimaran_metadata::{MetadataImage, Snapshot};
+use trimaran_types::{ClusterId, KafkaError};
 
 use super::answer::answer;
 use super::{App, Refusal};
@@ -28,7 +32,7 @@ pub(super) async fn log(
     answer(&headers, &feed::page(&node, &query).await?)
 }
 
-/// The applied image as records.
+/// The applied image as records, in one piece or, where the caller accepts it, as a stream.
 pub(super) async fn snapshot(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -36,6 +40,9 @@ pub(super) async fn snapshot(
     let node = app.node()?;
     let image = node.published().image();
     let cluster_id = node.identity().cluster_id;
+    if accepts_stream(&headers) {
+        return Ok(frames_of(cluster_id, image));
+    }
     // A large image takes a while to write down; not on the threads that serve heartbeats.
     tokio::task::spawn_blocking(move || {
         let snapshot = MetadataSnapshot {
@@ -46,6 +53,34 @@ pub(super) async fn snapshot(
     })
     .await
     .map_err(|error| ApiError::new(500, error.to_string()))?
+}
+
+fn accepts_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|value| value.as_bytes() == SNAPSHOT_STREAM.as_bytes())
+}
+
+/// The image's frames, each made when there is room for it on the connection.
+fn frames_of(cluster_id: ClusterId, image: Arc<MetadataImage>) -> Response {
+    let begin = move || SnapshotFrames::of(cluster_id, Snapshot::of(&image), SNAPSHOT_PART_BYTES);
+    let frames = stream::once(tokio::task::spawn_blocking(begin)).flat_map(|begun| {
+        stream::unfold(begun.ok(), |frames| async {
+            let mut frames = frames?;
+            // Not on the threads that serve heartbeats.
+            let next = tokio::task::spawn_blocking(move || (frames.next(), frames));
+            match next.await {
+                Ok((frame, frames)) => frame.map(|frame| (frame, Some(frames))),
+                // The stream ends early, which the reader takes for what it is.
+                Err(_) => None,
+            }
+        })
+    });
+    let mut response = Response::new(Body::from_stream(frames));
+    let kind = HeaderValue::from_static(SNAPSHOT_STREAM);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// The whole image as a tree.

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use trimaran_api::controller::MetadataLogPage;
-use trimaran_metadata::{MetadataEntry, MetadataImage};
+use trimaran_api::controller::{
+    MetadataLogPage, SNAPSHOT_FRAME_BYTES_MAX, SNAPSHOT_STREAM, SnapshotPiece, SnapshotReader,
+};
+use trimaran_metadata::{MetadataEntry, MetadataImage, SnapshotReplay};
 use trimaran_types::{MetadataOffset, Timestamp};
 
 use crate::support::{Cluster, addresses, listeners};
@@ -103,4 +105,36 @@ async fn a_long_poll_ends_with_the_next_change_or_with_its_time() {
     );
     let (status, body) = cluster.get(0, "/v1/metadata/get/topics/none").await;
     assert_eq!(status, 404, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_comes_as_a_stream_of_the_same_image() {
+    let cluster = Cluster::start(1, "broker.session.timeout.ms = 60000").await;
+    let doors = addresses(&listeners(1).await);
+    cluster.join(0, 1, doors[0]).await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(cluster.create_topic(0, name).await.0, 200);
+    }
+    let url = format!("http://{}/v1/metadata/snapshot", cluster.addresses[0]);
+    let asked = cluster.http.get(url).header("accept", SNAPSHOT_STREAM);
+    let mut response = asked.send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], SNAPSHOT_STREAM);
+    let mut reader = SnapshotReader::new(SNAPSHOT_FRAME_BYTES_MAX);
+    let mut replay = None;
+    while let Some(bytes) = response.chunk().await.unwrap() {
+        reader.fill(&bytes);
+        while let Some(piece) = reader.take().unwrap() {
+            match piece {
+                SnapshotPiece::Head(head) => replay = Some(SnapshotReplay::begin(head.position)),
+                SnapshotPiece::Records(records) => {
+                    replay.as_mut().unwrap().replay(&records).unwrap();
+                }
+            }
+        }
+    }
+    reader.finish().unwrap();
+    let ours = serde_json::to_value(replay.unwrap().finish()).unwrap();
+    let (_, tree) = cluster.get(0, "/v1/metadata/get").await;
+    assert_eq!(ours["topics"], tree["topics"]);
+    assert_eq!(ours["brokers"], tree["brokers"]);
 }

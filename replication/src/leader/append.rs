@@ -18,6 +18,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// First offset after its last record.
     pub end: Offset,
+    /// What it added to the log, in bytes.
+    pub bytes: u64,
 }
 
 impl Leader {
@@ -40,7 +42,11 @@ impl Leader {
     /// the others (P-ONCE and P-ACKED together).
     pub fn appended(&mut self, now: MonotonicTime, appended: Appended, actions: &mut Vec<Action>) {
         self.note_level_members(now);
-        self.positions.log_end = self.positions.log_end.max(appended.end);
+        if appended.end > self.positions.log_end {
+            self.positions.log_end = appended.end;
+            let bytes_max = self.settings.lag_bytes_max;
+            self.backlog.grown(appended.end, appended.bytes, bytes_max);
+        }
         match appended.deadline {
             Some(deadline) if appended.end > self.high_watermark => {
                 self.waiters.push(&appended, deadline);

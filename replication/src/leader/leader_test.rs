@@ -1,5 +1,7 @@
 //! Tables of events, each with the whole list of actions.
 
+mod back_pressure_test;
+mod epochs_test;
 mod isr_test;
 mod log_start_test;
 
@@ -45,6 +47,7 @@ const SYNCED: LeaderSettings = LeaderSettings {
     min_isr: 2,
     durability: Durability::Synced,
     lag_time_max_ms: LAG_MS,
+    lag_bytes_max: 1_000,
 };
 
 fn start_with(isr: &[u32], settings: LeaderSettings, log_end: i64) -> Leader {
@@ -101,6 +104,7 @@ fn apply(leader: &mut Leader, now: u64, event: Event) -> Vec<Action> {
                 deadline: deadline.map(at),
                 base_offset: Offset(offset),
                 end: Offset(offset + 1),
+                bytes: 100,
             };
             leader.appended(now, appended, &mut actions);
         }
@@ -336,84 +340,6 @@ fn a_fetch_of_another_history_is_answered_with_the_divergence() {
             );
         }
     }
-}
-
-#[test]
-fn a_deposed_leader_acknowledges_nothing() {
-    let mut leader = start_with(&[1, 2], SYNCED, 0);
-    apply(&mut leader, 1, Event::Append(0, Some(1_000)));
-    apply(&mut leader, 1, Event::Append(1, Some(2_000)));
-    assert_eq!(leader.waiting(), 2);
-    assert_eq!(leader.next_deadline(at(1)), Some(at(1_000)));
-    let error = KafkaError::NotLeaderOrFollower;
-    assert_eq!(leader.depose(), vec![refuse(0, error), refuse(1, error)]);
-}
-
-#[test]
-fn a_leader_that_leads_on_acknowledges_what_waited_by_the_new_epochs_fetches_alone() {
-    let mut leader = start_with(&[1, 2, 3], SYNCED, 0);
-    apply(&mut leader, 1, Event::Append(0, Some(1_000)));
-    apply(&mut leader, 1, Event::Append(1, Some(2_000)));
-    apply(&mut leader, 2, Event::Flushed(2));
-    apply(&mut leader, 2, Event::Fetch(2, 2, 2));
-    let later = CommittedState {
-        leader_epoch: EPOCH.next(),
-        ..committed(&[1, 2, 3], 9)
-    };
-    let start = LeaderStart {
-        own: BrokerId(1),
-        committed: later,
-        settings: SYNCED,
-        peers: peers(),
-        positions: leader.positions(),
-        high_watermark: leader.high_watermark(),
-    };
-    let (mut leader, actions) = leader.renew(at(3), start);
-    assert_eq!((actions, leader.waiting()), (vec![], 2));
-    let mut fetched = |replica, end, now| {
-        let fetch = FollowerFetch {
-            leader_epoch: EPOCH.next(),
-            ..fetch(replica, end, end)
-        };
-        let mut actions = Vec::new();
-        leader.fetched(at(now), &fetch, |_| None, &mut actions);
-        assert_eq!(leader.validate(), Ok(()));
-        actions
-    };
-    // What replica 2 had fetched in the epoch before does not count any more.
-    assert_eq!(fetched(3, 2, 4), vec![]);
-    assert_eq!(fetched(2, 1, 5), vec![advance(1), ack(0)]);
-    assert_eq!(apply(&mut leader, 2_000, Event::Tick).len(), 1);
-    assert_eq!(leader.waiting(), 0);
-}
-
-#[test]
-fn a_leader_that_leads_on_alone_acknowledges_what_is_on_its_disk() {
-    let settings = LeaderSettings {
-        min_isr: 1,
-        ..SYNCED
-    };
-    let mut leader = start_with(&[1, 2], settings, 0);
-    apply(&mut leader, 1, Event::Append(0, Some(1_000)));
-    apply(&mut leader, 1, Event::Append(1, Some(1_000)));
-    apply(&mut leader, 2, Event::Flushed(1));
-    let start = LeaderStart {
-        own: BrokerId(1),
-        committed: CommittedState {
-            leader_epoch: EPOCH.next(),
-            ..committed(&[1], 9)
-        },
-        settings,
-        peers: peers(),
-        positions: leader.positions(),
-        high_watermark: leader.high_watermark(),
-    };
-    let (mut leader, actions) = leader.renew(at(3), start);
-    assert_eq!(actions, vec![advance(1), ack(0)]);
-    assert_eq!(
-        apply(&mut leader, 4, Event::Flushed(2)),
-        vec![advance(2), ack(1)]
-    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! [`Leader`]: one leadership of one partition.
 //!
 //! Decides what may be acknowledged, how far consumers may read, and who is in sync. Another leader
-//! epoch is another value: the owner deposes this one first, or renews it where the same replica
-//! leads on.
+//! epoch is another value: the owner deposes this one first, or suspends it where the same replica
+//! may lead on.
 //!
 //! Invariants, checked after each event in debug builds:
 //! - the high watermark never goes back, never passes the log's end, and rises only while the
@@ -18,6 +18,7 @@
 
 mod action;
 mod append;
+mod backlog;
 mod changes;
 mod depose;
 mod fetch;
@@ -27,10 +28,11 @@ mod high_watermark;
 mod isr_answer;
 mod isr_proposal;
 mod isr_state;
+mod laggards;
 mod log_start;
 mod progress;
-mod renew;
 mod settings;
+mod suspended;
 mod tick;
 mod validate;
 mod waiters;
@@ -45,7 +47,9 @@ pub use fetch_messages::{FetchAnswer, FollowerFetch};
 pub use isr_answer::IsrAnswer;
 pub use isr_proposal::{IsrChange, IsrProposal, ProposedMember};
 pub use settings::LeaderSettings;
+pub use suspended::Suspended;
 
+use self::backlog::Backlog;
 use self::isr_state::IsrState;
 use self::progress::FollowerProgress;
 use self::waiters::Waiters;
@@ -66,6 +70,8 @@ pub struct Leader {
     /// The high watermark when "synced" began to count; it may lie above the flushed end.
     synced_above: Offset,
     followers: BTreeMap<BrokerId, FollowerProgress>,
+    /// What this leadership has appended, in bytes.
+    backlog: Backlog,
     waiters: Waiters,
     /// No ISR change is proposed before this, so that a refused one is not repeated at once.
     proposals_resume_at: MonotonicTime,
@@ -131,6 +137,7 @@ impl Leader {
             epoch_start: positions.log_end,
             synced_above: high_watermark,
             followers,
+            backlog: Backlog::begin(positions.log_end),
             waiters,
             proposals_resume_at: now,
         };

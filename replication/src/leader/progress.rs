@@ -12,8 +12,8 @@ pub(super) struct FollowerProgress {
     broker_epoch: Option<BrokerEpoch>,
     /// Where its log began and ended at its last fetch; unknown before the first one.
     ends: Option<Ends>,
-    /// When it fetched last, and where the leader's log ended then.
-    last_fetch: Option<(MonotonicTime, Offset)>,
+    /// Ends of the leader's log that it has still to reach.
+    goals: Option<Goals>,
     /// The last moment at which it lacked nothing, or joined the ISR.
     last_caught_up: Option<MonotonicTime>,
 }
@@ -25,13 +25,28 @@ struct Ends {
     log: Offset,
 }
 
+/// Where the leader's log ended at one of the follower's fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Goal {
+    at: MonotonicTime,
+    end: Offset,
+}
+
+/// Two suffice: the newest, and an older one that is kept until it is reached, so that a follower
+/// which is always some fetches behind is seen to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Goals {
+    older: Goal,
+    newest: Goal,
+}
+
 impl FollowerProgress {
     /// Of a follower that has not fetched in this leader epoch.
     pub(super) const fn unknown(last_caught_up: Option<MonotonicTime>) -> Self {
         Self {
             broker_epoch: None,
             ends: None,
-            last_fetch: None,
+            goals: None,
             last_caught_up,
         }
     }
@@ -57,9 +72,10 @@ impl FollowerProgress {
 
     /// Takes in a fetch whose history agrees with the leader's.
     ///
-    /// Kafka's rule (KIP-497): caught up now if it has all that the leader has; else caught up
-    /// at its previous fetch if it has all that the leader had then. So a follower of a busy
-    /// partition, always a little behind, still counts as caught up.
+    /// Caught up now if it has all that the leader has; else caught up at that earlier fetch at which
+    /// the leader had no more than the follower has now. Kafka's rule (KIP-497) looks at the fetch
+    /// before alone, so it takes a follower for lost that keeps up at a distance of several fetches,
+    /// as producers who do not wait keep it.
     pub(super) fn fetched(
         &mut self,
         now: MonotonicTime,
@@ -75,13 +91,24 @@ impl FollowerProgress {
             log: fetch.fetch_offset,
         });
         let counted = durability.counted(flushed, fetch.fetch_offset);
-        let caught_up_at = match self.last_fetch {
-            _ if counted >= leader_log_end => Some(now),
-            Some((then, leader_log_end_then)) if counted >= leader_log_end_then => Some(then),
-            _ => None,
+        let newest = Goal {
+            at: now,
+            end: leader_log_end,
         };
+        let is_reached = |goal: &Goal| counted >= goal.end;
+        let passed = self.goals.unwrap_or(Goals {
+            older: newest,
+            newest,
+        });
+        let reached = [newest, passed.newest, passed.older];
+        let caught_up_at = reached.into_iter().find(is_reached).map(|goal| goal.at);
         self.last_caught_up = self.last_caught_up.max(caught_up_at);
-        self.last_fetch = Some((now, leader_log_end));
+        let waiting = [passed.older, passed.newest, newest];
+        let older = waiting.into_iter().find(|goal| !is_reached(goal));
+        self.goals = Some(Goals {
+            older: older.unwrap_or(newest),
+            newest,
+        });
     }
 
     /// It lacked nothing up to `now`.

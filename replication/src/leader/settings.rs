@@ -11,4 +11,7 @@ pub struct LeaderSettings {
     pub durability: Durability,
     /// `replica.lag.time.max.ms`: a follower that was not caught up for longer leaves the ISR.
     pub lag_time_max_ms: u64,
+    /// `replica.lag.bytes.max`: while a member of the ISR is this far behind, appends that do not wait
+    /// for the ISR are held back.
+    pub lag_bytes_max: u64,
 }

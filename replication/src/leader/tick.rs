@@ -3,7 +3,7 @@
 use trimaran_types::{KafkaError, MonotonicTime};
 
 use super::isr_state::IsrState;
-use super::{Action, Leader, Outcome};
+use super::{Action, Leader};
 
 impl Leader {
     /// It is `now`. Needed no earlier than [`Leader::next_deadline`] says; more often is harmless.
@@ -14,14 +14,7 @@ impl Leader {
         } else {
             KafkaError::RequestTimedOut
         };
-        for waiter in self.waiters.take_expired(now) {
-            let outcome = Outcome::Unknown;
-            actions.push(Action::Refuse {
-                waiter: waiter.id,
-                error,
-                outcome,
-            });
-        }
+        self.waiters.refuse_expired(now, error, actions);
         self.propose_shrinking(now, actions);
         self.advance_high_watermark(now, actions);
         self.check();
@@ -32,11 +25,7 @@ impl Leader {
     pub fn next_deadline(&self, now: MonotonicTime) -> Option<MonotonicTime> {
         let lapses = self.followers.iter().filter_map(|(id, follower)| {
             let lacks = follower.counted(self.settings.durability) != Some(self.positions.log_end);
-            let lag_time_max_ms = self.settings.lag_time_max_ms;
-            let lapse = || {
-                let caught_up = follower.last_caught_up().unwrap_or_default();
-                caught_up.plus_ms(lag_time_max_ms).plus_ms(1)
-            };
+            let lapse = || self.lapse_of(follower);
             let in_isr = self.committed.isr.contains(id);
             if lacks && in_isr && self.isr_state == IsrState::Committed {
                 return Some(lapse().max(self.proposals_resume_at));

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use trimaran_types::{MonotonicTime, Offset};
+use trimaran_types::{KafkaError, MonotonicTime, Offset};
 
-use super::{Appended, WaiterId};
+use super::{Action, Appended, Outcome, WaiterId};
 
 /// One append that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +57,23 @@ impl Waiters {
         waiter
     }
 
-    /// Takes out those whose deadline has come.
-    pub(super) fn take_expired(&mut self, now: MonotonicTime) -> Vec<Waiter> {
+    /// Refuses those whose deadline has come; their records stay in the log.
+    pub(super) fn refuse_expired(
+        &mut self,
+        now: MonotonicTime,
+        error: KafkaError,
+        actions: &mut Vec<Action>,
+    ) {
+        let outcome = Outcome::Unknown;
+        let refuse = |waiter: Waiter| Action::Refuse {
+            waiter: waiter.id,
+            error,
+            outcome,
+        };
+        actions.extend(self.take_expired(now).into_iter().map(refuse));
+    }
+
+    fn take_expired(&mut self, now: MonotonicTime) -> Vec<Waiter> {
         if self.earliest_deadline.is_none_or(|earliest| now < earliest) {
             return Vec::new();
         }

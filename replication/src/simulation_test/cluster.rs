@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use trimaran_types::{BrokerId, LeaderEpoch, MonotonicTime, Offset};
+use trimaran_types::{BrokerId, KafkaError, LeaderEpoch, MonotonicTime, Offset};
 
 use super::dice::Dice;
 use super::exchange::Message;
 use super::node::{Node, Role, offset, place};
 use super::quorum::Quorum;
 use crate::Durability;
-use crate::follower::Follower;
-use crate::leader::{Action, Appended, Leader, LeaderSettings, LeaderStart, WaiterId};
+use crate::leader::{Appended, LeaderSettings, WaiterId};
 
 /// A deliberately broken build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +24,16 @@ pub(super) enum Mutant {
     BelieveIsrAnswers,
     /// A leader does not hear that an attempt had no answer.
     ForgetUnansweredAttempts,
+    KeepTheEpochOfADamagedReplica,
+    KeepPositionsAcrossEpochs,
 }
 
-const fn settings(min_isr: usize) -> LeaderSettings {
+pub(super) const fn settings(min_isr: usize) -> LeaderSettings {
     LeaderSettings {
         min_isr,
         durability: Durability::Synced,
         lag_time_max_ms: 50,
+        lag_bytes_max: 1_000,
     }
 }
 
@@ -43,10 +45,14 @@ pub(super) struct Cluster {
     pub(super) nodes: Vec<Node>,
     pub(super) network: Vec<Message>,
     /// For how many steps no broker hears from the metadata log.
-    feed_stands: u64,
+    pub(super) feed_stands: u64,
     next_value: u64,
-    waiting: BTreeMap<WaiterId, u64>,
-    acknowledged: BTreeMap<Offset, u64>,
+    pub(super) waiting: BTreeMap<WaiterId, u64>,
+    pub(super) acknowledged: BTreeMap<Offset, u64>,
+    /// A leader that hears nothing from the controllers for so many steps, and leads again then.
+    pub(super) deaf: Option<(usize, u64)>,
+    /// Appends that have outlived their leadership, or a time without any.
+    pub(super) kept: u64,
     /// The highest high watermark of each leadership.
     high_watermarks: BTreeMap<LeaderEpoch, Offset>,
 }
@@ -56,6 +62,7 @@ impl Cluster {
         let mut quorum = Quorum::new();
         quorum.checks_broker_epochs = mutant != Mutant::IgnoreBrokerEpochs;
         quorum.elects_any = mutant == Mutant::ElectAnyReplica;
+        quorum.begins_epochs_for_the_damaged = mutant != Mutant::KeepTheEpochOfADamagedReplica;
         let mut cluster = Self {
             dice: Dice::new(seed),
             mutant,
@@ -67,6 +74,8 @@ impl Cluster {
             next_value: 0,
             waiting: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
+            deaf: None,
+            kept: 0,
             high_watermarks: BTreeMap::new(),
         };
         (0..3).for_each(|at| cluster.learn(at));
@@ -75,6 +84,10 @@ impl Cluster {
 
     pub(super) fn acknowledged(&self) -> u64 {
         u64::try_from(self.acknowledged.len()).unwrap()
+    }
+
+    pub(super) const fn kept(&self) -> u64 {
+        self.kept
     }
 
     pub(super) const fn elections(&self) -> u64 {
@@ -93,6 +106,7 @@ impl Cluster {
 
     /// One thing happens, a fault now and then.
     pub(super) fn step(&mut self) -> Result<(), String> {
+        self.hear_again();
         let at = self.dice.index(3);
         self.feed_stands = self.feed_stands.saturating_sub(1);
         for node in &mut self.nodes {
@@ -102,7 +116,9 @@ impl Cluster {
             0..=99 => self.append(at),
             100..=249 => self.flush(at),
             250..=449 => self.send_fetch(at),
-            450..=829 => self.deliver(),
+            450..=826 => self.deliver(),
+            827 => self.damage(at),
+            828..=829 => self.lead_elsewhere_for_a_while(),
             830..=849 => self.unfence(at),
             850..=869 => self.drop_message(),
             870..=939 => self.learn(at),
@@ -133,6 +149,7 @@ impl Cluster {
     /// No more faults: everything must converge.
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.feed_stands = 0;
+        self.deaf = None;
         self.nodes.iter_mut().for_each(|node| node.hangs = 0);
         for at in 0..3 {
             self.restart(at);
@@ -186,6 +203,7 @@ impl Cluster {
             deadline: Some(now.plus_ms(100)),
             base_offset,
             end: base_offset.next(),
+            bytes: 100,
         };
         let mut actions = Vec::new();
         leader.appended(now, appended, &mut actions);
@@ -205,7 +223,7 @@ impl Cluster {
         let end = offset(node.flushed);
         let mut actions = Vec::new();
         match &mut node.role {
-            Role::None => {}
+            Role::Idle(_) => {}
             Role::Leader(leader) => leader.flushed(now, end, &mut actions),
             Role::Follower(follower, _) => follower.flushed(end),
         }
@@ -217,9 +235,47 @@ impl Cluster {
         self.now = self.now.plus_ms(self.dice.below(longest));
         let now = self.now;
         let mut actions = Vec::new();
-        if let Role::Leader(leader) = &mut self.nodes[at].role {
-            leader.tick(now, &mut actions);
+        match &mut self.nodes[at].role {
+            Role::Leader(leader) => leader.tick(now, &mut actions),
+            Role::Idle(Some(suspended)) => suspended.tick(now, &mut actions),
+            Role::Idle(None) | Role::Follower(..) => {}
         }
+        self.carry_out(at, actions);
+    }
+
+    /// Another replica leads in between, and the leader does not hear of it before it leads again.
+    fn lead_elsewhere_for_a_while(&mut self) {
+        if let (Some(leader), None) = (self.quorum.leader, self.deaf) {
+            self.deaf = Some((index(leader), 5 + self.dice.below(60)));
+            self.quorum.move_leader();
+            (0..3).for_each(|at| self.learn(at));
+        }
+    }
+
+    fn hear_again(&mut self) {
+        let Some((at, steps_left)) = self.deaf else {
+            return;
+        };
+        self.deaf = steps_left.checked_sub(1).map(|left| (at, left));
+        if self.deaf.is_none() {
+            self.quorum.move_leader_to(self.nodes[at].id);
+            self.learn(at);
+        }
+    }
+
+    /// A replica is found damaged while its broker lives. The last one that holds everything is kept
+    /// as it is.
+    fn damage(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        if !node.alive || !self.quorum.give_up(node.id) {
+            return;
+        }
+        let actions = match std::mem::replace(&mut node.role, Role::IDLE) {
+            Role::Leader(leader) => leader.depose(),
+            Role::Idle(Some(suspended)) => suspended.end_with(KafkaError::KafkaStorageError),
+            Role::Idle(None) | Role::Follower(..) => Vec::new(),
+        };
+        node.begin_anew();
         self.carry_out(at, actions);
     }
 
@@ -261,101 +317,6 @@ impl Cluster {
         }
     }
 
-    /// The node hears what the controllers have committed so far.
-    fn learn(&mut self, at: usize) {
-        let state = self.quorum.state.clone();
-        let node = &mut self.nodes[at];
-        if !node.alive || self.feed_stands > 0 {
-            return;
-        }
-        let (now, id, epoch) = (self.now, node.id, state.leader_epoch);
-        let mut actions = Vec::new();
-        if node.epoch() == Some(epoch) && self.quorum.leader.is_some() {
-            if let Role::Leader(leader) = &mut node.role {
-                let settings = settings(self.quorum.min_isr);
-                leader.settings_changed(now, settings, &mut actions);
-                leader.peers_changed(now, self.quorum.peers.clone(), &mut actions);
-                leader.state_committed(now, state, &mut actions);
-            }
-        } else {
-            let high_watermark = node.high_watermark();
-            let leads_on = self.quorum.leader == Some(id);
-            let before = match std::mem::replace(&mut node.role, Role::None) {
-                Role::Leader(leader) if leads_on => Some(leader),
-                Role::Leader(leader) => {
-                    actions = leader.depose();
-                    None
-                }
-                Role::None | Role::Follower(..) => None,
-            };
-            // What Kafka did before KIP-101, on becoming a follower.
-            if self.mutant == Mutant::TruncateToHighWatermark && self.quorum.leader != Some(id) {
-                node.cut(high_watermark);
-            }
-            let positions = node.positions();
-            node.role = match self.quorum.leader {
-                None => {
-                    node.checkpointed_high_watermark = high_watermark;
-                    Role::None
-                }
-                Some(leader) if leader == id => {
-                    node.assign_epoch(epoch, positions.log_end);
-                    let start = LeaderStart {
-                        own: id,
-                        committed: state,
-                        settings: settings(self.quorum.min_isr),
-                        peers: self.quorum.peers.clone(),
-                        positions,
-                        high_watermark,
-                    };
-                    let (leader, first) = match before {
-                        Some(before) => before.renew(now, start),
-                        None => Leader::start(now, start),
-                    };
-                    actions = first;
-                    Role::Leader(Box::new(leader))
-                }
-                Some(leader) => {
-                    // An epoch that this node led without writing is forgotten: records of older
-                    // epochs may follow now.
-                    node.cut(positions.log_end);
-                    let last = node.last_epoch();
-                    Role::Follower(
-                        Follower::start(epoch, positions, last, high_watermark),
-                        leader,
-                    )
-                }
-            };
-        }
-        self.carry_out(at, actions);
-    }
-
-    pub(super) fn carry_out(&mut self, at: usize, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::AdvanceHighWatermark { .. } => {}
-                Action::Acknowledge {
-                    waiter,
-                    base_offset,
-                } => {
-                    let value = self.waiting.remove(&waiter).expect("answered once");
-                    let before = self.acknowledged.insert(base_offset, value);
-                    assert_eq!(before, None, "two acknowledgements for one offset");
-                }
-                Action::Refuse { waiter, .. } => {
-                    self.waiting.remove(&waiter).expect("answered once");
-                }
-                Action::ProposeIsr(proposal) => {
-                    self.network.push(Message::Alter {
-                        from: self.nodes[at].id,
-                        proposal,
-                        is_stray: false,
-                    });
-                }
-            }
-        }
-    }
-
     fn verify(&mut self) -> Result<(), String> {
         for node in &self.nodes {
             let Role::Leader(leader) = &node.role else {
@@ -367,6 +328,15 @@ impl Cluster {
                 return Err(format!("high watermark of epoch {epoch} went back"));
             }
             *highest = high_watermark;
+            if epoch != self.quorum.state.leader_epoch || self.quorum.leader != Some(node.id) {
+                continue;
+            }
+            for member in &self.quorum.state.isr {
+                let end = place(high_watermark);
+                if self.nodes[index(*member)].log.get(..end) != node.log.get(..end) {
+                    return Err(format!("{member} is in sync and lacks what {end} promises"));
+                }
+            }
         }
         for id in self.quorum.may_lead() {
             let node = &self.nodes[index(id)];

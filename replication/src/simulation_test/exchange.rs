@@ -192,7 +192,7 @@ impl Cluster {
 
     fn on_fetch(&mut self, to: BrokerId, asked: FetchPosition, fetch: &FollowerFetch) {
         let (now, at) = (self.now, index(to));
-        let mut node = std::mem::replace(&mut self.nodes[at].role, Role::None);
+        let mut node = std::mem::replace(&mut self.nodes[at].role, Role::IDLE);
         let mut actions = Vec::new();
         if let Role::Leader(leader) = &mut node {
             let host = &self.nodes[at];
@@ -205,6 +205,9 @@ impl Cluster {
             let mut records = Vec::new();
             let answer = match answer {
                 FetchAnswer::Read { from, before } => {
+                    let counted = &mut self.nodes[at].counted;
+                    counted.insert(fetch.replica, *fetch);
+                    let host = &self.nodes[at];
                     let end = place(before).min(place(from) + 3);
                     records.extend_from_slice(&host.log[place(from)..end]);
                     let head = records.last().map(|record| FetchedRecords {
@@ -238,7 +241,7 @@ impl Cluster {
         records: Vec<Record>,
     ) {
         let node = &mut self.nodes[index(to)];
-        let mut role = std::mem::replace(&mut node.role, Role::None);
+        let mut role = std::mem::replace(&mut node.role, Role::IDLE);
         if let Role::Follower(follower, _) = &mut role {
             for action in follower.fetched(asked, answer, |epoch| node.end_of(epoch)) {
                 match action {

@@ -1,15 +1,17 @@
 //! Three replicas, a controller and a lossy network on one virtual clock, from one seed.
 //!
 //! Checked after every step: acknowledged records are in the log of the current leader at their
-//! offset (P-ACKED), two replicas never differ below both their high watermarks (P-ORDER,
-//! P-VISIBLE), and no high watermark of a leadership goes back. After the faults end, all must
-//! converge. Mutants prove that the checks can fail.
+//! offset and in the log of every member of the ISR below the high watermark (P-ACKED), two replicas
+//! never differ below both their high watermarks (P-ORDER, P-VISIBLE), and no high watermark of a
+//! leadership goes back. Replicas are found damaged, too, and begin anew (ADR 0008). After the faults
+//! end, all must converge. Mutants prove that the checks can fail.
 
 mod cluster;
 mod dice;
 mod exchange;
 mod node;
 mod quorum;
+mod roles;
 
 use cluster::{Cluster, Mutant};
 
@@ -31,15 +33,17 @@ fn run(seed: u64, mutant: Mutant) -> Result<Cluster, String> {
 
 #[test]
 fn acknowledged_records_survive_crashes_elections_and_message_loss() {
-    let (mut acknowledged, mut elections) = (0, 0);
+    let (mut acknowledged, mut elections, mut kept) = (0, 0, 0);
     for seed in 0..SEEDS {
         let cluster = run(seed, Mutant::None).unwrap_or_else(|fault| panic!("{fault}"));
         acknowledged += cluster.acknowledged();
         elections += cluster.elections();
+        kept += cluster.kept();
     }
     // A run in which nothing happens proves nothing.
     assert!(acknowledged > 10 * SEEDS, "{acknowledged} acknowledged");
     assert!(elections > 5 * SEEDS, "{elections} elections");
+    assert!(kept > SEEDS, "{kept} appends outlived their leadership");
 }
 
 #[test]
@@ -57,9 +61,19 @@ fn mutants_are_caught() {
         Mutant::IgnoreBrokerEpochs,
         Mutant::ElectAnyReplica,
         Mutant::BelieveIsrAnswers,
-        Mutant::ForgetUnansweredAttempts,
+        Mutant::KeepTheEpochOfADamagedReplica,
+        Mutant::KeepPositionsAcrossEpochs,
     ] {
-        let caught = (0..10 * SEEDS).find(|seed| run(*seed, mutant).is_err());
-        println!("{mutant:?} {caught:?}");
+        assert!(is_caught(mutant), "{mutant:?} was not caught");
     }
+}
+
+#[test]
+#[ignore = "not caught in 2,000 runs: no schedule makes an unanswered attempt matter yet"]
+fn a_leader_that_forgets_unanswered_attempts_is_caught() {
+    assert!(is_caught(Mutant::ForgetUnansweredAttempts));
+}
+
+fn is_caught(mutant: Mutant) -> bool {
+    (0..10 * SEEDS).any(|seed| run(seed, mutant).is_err())
 }

@@ -1,15 +1,22 @@
 //! One broker with one replica: a disk that knows what is synced, and a role.
 
+use std::collections::BTreeMap;
+
 use trimaran_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset};
 
 use crate::LogPositions;
 use crate::follower::Follower;
-use crate::leader::Leader;
+use crate::leader::{FollowerFetch, Leader, Suspended};
 
 pub(super) enum Role {
-    None,
+    /// No leader is known; appends may wait for this replica to lead again.
+    Idle(Option<Suspended>),
     Leader(Box<Leader>),
     Follower(Follower, BrokerId),
+}
+
+impl Role {
+    pub(super) const IDLE: Self = Self::Idle(None);
 }
 
 /// A record: the epoch that wrote it and a value that no other record has.
@@ -27,6 +34,8 @@ pub(super) struct Node {
     /// The leader-epoch checkpoint: where each epoch begins.
     pub(super) epochs: Vec<(LeaderEpoch, Offset)>,
     pub(super) checkpointed_high_watermark: Offset,
+    /// The last fetch that it has counted of each follower; only a mutant looks at them.
+    pub(super) counted: BTreeMap<BrokerId, FollowerFetch>,
 }
 
 pub(super) fn offset(place: usize) -> Offset {
@@ -44,11 +53,12 @@ impl Node {
             alive: true,
             hangs: 0,
             broker_epoch: BrokerEpoch(u64::from(id.0)),
-            role: Role::None,
+            role: Role::IDLE,
             log: Vec::new(),
             flushed: 0,
             epochs: Vec::new(),
             checkpointed_high_watermark: Offset(0),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -62,7 +72,7 @@ impl Node {
 
     pub(super) fn high_watermark(&self) -> Offset {
         match &self.role {
-            Role::None => self.checkpointed_high_watermark,
+            Role::Idle(_) => self.checkpointed_high_watermark,
             Role::Leader(leader) => leader.high_watermark(),
             Role::Follower(follower, _) => follower.high_watermark(),
         }
@@ -71,7 +81,7 @@ impl Node {
     /// The epoch this node acts in, and whether it leads.
     pub(super) fn epoch(&self) -> Option<LeaderEpoch> {
         match &self.role {
-            Role::None => None,
+            Role::Idle(_) => None,
             Role::Leader(leader) => Some(leader.leader_epoch()),
             Role::Follower(follower, _) => Some(follower.leader_epoch()),
         }
@@ -119,9 +129,17 @@ impl Node {
     /// Power is lost: what was not synced is gone.
     pub(super) fn crash(&mut self) {
         self.alive = false;
-        self.role = Role::None;
+        self.role = Role::IDLE;
         self.cut(offset(self.flushed));
         self.checkpointed_high_watermark =
             self.checkpointed_high_watermark.min(offset(self.log.len()));
+    }
+
+    /// The log was found damaged and is set aside; what takes its place is empty. The broker goes on
+    /// under the same registration.
+    pub(super) fn begin_anew(&mut self) {
+        let (broker_epoch, id) = (self.broker_epoch, self.id);
+        *self = Self::new(id);
+        self.broker_epoch = broker_epoch;
     }
 }

@@ -16,6 +16,7 @@ pub(super) struct Quorum {
     next_broker_epoch: u64,
     pub(super) checks_broker_epochs: bool,
     pub(super) elects_any: bool,
+    pub(super) begins_epochs_for_the_damaged: bool,
 }
 
 impl Quorum {
@@ -45,6 +46,7 @@ impl Quorum {
             next_broker_epoch: 10,
             checks_broker_epochs: true,
             elects_any: false,
+            begins_epochs_for_the_damaged: true,
         }
     }
 
@@ -105,14 +107,43 @@ impl Quorum {
 
     /// Another member of the ISR leads, while the last leader lives and stays in the ISR.
     pub(super) fn move_leader(&mut self) {
-        let active = |id: &BrokerId| self.peers.get(id).is_some_and(|peer| peer.active);
         let others = self.state.isr.iter().filter(|id| Some(**id) != self.leader);
-        if let Some(id) = others.copied().rfind(active) {
+        if let Some(id) = others.copied().rfind(|id| self.is_active(*id)) {
+            self.move_leader_to(id);
+        }
+    }
+
+    /// This one leads, if it may.
+    pub(super) fn move_leader_to(&mut self, id: BrokerId) {
+        if self.leader != Some(id) && self.state.isr.contains(&id) && self.is_active(id) {
             self.leader = Some(id);
             self.elections += 1;
             self.state.leader_epoch = self.state.leader_epoch.next();
             self.state.partition_epoch = self.state.partition_epoch.next();
         }
+    }
+
+    fn is_active(&self, id: BrokerId) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.active)
+    }
+
+    /// The broker's replica is damaged (ADR 0008): out of the ISR and not eligible, and whoever leads
+    /// knows nothing of it any more. Tells whether somebody else may lead, so that it may begin anew.
+    pub(super) fn give_up(&mut self, id: BrokerId) -> bool {
+        if !self.can_spare(id) {
+            return false;
+        }
+        let mut isr = self.state.isr.clone();
+        isr.retain(|member| *member != id);
+        self.set_isr(isr, Some(id));
+        self.state.partition_epoch = self.state.partition_epoch.next();
+        if self.leader == Some(id) {
+            self.leader = None;
+            self.elect();
+        } else if self.leader.is_some() && self.begins_epochs_for_the_damaged {
+            self.state.leader_epoch = self.state.leader_epoch.next();
+        }
+        true
     }
 
     /// A new run of a broker after a crash, with an empty disk perhaps.
@@ -135,7 +166,7 @@ impl Quorum {
         if self.leader.is_some() {
             return;
         }
-        let active = |id: &&BrokerId| self.peers.get(id).is_some_and(|peer| peer.active);
+        let active = |id: &&BrokerId| self.is_active(**id);
         let replicas = self.state.replicas.clone();
         let any = replicas.iter().filter(|_| self.elects_any);
         let candidates = self.state.isr.iter().chain(&self.eligible).chain(any);

@@ -40,7 +40,10 @@ pub(super) async fn open(
 }
 
 /// Serves one stream until it ends; tells why it did. What was begun goes on without it.
-async fn serve(stream: impl AsyncRead + AsyncWrite, local: &dyn LocalPartitions) -> String {
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite,
+    local: &dyn LocalPartitions,
+) -> String {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     let mut appends = FuturesUnordered::new();

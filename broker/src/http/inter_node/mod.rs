@@ -3,7 +3,7 @@
 //! Nothing is forwarded from here: the caller has found the leader, or has to look again.
 
 mod append;
-mod append_stream;
+pub(crate) mod append_stream;
 pub(crate) mod fetch;
 mod identity;
 mod offsets;
@@ -18,7 +18,8 @@ use axum::middleware;
 use axum::routing::{get, post};
 use trimaran_api::paths;
 
-use super::{App, health, measure, metrics_page, route_errors, views};
+use super::both_listeners::completed;
+use super::{App, views};
 
 /// Every route of the inter-node listener.
 pub fn inter_node_router(app: Arc<App>) -> Router {
@@ -33,17 +34,8 @@ pub fn inter_node_router(app: Arc<App>) -> Router {
             Arc::clone(&app),
             identity::check,
         ));
-    Router::new()
+    let routes = Router::new()
         .merge(for_nodes)
-        .route(paths::CLUSTER, get(views::cluster))
-        .route(paths::HEALTHZ, get(health::healthz))
-        .route(paths::READYZ, get(health::readyz))
-        .route(paths::METRICS, get(metrics_page::metrics))
-        .fallback(route_errors::unknown_path)
-        .method_not_allowed_fallback(route_errors::unknown_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            measure::count,
-        ))
-        .with_state(app)
+        .route(paths::CLUSTER, get(views::cluster));
+    completed(routes, app)
 }

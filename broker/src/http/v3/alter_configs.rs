@@ -7,16 +7,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
 use trimaran_api::controller::{AlterTopicConfigsRequest, ConfigEntry, TopicStatus};
 use trimaran_api::rest::{AlterConfigsBody, ConfigOperation, SetConfigBody};
 use trimaran_api::{ApiError, paths};
 use trimaran_types::{KafkaError, TopicName};
 
-use super::create_topic::check_content_type;
+use super::strict_body;
 use crate::http::app::{App, ForClients};
 use crate::http::path_names::{PathParts, check_cluster, topic_name};
-use crate::http::{Refusal, Service, admin, json_error, request_body};
+use crate::http::{Refusal, Service, admin};
 
 /// How long a change waits until this broker knows of it, too.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,7 +30,7 @@ pub(in crate::http) async fn set(
 ) -> Result<Response, Refusal> {
     check_cluster(&service, path.at(0))?;
     let name = topic_name(path.at(1))?;
-    let body: SetConfigBody = read(&app, &headers, body).await?;
+    let body: SetConfigBody = strict_body::read(&app, &headers, body).await?;
     let configs = vec![entry(path.at(2), Some(body.value))];
     change(&service, &name, configs, false).await
 }
@@ -56,7 +55,7 @@ pub(in crate::http) async fn alter(
 ) -> Result<Response, Refusal> {
     check_cluster(&service, path.at(0))?;
     let name = topic_name(path.at(1))?;
-    let body: AlterConfigsBody = read(&app, &headers, body).await?;
+    let body: AlterConfigsBody = strict_body::read(&app, &headers, body).await?;
     let mut configs = Vec::with_capacity(body.data.len());
     for change in body.data {
         let value = match (change.operation, change.value) {
@@ -77,19 +76,6 @@ fn entry(name: &str, value: Option<String>) -> ConfigEntry {
         name: name.to_owned(),
         value,
     }
-}
-
-async fn read<T: DeserializeOwned>(
-    app: &App,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, ApiError> {
-    check_content_type(headers)?;
-    let body = request_body::read(&app.body_budget, headers, body).await?;
-    serde_json::from_slice(&body.bytes).map_err(|error| match json_error::unknown_field(&error) {
-        Some(field) => ApiError::new(422, format!("Unrecognized field: {field}")),
-        None => json_error::refused(&error),
-    })
 }
 
 async fn change(

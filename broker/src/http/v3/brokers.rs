@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use trimaran_api::ApiError;
 use trimaran_api::rest::{BrokerData, BrokerList};
-use trimaran_metadata::BrokerRegistration;
+use trimaran_metadata::{BrokerRegistration, MetadataImage};
 use trimaran_types::BrokerId;
 
 use super::answer::json;
@@ -29,22 +29,28 @@ pub(in crate::http) async fn brokers(
     Ok(json(StatusCode::OK, &list)?)
 }
 
-/// One broker in service.
+/// One broker, in service or not: replicas on a fenced one link here.
 pub(in crate::http) async fn broker(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    check_cluster(&service, path.at(0))?;
     let image = service.image();
+    let broker = found(&service, &image, &path)?;
+    Ok(json(StatusCode::OK, &described(&service, broker))?)
+}
+
+/// The registered broker that a path names.
+pub(super) fn found<'a>(
+    service: &Service,
+    image: &'a MetadataImage,
+    path: &PathParts,
+) -> Result<&'a BrokerRegistration, ApiError> {
+    check_cluster(service, path.at(0))?;
     let id = path.at(1).parse().ok().map(BrokerId);
-    let found = id
-        .and_then(|id| image.brokers.get(id))
-        .filter(|broker| broker.is_active());
-    let broker = found.ok_or_else(|| {
+    id.and_then(|id| image.brokers.get(id)).ok_or_else(|| {
         let shown: String = path.at(1).chars().take(64).collect();
         ApiError::new(404, format!("Broker {shown} cannot be found."))
-    })?;
-    Ok(json(StatusCode::OK, &described(&service, broker))?)
+    })
 }
 
 fn described(service: &Service, broker: &BrokerRegistration) -> BrokerData {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use trimaran_api::controller::{CreateTopicRequest, CreateTopicResponse};
@@ -17,10 +17,11 @@ use trimaran_types::{BrokerId, KafkaError, PartitionIndex, TopicId, TopicName};
 
 use super::answer::json;
 use super::links::Links;
+use super::strict_body;
 use super::topics::{Shape, described};
 use crate::http::app::{App, ForClients};
 use crate::http::path_names::{PathParts, check_cluster};
-use crate::http::{Refusal, Service, admin, json_error, request_body};
+use crate::http::{Refusal, Service, admin};
 
 /// How long a creation waits until this broker knows the topic's leaders.
 const LEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,9 +35,8 @@ pub(in crate::http) async fn create(
     body: Body,
 ) -> Result<Response, Refusal> {
     check_cluster(&service, path.at(0))?;
-    check_content_type(&headers)?;
-    let body = request_body::read(&app.body_budget, &headers, body).await?;
-    let request = parse(&service, &body.bytes)?;
+    let body = strict_body::read(&app, &headers, body).await?;
+    let request = asked_for(&service, body)?;
     let created: CreateTopicResponse = admin::change(&service, |http, base| {
         http.post(format!("{base}{}", paths::TOPICS)).json(&request)
     })
@@ -60,33 +60,7 @@ pub(in crate::http) async fn create(
     Ok(response)
 }
 
-/// JSON, or nothing said.
-pub(in crate::http) fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(sent) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let text = sent.to_str().unwrap_or("unreadable");
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.is_empty() || essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let shown: String = text.chars().take(100).collect();
-    Err(ApiError::new(
-        415,
-        format!("content type '{shown}' is not known here; send application/json"),
-    ))
-}
-
-fn parse(service: &Service, bytes: &[u8]) -> Result<CreateTopicRequest, ApiError> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    let body: CreateTopicBody =
-        serde_json::from_slice(bytes).map_err(|error| match json_error::unknown_field(&error) {
-            Some(field) => ApiError::new(422, format!("Unrecognized field: {field}")),
-            None => json_error::refused(&error),
-        })?;
-    if first != Some(&b'{') {
-        return Err(ApiError::new(400, "the body is JSON, but not an object"));
-    }
+fn asked_for(service: &Service, body: CreateTopicBody) -> Result<CreateTopicRequest, ApiError> {
     TopicName::new(&body.topic_name).map_err(|invalid| {
         let refusal = ApiError::kafka(KafkaError::InvalidTopicException, invalid.to_string());
         refusal.with_code(42206)

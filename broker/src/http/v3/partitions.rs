@@ -1,17 +1,17 @@
-//! `/v3/clusters/{cluster}/topics/{topic}/partitions`, one of them, and its replicas.
+//! `/v3/clusters/{cluster}/topics/{topic}/partitions` and one of them.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use trimaran_api::ApiError;
-use trimaran_api::rest::{PartitionData, ReplicaData, ResourceList};
+use trimaran_api::rest::{PartitionData, ResourceList};
 use trimaran_metadata::PartitionState;
-use trimaran_types::{BrokerId, PartitionIndex, TopicName};
+use trimaran_types::{PartitionIndex, TopicName};
 
 use super::answer::json;
 use super::links::Links;
+use super::topics;
 use crate::http::app::ForClients;
-use crate::http::path_names::{PathParts, check_cluster, partition_index, topic_name};
-use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
+use crate::http::path_names::{PathParts, partition_index};
 use crate::http::{Refusal, Service};
 
 /// The partitions of a topic.
@@ -19,9 +19,7 @@ pub(in crate::http) async fn partitions(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    check_cluster(&service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
-    let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
+    let (name, found) = topics::found(&service, &path).await?;
     let partitions = found.topic().partitions();
     let list = ResourceList {
         kind: "KafkaPartitionList".to_owned(),
@@ -45,48 +43,14 @@ pub(in crate::http) async fn partition(
     )?)
 }
 
-/// The replicas of a partition.
-pub(in crate::http) async fn replicas(
-    ForClients(service): ForClients,
-    path: PathParts,
-) -> Result<Response, Refusal> {
-    let (name, index, state) = found(&service, &path).await?;
-    let replicas = state.replicas.iter();
-    let list = ResourceList {
-        kind: "KafkaReplicaList".to_owned(),
-        metadata: Links(&service).list(&format!("/topics/{name}/partitions/{index}/replicas")),
-        data: replicas
-            .map(|id| replica_data(&service, &name, index, &state, *id))
-            .collect(),
-    };
-    Ok(json(StatusCode::OK, &list)?)
-}
-
-/// One replica of a partition.
-pub(in crate::http) async fn replica(
-    ForClients(service): ForClients,
-    path: PathParts,
-) -> Result<Response, Refusal> {
-    let (name, index, state) = found(&service, &path).await?;
-    let id = path.at(3).parse().ok().map(BrokerId);
-    let id = id.filter(|id| state.replicas.contains(id)).ok_or_else(|| {
-        let shown: String = path.at(3).chars().take(64).collect();
-        let message = format!("partition {name}-{index} has no replica on broker {shown}");
-        ApiError::new(404, message)
-    })?;
-    let data = replica_data(&service, &name, index, &state, id);
-    Ok(json(StatusCode::OK, &data)?)
-}
-
 /// The partition that a path names.
-async fn found(
+pub(super) async fn found(
     service: &Service,
     path: &PathParts,
 ) -> Result<(TopicName, PartitionIndex, PartitionState), ApiError> {
-    check_cluster(service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
+    // The number is looked at first: what cannot exist is not asked for.
     let index = partition_index(path.at(2))?;
-    let topic = topic_lookup::topic(service, &name, UNKNOWN_TOPIC).await?;
+    let (name, topic) = topics::found(service, path).await?;
     let id = topic.partition(index)?;
     let state = topic
         .image()
@@ -114,28 +78,5 @@ fn described(
             .map(|leader| links.related(&format!("{below}/replicas/{leader}"))),
         replicas: links.related(&format!("{below}/replicas")),
         reassignment: links.related(&format!("{below}/reassignment")),
-    }
-}
-
-fn replica_data(
-    service: &Service,
-    name: &TopicName,
-    index: PartitionIndex,
-    state: &PartitionState,
-    id: BrokerId,
-) -> ReplicaData {
-    let links = Links(service);
-    let below = format!("/topics/{name}/partitions/{index}/replicas/{id}");
-    let crn = format!("/topic={name}/partition={index}/replica={id}");
-    ReplicaData {
-        kind: "KafkaReplica".to_owned(),
-        metadata: links.resource(&below, &crn),
-        cluster_id: service.cluster_id(),
-        topic_name: name.clone(),
-        partition_id: index,
-        broker_id: id,
-        is_leader: state.leader == Some(id),
-        is_in_sync: state.isr.contains(&id),
-        broker: links.related(&format!("/brokers/{id}")),
     }
 }

@@ -9,9 +9,9 @@ use trimaran_types::TopicName;
 
 use super::answer::json;
 use super::links::Links;
+use super::topics;
 use crate::http::app::ForClients;
-use crate::http::path_names::{PathParts, check_cluster, topic_name};
-use crate::http::topic_lookup::{self, FoundTopic, UNKNOWN_TOPIC};
+use crate::http::path_names::PathParts;
 use crate::http::v2::topic_configs::{built_in, effective};
 use crate::http::{Refusal, Service};
 
@@ -20,7 +20,7 @@ pub(in crate::http) async fn configs(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    let (name, found) = topic(&service, &path).await?;
+    let (name, found) = topics::found(&service, &path).await?;
     let image = found.image();
     let list = ResourceList {
         kind: "KafkaTopicConfigList".to_owned(),
@@ -38,7 +38,7 @@ pub(in crate::http) async fn config(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    let (name, found) = topic(&service, &path).await?;
+    let (name, found) = topics::found(&service, &path).await?;
     let mut all = effective(found.image(), &name);
     let key = path.at(2);
     let Some(value) = all.remove(key) else {
@@ -48,13 +48,6 @@ pub(in crate::http) async fn config(
     };
     let data = described(&service, found.image(), &name, key, value);
     Ok(json(StatusCode::OK, &data)?)
-}
-
-async fn topic(service: &Service, path: &PathParts) -> Result<(TopicName, FoundTopic), ApiError> {
-    check_cluster(service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
-    let found = topic_lookup::topic(service, &name, UNKNOWN_TOPIC).await?;
-    Ok((name, found))
 }
 
 fn described(

@@ -5,15 +5,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use trimaran_api::paths;
 use trimaran_api::rest::{TopicData, TopicList};
+use trimaran_api::{ApiError, paths};
 use trimaran_types::{TopicId, TopicName};
 
 use super::answer::json;
 use super::links::Links;
 use crate::http::app::ForClients;
 use crate::http::path_names::{PathParts, check_cluster, topic_name};
-use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
+use crate::http::topic_lookup::{self, FoundTopic, UNKNOWN_TOPIC};
 use crate::http::{Refusal, Service, admin};
 
 /// How long a deletion waits until this broker knows of it, too.
@@ -47,9 +47,7 @@ pub(in crate::http) async fn topic(
     ForClients(service): ForClients,
     path: PathParts,
 ) -> Result<Response, Refusal> {
-    check_cluster(&service, path.at(0))?;
-    let name = topic_name(path.at(1))?;
-    let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
+    let (name, found) = found(&service, &path).await?;
     let replicas = found
         .topic()
         .partitions()
@@ -59,6 +57,17 @@ pub(in crate::http) async fn topic(
         replication_factor: replicas.max().unwrap_or_default(),
     };
     Ok(json(StatusCode::OK, &described(&service, &name, shape))?)
+}
+
+/// The topic that a path names.
+pub(super) async fn found(
+    service: &Service,
+    path: &PathParts,
+) -> Result<(TopicName, FoundTopic), ApiError> {
+    check_cluster(service, path.at(0))?;
+    let name = topic_name(path.at(1))?;
+    let found = topic_lookup::topic(service, &name, UNKNOWN_TOPIC).await?;
+    Ok((name, found))
 }
 
 /// What a controller says of a deletion.

@@ -14,12 +14,12 @@ use trimaran_api::rest::{TruncateBody, TruncationData};
 use trimaran_types::{KafkaError, Offset};
 
 use super::answer::json;
-use super::create_topic::check_content_type;
 use super::links::Links;
+use super::strict_body;
+use crate::http::Refusal;
 use crate::http::app::{App, ForClients};
 use crate::http::path_names::{PathParts, check_cluster, partition_index, topic_name};
 use crate::http::topic_lookup::{self, UNKNOWN_TOPIC};
-use crate::http::{Refusal, json_error, request_body};
 
 /// Stands for the high watermark, as in Kafka's DeleteRecords.
 const HIGH_WATERMARK: i64 = -1;
@@ -39,9 +39,8 @@ pub(in crate::http) async fn truncate(
         ApiError::new(405, message)
     })?;
     let partition = partition_index(number)?;
-    check_content_type(&headers)?;
-    let body = request_body::read(&app.body_budget, &headers, body).await?;
-    let body = parse(&body.bytes)?;
+    let body = strict_body::read(&app, &headers, body).await?;
+    let body = checked(body)?;
     let id = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC)
         .await?
         .partition(partition)?;
@@ -69,12 +68,7 @@ pub(in crate::http) async fn truncate(
     Ok(json(StatusCode::OK, &data)?)
 }
 
-fn parse(bytes: &[u8]) -> Result<TruncateBody, ApiError> {
-    let body: TruncateBody =
-        serde_json::from_slice(bytes).map_err(|error| match json_error::unknown_field(&error) {
-            Some(field) => ApiError::new(422, format!("Unrecognized field: {field}")),
-            None => json_error::refused(&error),
-        })?;
+fn checked(body: TruncateBody) -> Result<TruncateBody, ApiError> {
     if body.before_offset < HIGH_WATERMARK {
         let message = format!(
             "'before_offset' is {}: expected the first offset to keep, or -1 for the high watermark",
@@ -91,17 +85,18 @@ mod tests {
 
     #[test]
     fn a_body_says_what_to_keep() {
-        let table: [(&str, Result<i64, u16>); 7] = [
+        let table: [(&str, Result<i64, u16>); 8] = [
             (r#"{"before_offset":7}"#, Ok(7)),
             (r#"{"before_offset":-1,"timeout_ms":5}"#, Ok(-1)),
             (r#"{"before_offset":-2}"#, Err(400)),
             (r#"{}"#, Err(400)),
             (r#"{"before_offset":"all"}"#, Err(400)),
             (r#"{"before_offset":1,"before":1}"#, Err(422)),
+            ("[7, 5]", Err(400)),
             ("", Err(400)),
         ];
         for (text, expected) in table {
-            let parsed = parse(text.as_bytes());
+            let parsed = strict_body::parse(text.as_bytes()).and_then(checked);
             let found = parsed
                 .map(|body| body.before_offset)
                 .map_err(|error| error.status.as_u16());

@@ -25,6 +25,8 @@ use crate::isr_changes::IsrChanges;
 pub(super) const OWN: BrokerId = BrokerId(1);
 pub(super) const PEER: BrokerId = BrokerId(2);
 pub(super) const SOON: Duration = Duration::from_millis(50);
+/// Small, so that a few appends reach it.
+pub(super) const LAG_BYTES_MAX: u64 = 4_096;
 pub(super) const LONG: Duration = Duration::from_secs(20);
 
 pub(super) struct Fixture {
@@ -81,6 +83,7 @@ fn fixture_on(disk: Arc<dyn Disk>, budget_bytes: usize) -> Fixture {
         high_watermark: Offset::ZERO,
         settings: settings(1),
         lag_time_max_ms: 10_000,
+        lag_bytes_max: LAG_BYTES_MAX,
         flusher,
         isr_changes: IsrChanges::new(),
         broker_budget: AppendBudget::new(budget_bytes),

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trimaran_api::client::{Controllers, http_client};
+use trimaran_api::controller::SessionLease;
 use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_api::{ApiError, body, headers, paths};
 use trimaran_commit_log::{LogDir, RealDisk};
@@ -33,12 +34,15 @@ use crate::fetcher::Fetchers;
 use crate::isr_changes::IsrWorker;
 use crate::partition::{PartitionHandle, PartitionStatus};
 use crate::replicas::{DataDirs, OpenReport, Replicas};
+use crate::session::Lease;
 
 use super::quorum::{Quorum, alter};
 use super::served::{Served, fetch};
 
 pub(super) const ONE: BrokerId = BrokerId(1);
 pub(super) const TWO: BrokerId = BrokerId(2);
+/// Small, so that a few appends reach it.
+pub(super) const LAG_BYTES_MAX: u64 = 64 << 10;
 const LONG: Duration = Duration::from_secs(20);
 
 pub(super) struct Broker {
@@ -56,6 +60,7 @@ pub(super) struct Pair {
     /// Log directories of each broker beside the first.
     pub(super) extra_dirs: usize,
     fetches: Arc<AtomicUsize>,
+    lease: watch::Sender<Option<Lease>>,
     _controller_task: JoinHandle<()>,
 }
 
@@ -118,11 +123,23 @@ impl Pair {
             lag_time_max,
             extra_dirs,
             fetches: Arc::default(),
+            lease: watch::Sender::new(None),
             _controller_task: controller_task,
         };
         pair.restart(ONE).await;
         pair.restart(TWO).await;
         pair
+    }
+
+    /// Both brokers' heartbeats were answered just now, and not for a long time again.
+    pub(super) fn give_lease(&self) {
+        let given = SessionLease {
+            session_ms: 600_000,
+            quorum_age_ms: 0,
+            metadata_end: self.image().position.next_offset,
+        };
+        let lease = Lease::new(tokio::time::Instant::now(), given, Duration::from_secs(600));
+        self.lease.send_replace(Some(lease));
     }
 
     /// Fetches that followers have sent so far.
@@ -214,9 +231,10 @@ impl Pair {
             controllers: Arc::new(Controllers::new(http.clone(), addresses)),
             http,
             image: self.quorum.image.subscribe(),
-            lease: watch::channel(None).1,
+            lease: self.lease.subscribe(),
             replication: ReplicationConfig {
                 lag_time_max: self.lag_time_max,
+                lag_bytes_max: LAG_BYTES_MAX,
                 fetch_wait_max: Duration::from_millis(500),
                 append_bytes_max: 64 << 20,
             },

@@ -35,17 +35,26 @@ impl Served {
             fetches: Arc::clone(fetches),
         }
     }
+
+    fn replicas(&self) -> Result<Arc<Replicas>, ApiError> {
+        let ended = || ApiError::kafka(KafkaError::BrokerNotAvailable, "the broker has ended");
+        self.replicas.upgrade().ok_or_else(ended)
+    }
 }
 
 impl LocalPartitions for Served {
     fn append(
         &self,
-        _: TopicIdPartition,
-        _: Vec<RecordBatch>,
-        _: RequiredAcks,
-        _: Duration,
+        partition: TopicIdPartition,
+        batches: Vec<RecordBatch>,
+        acks: RequiredAcks,
+        timeout: Duration,
     ) -> BoxFuture<'_, Result<AppendResponse, ApiError>> {
-        unreachable!("followers only fetch")
+        async move {
+            let replicas = self.replicas()?;
+            replicas.append(partition, batches, acks, timeout).await
+        }
+        .boxed()
     }
 
     fn read(&self, _: TopicIdPartition, _: ReadQuery) -> BoxFuture<'_, Result<Records, ApiError>> {
@@ -71,8 +80,7 @@ impl LocalPartitions for Served {
     ) -> BoxFuture<'_, Result<ReplicaFetchResponse, ApiError>> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
         async move {
-            let ended = || ApiError::kafka(KafkaError::BrokerNotAvailable, "the broker has ended");
-            let replicas = self.replicas.upgrade().ok_or_else(ended)?;
+            let replicas = self.replicas()?;
             Ok(replicas.follower_fetch(&request).await)
         }
         .boxed()

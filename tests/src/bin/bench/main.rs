@@ -1,10 +1,7 @@
 //! What `make bench` runs: six real processes on this machine, and the figures of one run.
 //!
-//! `--quick` makes few and short rounds; `--only NAME` runs one part (start, idle, failover,
-//! controller-failover, produce, many); `--row RECORDS/ACKS/CONNECTIONS` runs one row of produce (`1/all/64`),
-//! and `--broker KEY=VALUE` sets something for its brokers; `--json FILE` says where the figures go
-//! for programs. Absolute times differ between machines and moments: ratios to the baseline of the
-//! same run are what to compare.
+//! `--help` tells what can be asked for. Absolute times differ between machines and moments: ratios to
+//! the baseline of the same run are what to compare.
 
 mod baseline;
 mod connection;
@@ -18,25 +15,21 @@ mod probe;
 mod produce;
 mod report;
 mod resources;
+mod row;
 mod start;
 mod statistics;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Parser as _;
 use trimaran_tests::cluster::block_on;
 
-use options::Options;
+use options::{Options, Part};
 use report::Report;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::parse();
     match block_on(run(&options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,22 +41,22 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<()> {
     let mut report = Report::new(machine::describe());
-    if options.wants("start") {
+    if options.wants(Part::Start) {
         start::measure(options, &mut report).await?;
     }
-    if options.wants("idle") {
+    if options.wants(Part::Idle) {
         idle::measure(options, &mut report).await?;
     }
-    if options.wants("failover") {
+    if options.wants(Part::Failover) {
         failover::measure(options, &mut report).await?;
     }
-    if options.wants("controller-failover") {
+    if options.wants(Part::ControllerFailover) {
         controller_failover::measure(options, &mut report).await?;
     }
-    if options.wants("produce") {
+    if options.wants(Part::Produce) {
         produce::measure(options, &mut report).await?;
     }
-    if options.wants("many") {
+    if options.wants(Part::Many) {
         many::measure(options, &mut report).await?;
     }
     report.write(&options.json)?;

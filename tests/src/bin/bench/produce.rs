@@ -15,6 +15,7 @@ use super::connection::Connection;
 use super::options::Options;
 use super::report::Report;
 use super::resources::cpu_seconds;
+use super::row::Row;
 use super::statistics::median;
 
 const PART: &str = "produce";
@@ -24,14 +25,6 @@ const PARTITIONS: usize = 6;
 
 /// Bytes of each record's value.
 const VALUE_BYTES: usize = 1_024;
-
-/// One row of the table.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    records: usize,
-    acks: &'static str,
-    connections: usize,
-}
 
 /// What one round of a row gave.
 struct Round {
@@ -59,21 +52,11 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
         "p99 ms",
         "CPU s/GB"
     );
-    for records in [1, 500] {
-        for connections in [1, 64] {
-            for acks in ["leader", "all"] {
-                let row = Row {
-                    records,
-                    acks,
-                    connections,
-                };
-                if !options.wants_row(&format!("{records}/{acks}/{connections}")) {
-                    continue;
-                }
-                one_row(options, report, &cluster, row)
-                    .await
-                    .with_context(|| format!("{row:?}\n{}", cluster.report()))?;
-            }
+    for row in Row::all() {
+        if options.wants_row(row) {
+            one_row(options, report, &cluster, row)
+                .await
+                .with_context(|| format!("row {row}\n{}", cluster.report()))?;
         }
     }
     Ok(())

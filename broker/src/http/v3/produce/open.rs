@@ -21,7 +21,7 @@ use crate::http::path_names::{PathParts, check_cluster, topic_name};
 use crate::http::request_body::{check_coding, declared_bytes};
 use crate::http::topic_lookup::{self, UNKNOWN_TOPIC_ON_PRODUCE};
 use crate::http::v2::required_acks;
-use crate::http::v3::create_topic::check_content_type;
+use crate::http::v3::strict_body::check_content_type;
 
 /// Pieces of receipts that the client has not read.
 const UNREAD_MAX: usize = 8;

@@ -19,8 +19,8 @@ use trimaran_api::ApiError;
 use super::receipt::push_error;
 use super::splitter::{RECORD_TEXT_BYTES_MAX, SplitError, Splitter};
 use super::wave::{Wave, WaveContext};
+use crate::byte_budget::{ByteBudget, ByteShare};
 use crate::http::Service;
-use crate::http::body_budget::{BodyBudget, BodyShare};
 use crate::metrics::Metrics;
 
 /// Records under way at once.
@@ -36,7 +36,7 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct ProduceStream {
     pub(super) service: Arc<Service>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) budget: Arc<BodyBudget>,
+    pub(super) budget: Arc<ByteBudget>,
     pub(super) context: Arc<WaveContext>,
     pub(super) receipts: mpsc::Sender<Bytes>,
 }
@@ -44,7 +44,7 @@ pub(super) struct ProduceStream {
 /// What is read and not sent yet.
 struct Input {
     body: Body,
-    share: BodyShare,
+    share: ByteShare,
     splitter: Splitter,
     objects: VecDeque<Bytes>,
     /// The body has no more, or is read no more; records may still be cut off what came.

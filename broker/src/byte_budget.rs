@@ -1,23 +1,23 @@
-//! [`BodyBudget`]: how much of request bodies may be in memory at once (P-BOUND).
+//! [`ByteBudget`]: how much of one kind of thing may be in memory at once (P-BOUND).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A bound on bytes, shared by all connections.
+/// A bound on bytes, shared by all who take of it.
 #[derive(Debug)]
-pub struct BodyBudget {
+pub struct ByteBudget {
     used_bytes: AtomicUsize,
     bytes_max: usize,
 }
 
 /// A growing share of a budget; given back when dropped.
 #[derive(Debug)]
-pub(super) struct BodyShare {
-    budget: Arc<BodyBudget>,
+pub(crate) struct ByteShare {
+    budget: Arc<ByteBudget>,
     bytes: usize,
 }
 
-impl BodyBudget {
+impl ByteBudget {
     /// A budget of `bytes_max`.
     #[must_use]
     pub fn new(bytes_max: usize) -> Arc<Self> {
@@ -34,34 +34,43 @@ impl BodyBudget {
     }
 
     /// An empty share.
-    pub(super) fn share(self: &Arc<Self>) -> BodyShare {
-        BodyShare {
+    pub(crate) fn share(self: &Arc<Self>) -> ByteShare {
+        ByteShare {
             budget: Arc::clone(self),
             bytes: 0,
         }
     }
 }
 
-impl BodyShare {
+impl ByteShare {
     /// Takes `more` bytes; whether they were there.
-    pub(super) fn grow(&mut self, more: usize) -> bool {
+    pub(crate) fn grow(&mut self, more: usize) -> bool {
+        let bytes_max = self.budget.bytes_max;
+        self.take(more, |_, after| after <= bytes_max)
+    }
+
+    /// The same, but while nothing is in use, it takes more than there is: what is larger than the
+    /// whole budget can pass at all, alone.
+    pub(crate) fn grow_within_or_alone(&mut self, more: usize) -> bool {
+        let bytes_max = self.budget.bytes_max;
+        self.take(more, |used, after| used == 0 || after <= bytes_max)
+    }
+
+    fn take(&mut self, more: usize, may: impl Fn(usize, usize) -> bool) -> bool {
         let fits = |used: usize| {
             let after = used.checked_add(more)?;
-            (after <= self.budget.bytes_max).then_some(after)
+            may(used, after).then_some(after)
         };
-        let taken = self
-            .budget
-            .used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-            .is_ok();
-        if taken {
+        let used_bytes = &self.budget.used_bytes;
+        let taken = used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        if taken.is_ok() {
             self.bytes = self.bytes.saturating_add(more);
         }
-        taken
+        taken.is_ok()
     }
 
     /// Gives back all but `left` bytes.
-    pub(super) fn shrink_to(&mut self, left: usize) {
+    pub(crate) fn shrink_to(&mut self, left: usize) {
         let given_back = self.bytes.saturating_sub(left);
         self.budget
             .used_bytes
@@ -70,11 +79,9 @@ impl BodyShare {
     }
 }
 
-impl Drop for BodyShare {
+impl Drop for ByteShare {
     fn drop(&mut self) {
-        self.budget
-            .used_bytes
-            .fetch_sub(self.bytes, Ordering::Relaxed);
+        self.shrink_to(0);
     }
 }
 
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_share_grows_within_the_budget_and_comes_back() {
-        let budget = BodyBudget::new(10);
+        let budget = ByteBudget::new(10);
         let mut one = budget.share();
         let mut other = budget.share();
         assert!(one.grow(6));
@@ -99,5 +106,18 @@ mod tests {
         assert_eq!(budget.used_bytes(), 1);
         drop(other);
         assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_too_large_passes_alone_where_that_is_asked_for() {
+        let budget = ByteBudget::new(10);
+        let mut large = budget.share();
+        assert!(!large.grow(11));
+        assert!(large.grow_within_or_alone(11));
+        let mut other = budget.share();
+        assert!(!other.grow_within_or_alone(1));
+        drop(large);
+        assert!(other.grow_within_or_alone(10));
+        assert!(!other.grow_within_or_alone(1));
     }
 }
