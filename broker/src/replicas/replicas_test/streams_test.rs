@@ -68,7 +68,8 @@ impl Peer {
                 log_start: Offset(0),
             }],
         };
-        let sent = write_message(&mut self.stream, &mut Vec::new(), &request);
+        let mut output = Vec::new();
+        let sent = write_message(&mut self.stream, &mut output, &request);
         sent.await.unwrap();
     }
 
