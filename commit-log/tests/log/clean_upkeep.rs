@@ -1,16 +1,18 @@
-//! What a pass shares with the rest of the log: retention, snapshots, checkpoints, a map that is full.
+//! What a pass shares with the rest of the log: retention, snapshots, checkpoints, a map that is full,
+//! and what is missing between segments.
 
 use std::io;
 
 use trimaran_commit_log::{
-    CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, Log, ReplaceError, Replaced,
+    CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, Damage, Log, OpenError, ReadError,
+    ReplaceError, Replaced,
 };
 use trimaran_types::Offset;
 
 use crate::clean_rig::{Pass, batches, keyed};
 use crate::cleaner::{append, rig};
 use crate::retention::{names, open_dir};
-use crate::rig::{NOW, flush, topic_id};
+use crate::rig::{NOW, Rig, flush, topic_id};
 
 /// Swaps segments in, and lets retention take the next one right after the first swap.
 struct Deleting<'a> {
@@ -138,4 +140,70 @@ fn a_log_that_ends_before_what_was_cleaned_is_dirty_from_there_on() {
     assert_eq!(log.log_end(), Offset(0));
     let text = std::fs::read_to_string(&offsets).unwrap();
     assert!(text.contains("t 0 0"), "{text}");
+}
+
+/// Cuts the last batches off a finished segment, as if they had never reached the disk.
+fn lose_tail(rig: &Rig, nth: usize) {
+    let path = rig.segments().into_values().nth(nth).unwrap();
+    let batch_bytes = std::fs::metadata(&path).unwrap().len() / 2;
+    let whole = std::fs::read(&path).unwrap();
+    let mut end = 0;
+    while (end as u64) < batch_bytes {
+        let header = trimaran_types::record_batch::BatchHeader::parse(&whole[end..]).unwrap();
+        end += header.total_bytes();
+    }
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(end as u64).unwrap();
+}
+
+#[test]
+fn what_is_lost_between_two_segments_is_no_gap() {
+    for whole in [false, true] {
+        let rig = rig();
+        let mut log = rig.fresh();
+        append(&mut log, &["a", "b", "c"].repeat(20));
+        let end = log.close().unwrap();
+        match whole {
+            true => {
+                let path = rig.segments().into_values().nth(1).unwrap();
+                std::fs::write(path, b"").unwrap();
+            }
+            false => lose_tail(&rig, 1),
+        }
+        // Beyond the recovery point a start sees it.
+        let found = rig.open(0, false).unwrap_err();
+        assert!(
+            matches!(
+                &found,
+                OpenError::Corrupt {
+                    cause: Damage::SegmentOutOfPlace { .. },
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
+        // Below, whoever reads, and the cleaner, which would make a gap of it.
+        let (mut log, _) = rig.open(end.0, true).unwrap();
+        let reader = log.reader();
+        let (mut from, mut refused) = (Offset(0), None);
+        while refused.is_none() && from < end {
+            match reader.read(from, end, 1) {
+                Ok(bytes) => {
+                    let batch = trimaran_types::record_batch::BatchHeader::parse(&bytes).unwrap();
+                    from = batch.next_offset();
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        assert!(
+            matches!(refused, Some(ReadError::Corrupt { .. })),
+            "{refused:?}"
+        );
+        let cleaned = Pass::default().run(&mut log).unwrap();
+        assert!(
+            matches!(cleaned, Err(CleanError::Corrupt { .. })),
+            "{cleaned:?}"
+        );
+        assert!(rig.dir().join("gaps-allowed").exists());
+    }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trimaran_commit_log::{
-    CleanError, CleanerSettings, CompactionSettings, Damage, Log, LogConfig, OpenError, ReadError,
-};
+use trimaran_commit_log::{CleanError, CleanerSettings, CompactionSettings, Log, LogConfig};
 use trimaran_types::record_batch::Compression;
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
@@ -468,70 +466,4 @@ fn a_reader_in_flight_sees_every_last_value() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         reading.join().unwrap();
     });
-}
-
-/// Cuts the last batches off a finished segment, as if they had never reached the disk.
-fn lose_tail(rig: &Rig, nth: usize) {
-    let path = rig.segments().into_values().nth(nth).unwrap();
-    let batch_bytes = std::fs::metadata(&path).unwrap().len() / 2;
-    let whole = std::fs::read(&path).unwrap();
-    let mut end = 0;
-    while (end as u64) < batch_bytes {
-        let header = trimaran_types::record_batch::BatchHeader::parse(&whole[end..]).unwrap();
-        end += header.total_bytes();
-    }
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.set_len(end as u64).unwrap();
-}
-
-#[test]
-fn what_is_lost_between_two_segments_is_no_gap() {
-    for whole in [false, true] {
-        let rig = rig();
-        let mut log = rig.fresh();
-        append(&mut log, &["a", "b", "c"].repeat(20));
-        let end = log.close().unwrap();
-        match whole {
-            true => {
-                let path = rig.segments().into_values().nth(1).unwrap();
-                std::fs::write(path, b"").unwrap();
-            }
-            false => lose_tail(&rig, 1),
-        }
-        // Beyond the recovery point a start sees it.
-        let found = rig.open(0, false).unwrap_err();
-        assert!(
-            matches!(
-                &found,
-                OpenError::Corrupt {
-                    cause: Damage::SegmentOutOfPlace { .. },
-                    ..
-                }
-            ),
-            "{found:?}"
-        );
-        // Below, whoever reads, and the cleaner, which would make a gap of it.
-        let (mut log, _) = rig.open(end.0, true).unwrap();
-        let reader = log.reader();
-        let (mut from, mut refused) = (Offset(0), None);
-        while refused.is_none() && from < end {
-            match reader.read(from, end, 1) {
-                Ok(bytes) => {
-                    let batch = trimaran_types::record_batch::BatchHeader::parse(&bytes).unwrap();
-                    from = batch.next_offset();
-                }
-                Err(error) => refused = Some(error),
-            }
-        }
-        assert!(
-            matches!(refused, Some(ReadError::Corrupt { .. })),
-            "{refused:?}"
-        );
-        let cleaned = Pass::default().run(&mut log).unwrap();
-        assert!(
-            matches!(cleaned, Err(CleanError::Corrupt { .. })),
-            "{cleaned:?}"
-        );
-        assert!(rig.dir().join("gaps-allowed").exists());
-    }
 }
