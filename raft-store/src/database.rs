@@ -46,6 +46,19 @@ pub enum OpenError {
         /// The index that came.
         found: u64,
     },
+    /// A number that no cluster can have counted to; raft could not count on from it.
+    #[error(
+        "the raft store cannot be used: {what} is of term {term} and index {index}, far beyond what a \
+         cluster can come to: a forged or damaged message brought it here"
+    )]
+    OutOfRange {
+        /// Which value.
+        what: &'static str,
+        /// Its term.
+        term: u64,
+        /// Its index; 0 for a vote.
+        index: u64,
+    },
     /// Data is there, the format marker is not.
     #[error("the raft store is damaged: it has no format marker")]
     Unmarked,

@@ -15,6 +15,7 @@ use crate::format::{
 use crate::log_store::{LogStore, budget_units};
 use crate::log_view::LogView;
 use crate::options::StoreOptions;
+use crate::range::{INDEX_MAX, TERM_MAX};
 use crate::shared::{LogMemory, Progress, QUEUE_LENGTH_MAX, Shared};
 use crate::snapshot_body::SnapshotBody;
 use crate::snapshot_store::{CurrentSnapshot, SnapshotStore};
@@ -178,6 +179,14 @@ fn recover_log<C: StoredTypes>(
     let committed = stored_log_id(database, META_COMMITTED)?;
     let last_purged = stored_log_id(database, META_LAST_PURGED)?;
     let (first, next, last) = scan_log(database, last_purged)?;
+    check_range("the vote", vote.map(|vote| (vote.leader_id.term, 0)))?;
+    for (what, log_id) in [
+        ("the last entry", last),
+        ("the last purged entry", last_purged),
+        ("the committed entry", committed),
+    ] {
+        check_range(what, log_id.map(|id| (id.leader_id.term, id.index)))?;
+    }
     let recent = options.recent_entries_bytes_max;
     let view = LogView::new(first, next, last_purged, last.or(last_purged), recent);
     Ok(LogMemory {
@@ -186,6 +195,15 @@ fn recover_log<C: StoredTypes>(
         committed,
         last_write: 0,
     })
+}
+
+fn check_range(what: &'static str, found: Option<(u64, u64)>) -> Result<(), OpenError> {
+    match found {
+        Some((term, index)) if term > TERM_MAX || index > INDEX_MAX => {
+            Err(OpenError::OutOfRange { what, term, index })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn stored_log_id(database: &Database, key: &[u8]) -> Result<Option<StoredLogId>, OpenError> {

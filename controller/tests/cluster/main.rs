@@ -8,4 +8,5 @@ mod catch_up;
 mod failover;
 mod feed;
 mod first_start;
+mod forged;
 mod support;
