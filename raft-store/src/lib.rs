@@ -9,6 +9,9 @@
 //! - vote, append, truncate, purge and snapshot switch are synced before they are acknowledged;
 //!   what waits together shares one sync;
 //! - entries can be read as soon as `append` returns (module `log_view`);
+//! - entries that are committed here never leave the log for a leader's others, and a database that
+//!   holds less than was synced is not opened (module `synced_end_note`): whoever lost what it
+//!   acknowledged must stop, not vote;
 //! - the first failure of the disk is final: it is latched, and every later call fails with it
 //!   ([`StoreFault`]);
 //! - every stored byte has our own versioned format with a checksum (module `format`), never openraft's
@@ -29,6 +32,7 @@ mod snapshot_store;
 mod snapshot_writer;
 mod store;
 mod stored_types;
+mod synced_end_note;
 mod write_op;
 mod writer;
 mod writer_end;

@@ -11,6 +11,7 @@ use crate::database::{Database, DatabaseHandle, OpenError};
 use crate::fault::{StoreFault, WriteError};
 use crate::format::{
     self, META_COMMITTED, META_FORMAT, META_LAST_PURGED, META_SNAPSHOT, META_VOTE, SnapshotPointer,
+    SyncedEnd,
 };
 use crate::log_store::{LogStore, budget_units};
 use crate::log_view::LogView;
@@ -20,6 +21,7 @@ use crate::shared::{LogMemory, Progress, QUEUE_LENGTH_MAX, Shared};
 use crate::snapshot_body::SnapshotBody;
 use crate::snapshot_store::{CurrentSnapshot, SnapshotStore};
 use crate::stored_types::{StoredLogId, StoredTypes};
+use crate::synced_end_note::SyncedEndNote;
 use crate::write_op::WriteOp;
 use crate::writer::Writer;
 use crate::writer_end::WriterEnd;
@@ -43,10 +45,11 @@ impl<C: StoredTypes, K> Clone for RaftStore<C, K> {
 }
 
 impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
-    /// Opens the store in `path`, or makes an empty one. Checks every entry of the log. Blocks.
+    /// Opens the store in `path`, or makes an empty one; a small file beside `path` belongs to it. Checks every entry of the log. Blocks.
     ///
     /// # Errors
-    /// When another process has it open, or it is damaged, or a newer build wrote it.
+    /// When another process has it open, or it is damaged, or holds less than was synced, or a newer
+    /// build wrote it.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         let database = Database::open(path)?;
         mark_format(&database)?;
@@ -60,6 +63,11 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
         };
         let current = pointer.as_ref().map(|(pointer, _)| pointer.sequence);
         let next_snapshot = remove_leftovers(&database, current)?;
+        let found = SyncedEnd {
+            last: log.view.last(),
+            vote: log.vote,
+        };
+        let note = SyncedEndNote::open(path, found)?;
 
         let handle = DatabaseHandle::new(database);
         let progress = Arc::new(Progress::new());
@@ -73,6 +81,8 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
                 .as_ref()
                 .map(|(pointer, meta)| (pointer.sequence, meta.last_log_id)),
             superseded: Vec::new(),
+            end: found,
+            note,
         };
         let (ending, ended) = WriterEnd::channel();
         let thread = std::thread::Builder::new()
@@ -120,7 +130,7 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
         SnapshotStore::new(Arc::clone(&self.shared))
     }
 
-    /// Becomes `Some` once, when the disk fails for the first time. The process should end then.
+    /// Becomes `Some` once, when the store fails for the first time. The process should end then.
     #[must_use]
     pub fn fault(&self) -> watch::Receiver<Option<Arc<StoreFault>>> {
         self.shared.progress.watch()

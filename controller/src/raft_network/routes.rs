@@ -157,6 +157,9 @@ async fn snapshot(
         }
     })?;
     node.reach().snapshot(&head).map_err(unbelievable)?;
+    node.snapshots()
+        .check_history(&head.meta)
+        .map_err(stopped)?;
     let image = read_image(&body).await.map_err(|error| {
         tracing::error!(%error, "a snapshot of the leader cannot be read");
         Refusal::from(ApiError::kafka(

@@ -9,4 +9,5 @@ mod failover;
 mod feed;
 mod first_start;
 mod forged;
+mod lost_data;
 mod support;
