@@ -65,8 +65,9 @@ pub enum DirectoryError {
     },
     /// It has voted, and its log is gone.
     #[error(
-        "{path} has lost its metadata log: restore it from a backup, or empty the directory, remove \
-         controller {node} from the quorum and add it again as a new voter"
+        "{path} has lost its metadata log, and with it what controller {node} had promised: leave it \
+         stopped, the quorum goes on with the others while they are a majority; never put a backup \
+         in its place, an older log takes back what was acknowledged"
     )]
     LogMissing {
         /// The directory.

@@ -18,7 +18,7 @@ use crate::config::ControllerConfig;
 use crate::leader_contact::LeaderContact;
 use crate::proposer::Proposer;
 use crate::published::Published;
-use crate::raft_network::Identity;
+use crate::raft_network::{Identity, Reach};
 use crate::sessions::{Connections, SharedSessions};
 use crate::standing::Standing;
 use crate::stored_codec::StoredCodec;
@@ -257,6 +257,18 @@ impl Node {
             .membership_config
             .get_node(&id)
             .map(|node| node.directory_id)
+    }
+
+    /// What the other controllers may tell.
+    pub(crate) fn reach(&self) -> Reach {
+        let term = {
+            let metrics = self.parts.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            metrics.vote.leader_id.term
+        };
+        let metrics = self.parts.raft.data_metrics();
+        let last = metrics.borrow_watched().last_log;
+        Reach::of(term, last.map(|log_id| log_id.index))
     }
 
     /// First index that the raft log still holds.

@@ -171,8 +171,11 @@ impl Running {
         tokio::select! {
             biased;
             fault = fault.wait_for(Option::is_some) => {
-                let fault = fault.ok().and_then(|fault| fault.as_ref().map(ToString::to_string));
-                Fatal::Store(fault.unwrap_or_else(|| "the raft store was lost".to_owned()))
+                let fault = fault.ok().and_then(|fault| fault.clone());
+                fault.map_or_else(
+                    || Fatal::Store("the raft store was lost".to_owned()),
+                    |fault| Fatal::from(fault.as_ref()),
+                )
             }
             fatal = stopped => fatal,
             fatal = lost(&mut self.vital) => fatal,

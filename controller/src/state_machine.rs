@@ -1,8 +1,9 @@
 //! [`StateMachine`]: applies committed entries to the image, and keeps its snapshots.
 //!
 //! It holds no state on disk but snapshots: a restart loads the current one and replays the log
-//! up to the committed index. It never fails on what an entry says: an entry that the guard or
-//! replay refuses is refused alike on every node, and that is the answer.
+//! up to the committed index. An entry that the guard or replay refuses is refused alike on every
+//! node, and that is the answer; but one that no leader of this history can have proposed shows
+//! that the image is not the leader's. Then nothing more is applied, and the controller ends.
 
 use std::io;
 use std::sync::Arc;
@@ -63,10 +64,14 @@ impl StateMachine {
         }
     }
 
-    fn apply_entry(&mut self, entry: &StoredEntry<TypeConfig>) -> EntryOutcome {
+    /// `is_own`: this node proposed it, so its own image is what it was decided on.
+    fn apply_entry(
+        &mut self,
+        entry: &StoredEntry<TypeConfig>,
+        is_own: bool,
+    ) -> Result<EntryOutcome, io::Error> {
         let (index, term) = (entry.log_id.index, entry.log_id.leader_id.term);
-        self.last_applied = Some(entry.log_id);
-        match &entry.payload {
+        let outcome = match &entry.payload {
             EntryPayload::Blank => {
                 self.image = self.image.advance(index, term);
                 EntryOutcome::NoRecords
@@ -79,18 +84,27 @@ impl StateMachine {
             }
             EntryPayload::Normal(data) => {
                 let (image, outcome) = self.image.apply(index, term, data.entry());
-                self.image = image;
-                match outcome {
+                let outcome = match outcome {
                     ApplyOutcome::Applied { .. } => EntryOutcome::Applied,
+                    ApplyOutcome::Refused(cause) if cause.is_of_another_history() && !is_own => {
+                        let cause = format!(
+                            "entry {index} of term {term} cannot be of this controller's history: {cause}"
+                        );
+                        return Err(io::Error::other(self.snapshots.diverged(cause)));
+                    }
                     ApplyOutcome::Refused(cause) => {
                         tracing::warn!(index, term, %cause, "refused a metadata entry");
                         EntryOutcome::Refused {
                             cause: cause.to_string(),
                         }
                     }
-                }
+                };
+                self.image = image;
+                outcome
             }
-        }
+        };
+        self.last_applied = Some(entry.log_id);
+        Ok(outcome)
     }
 }
 
@@ -143,7 +157,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             for item in group {
                 let (entry, responder) = item?;
                 check_follows(self.last_applied, entry.log_id.index)?;
-                let outcome = self.apply_entry(&entry);
+                let outcome = self.apply_entry(&entry, responder.is_some())?;
                 if let Some(responder) = responder {
                     answers.push((responder, outcome));
                 }

@@ -3,7 +3,8 @@
 //! It refuses a log with a hole, a value whose checksum is wrong, and a store written by a newer
 //! build. A record torn off the end of the write-ahead log by a crash was never acknowledged and
 //! is cut by RocksDB; damage before the end makes it refuse to open, which is what we want: a
-//! node whose log is silently shorter could take back what it acknowledged.
+//! node whose log is silently shorter could take back what it acknowledged. RocksDB cannot tell a
+//! torn end from one that was synced and is gone; [`crate::synced_end_note`] can.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -45,6 +46,38 @@ pub enum OpenError {
         expected: u64,
         /// The index that came.
         found: u64,
+    },
+    /// A number that no cluster can have counted to; raft could not count on from it.
+    #[error(
+        "the raft store cannot be used: {what} is of term {term} and index {index}, far beyond what a \
+         cluster can come to: a forged or damaged message brought it here"
+    )]
+    OutOfRange {
+        /// Which value.
+        what: &'static str,
+        /// Its term.
+        term: u64,
+        /// Its index; 0 for a vote.
+        index: u64,
+    },
+    /// The database holds less than it had synced.
+    #[error(
+        "the raft store has lost what it had synced: it holds {found}, and had {noted}; its disk \
+         lost data, or an older copy was put in its place"
+    )]
+    LostTail {
+        /// What was synced.
+        noted: String,
+        /// What is there.
+        found: String,
+    },
+    /// The note of what was synced cannot be read or made.
+    #[error("cannot use {path}, the note of what the raft store has synced: {cause}")]
+    Note {
+        /// The file.
+        path: String,
+        /// The system's word.
+        cause: std::io::Error,
     },
     /// Data is there, the format marker is not.
     #[error("the raft store is damaged: it has no format marker")]

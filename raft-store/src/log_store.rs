@@ -68,7 +68,11 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftLogStorage<C> for LogStore<C, K> {
     async fn save_vote(&mut self, vote: &StoredVote) -> Result<(), io::Error> {
         let value = seal(META_VOTE, &encode_vote(vote));
         self.shared
-            .carry_out(|done| WriteOp::Vote { value, done })
+            .carry_out(|done| WriteOp::Vote {
+                vote: *vote,
+                value,
+                done,
+            })
             .await?;
         // Only a durable vote may be seen: a reader takes it as proof of who leads.
         self.shared.log().vote = Some(*vote);
@@ -108,10 +112,10 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftLogStorage<C> for LogStore<C, K> {
             viewed.push((entry.log_id, entry.clone(), value.len()));
             stored.push((entry.log_id.index, value));
         }
-        if stored.is_empty() {
+        let Some(last) = viewed.last().map(|(log_id, ..)| *log_id) else {
             callback.io_completed(Ok(()));
             return Ok(());
-        }
+        };
         let budget = self.budget(bytes).await?;
         let permit = self.shared.reserve().await?;
         let mut log = self.shared.log();
@@ -125,6 +129,7 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftLogStorage<C> for LogStore<C, K> {
         });
         permit.send(WriteOp::Append {
             entries: stored,
+            last,
             write,
             budget,
             done,
@@ -137,10 +142,14 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftLogStorage<C> for LogStore<C, K> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         {
             let mut log = self.shared.log();
+            if let Some(fault) = log.contradicted_by_cut(keep) {
+                return Err(WriteError::Fault(self.shared.progress.latch(fault)).into());
+            }
             let removed = log.view.truncate_after(keep);
             permit.send(WriteOp::Truncate {
                 from: removed.start,
                 end: removed.end,
+                last: log.view.last(),
                 done: Box::new(move |result| drop(sender.send(result))),
             });
         }
@@ -158,6 +167,7 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftLogStorage<C> for LogStore<C, K> {
             let mut body = Vec::with_capacity(16);
             encode_log_id(&up_to, &mut body);
             permit.send(WriteOp::Purge {
+                last: log.view.last(),
                 last_purged: seal(META_LAST_PURGED, &body),
                 from: removed.start,
                 end: removed.end,

@@ -70,6 +70,14 @@ impl<E: Clone> LogView<E> {
         self.last_purged
     }
 
+    /// The first index that a cut after `keep` would take, if it would take any.
+    pub(crate) fn first_cut(&self, keep: Option<StoredLogId>) -> Option<u64> {
+        let from = keep
+            .map_or(0, |log_id| log_id.index.saturating_add(1))
+            .max(self.first);
+        (from < self.next).then_some(from)
+    }
+
     pub(crate) fn last(&self) -> Option<StoredLogId> {
         self.last
     }
@@ -125,12 +133,9 @@ impl<E: Clone> LogView<E> {
 
     /// Drops what comes after `keep`; everything when `None`. Returns the indexes that left.
     pub(crate) fn truncate_after(&mut self, keep: Option<StoredLogId>) -> std::ops::Range<u64> {
-        let from = keep
-            .map_or(0, |log_id| log_id.index.saturating_add(1))
-            .max(self.first);
-        if from >= self.next {
+        let Some(from) = self.first_cut(keep) else {
             return self.next..self.next;
-        }
+        };
         let removed = from..self.next;
         for _ in removed.clone() {
             let Some(recent) = self.recent.pop_back() else {

@@ -77,6 +77,24 @@ pub(crate) struct LogMemory<C: StoredTypes> {
     pub(crate) last_write: u64,
 }
 
+impl<C: StoredTypes> LogMemory<C> {
+    /// The fault that it would be to drop what comes after `keep`: entries that are committed stay.
+    pub(crate) fn contradicted_by_cut(&self, keep: Option<StoredLogId>) -> Option<StoreFault> {
+        let (index, committed) = (self.view.first_cut(keep)?, self.committed?.index);
+        (index <= committed).then_some(StoreFault::Contradicted { index, committed })
+    }
+
+    /// The fault that it would be to take a snapshot that ends with `last`: a later leader's that
+    /// ends at or before what is committed here is of another history.
+    pub(crate) fn contradicted_by_snapshot(&self, last: Option<StoredLogId>) -> Option<StoreFault> {
+        let (last, committed) = (last?, self.committed?);
+        (last > committed && last.index <= committed.index).then_some(StoreFault::Contradicted {
+            index: last.index,
+            committed: committed.index,
+        })
+    }
+}
+
 pub(crate) struct Shared<C: StoredTypes> {
     pub(crate) database: DatabaseHandle,
     pub(crate) progress: Arc<Progress>,

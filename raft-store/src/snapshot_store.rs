@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::app_codec::AppCodec;
-use crate::fault::WriteError;
+use crate::fault::{StoreFault, WriteError};
 use crate::shared::Shared;
 use crate::snapshot_body::SnapshotBody;
 use crate::snapshot_writer::SnapshotWriter;
@@ -68,6 +68,25 @@ impl<C: StoredTypes, K: AppCodec<C>> SnapshotStore<C, K> {
     pub fn writer(&self) -> SnapshotWriter<C> {
         let sequence = self.shared.next_snapshot.fetch_add(1, Ordering::AcqRel);
         SnapshotWriter::new(Arc::clone(&self.shared), sequence)
+    }
+
+    /// Judges what a leader's snapshot covers before it is taken in.
+    ///
+    /// # Errors
+    /// When it is of another history than what is committed here. That is final: the store is
+    /// latched, and the process should end.
+    pub fn check_history(&self, meta: &StoredMeta<C>) -> Result<(), WriteError> {
+        match self.shared.log().contradicted_by_snapshot(meta.last_log_id) {
+            Some(fault) => Err(WriteError::Fault(self.shared.progress.latch(fault))),
+            None => Ok(()),
+        }
+    }
+
+    /// The application's state is not the leader's: nothing more may be taken in. That is final: the
+    /// store is latched, and the process should end.
+    #[must_use]
+    pub fn diverged(&self, cause: String) -> WriteError {
+        WriteError::Fault(self.shared.progress.latch(StoreFault::Diverged(cause)))
     }
 
     /// Makes `body`, which covers `meta`, the current snapshot; durable when this returns. The

@@ -11,14 +11,17 @@ use crate::database::{Database, DatabaseHandle, OpenError};
 use crate::fault::{StoreFault, WriteError};
 use crate::format::{
     self, META_COMMITTED, META_FORMAT, META_LAST_PURGED, META_SNAPSHOT, META_VOTE, SnapshotPointer,
+    SyncedEnd,
 };
 use crate::log_store::{LogStore, budget_units};
 use crate::log_view::LogView;
 use crate::options::StoreOptions;
+use crate::range::{INDEX_MAX, TERM_MAX};
 use crate::shared::{LogMemory, Progress, QUEUE_LENGTH_MAX, Shared};
 use crate::snapshot_body::SnapshotBody;
 use crate::snapshot_store::{CurrentSnapshot, SnapshotStore};
 use crate::stored_types::{StoredLogId, StoredTypes};
+use crate::synced_end_note::SyncedEndNote;
 use crate::write_op::WriteOp;
 use crate::writer::Writer;
 use crate::writer_end::WriterEnd;
@@ -42,10 +45,11 @@ impl<C: StoredTypes, K> Clone for RaftStore<C, K> {
 }
 
 impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
-    /// Opens the store in `path`, or makes an empty one. Checks every entry of the log. Blocks.
+    /// Opens the store in `path`, or makes an empty one; a small file beside `path` belongs to it. Checks every entry of the log. Blocks.
     ///
     /// # Errors
-    /// When another process has it open, or it is damaged, or a newer build wrote it.
+    /// When another process has it open, or it is damaged, or holds less than was synced, or a newer
+    /// build wrote it.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         let database = Database::open(path)?;
         mark_format(&database)?;
@@ -59,6 +63,11 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
         };
         let current = pointer.as_ref().map(|(pointer, _)| pointer.sequence);
         let next_snapshot = remove_leftovers(&database, current)?;
+        let found = SyncedEnd {
+            last: log.view.last(),
+            vote: log.vote,
+        };
+        let note = SyncedEndNote::open(path, found)?;
 
         let handle = DatabaseHandle::new(database);
         let progress = Arc::new(Progress::new());
@@ -72,6 +81,8 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
                 .as_ref()
                 .map(|(pointer, meta)| (pointer.sequence, meta.last_log_id)),
             superseded: Vec::new(),
+            end: found,
+            note,
         };
         let (ending, ended) = WriterEnd::channel();
         let thread = std::thread::Builder::new()
@@ -119,7 +130,7 @@ impl<C: StoredTypes, K: AppCodec<C>> RaftStore<C, K> {
         SnapshotStore::new(Arc::clone(&self.shared))
     }
 
-    /// Becomes `Some` once, when the disk fails for the first time. The process should end then.
+    /// Becomes `Some` once, when the store fails for the first time. The process should end then.
     #[must_use]
     pub fn fault(&self) -> watch::Receiver<Option<Arc<StoreFault>>> {
         self.shared.progress.watch()
@@ -178,6 +189,14 @@ fn recover_log<C: StoredTypes>(
     let committed = stored_log_id(database, META_COMMITTED)?;
     let last_purged = stored_log_id(database, META_LAST_PURGED)?;
     let (first, next, last) = scan_log(database, last_purged)?;
+    check_range("the vote", vote.map(|vote| (vote.leader_id.term, 0)))?;
+    for (what, log_id) in [
+        ("the last entry", last),
+        ("the last purged entry", last_purged),
+        ("the committed entry", committed),
+    ] {
+        check_range(what, log_id.map(|id| (id.leader_id.term, id.index)))?;
+    }
     let recent = options.recent_entries_bytes_max;
     let view = LogView::new(first, next, last_purged, last.or(last_purged), recent);
     Ok(LogMemory {
@@ -186,6 +205,15 @@ fn recover_log<C: StoredTypes>(
         committed,
         last_write: 0,
     })
+}
+
+fn check_range(what: &'static str, found: Option<(u64, u64)>) -> Result<(), OpenError> {
+    match found {
+        Some((term, index)) if term > TERM_MAX || index > INDEX_MAX => {
+            Err(OpenError::OutOfRange { what, term, index })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn stored_log_id(database: &Database, key: &[u8]) -> Result<Option<StoredLogId>, OpenError> {

@@ -3,25 +3,37 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::fault::WriteError;
-use crate::stored_types::StoredLogId;
+use crate::format::SyncedEnd;
+use crate::stored_types::{StoredLogId, StoredVote};
 
 /// Told once, in the order of the calls, after the write is as durable as its kind demands.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 
 pub(crate) enum WriteOp {
     /// Synced.
-    Vote { value: Vec<u8>, done: Done },
+    Vote {
+        vote: StoredVote,
+        value: Vec<u8>,
+        done: Done,
+    },
     /// Synced. `write` numbers the appends, so that readers know which entries are in the database.
     Append {
         entries: Vec<(u64, Vec<u8>)>,
+        last: StoredLogId,
         write: u64,
         budget: OwnedSemaphorePermit,
         done: Done,
     },
-    /// Synced. Deletes `[from, end)`.
-    Truncate { from: u64, end: u64, done: Done },
-    /// Synced. Writes the marker and deletes `[from, end)`.
+    /// Synced. Deletes `[from, end)`; the log then ends with `last`.
+    Truncate {
+        from: u64,
+        end: u64,
+        last: Option<StoredLogId>,
+        done: Done,
+    },
+    /// Synced. Writes the marker and deletes `[from, end)`; the log then ends with `last`.
     Purge {
+        last: Option<StoredLogId>,
         last_purged: Vec<u8>,
         from: u64,
         end: u64,
@@ -71,6 +83,32 @@ impl WriteOp {
             | Self::SnapshotForget { .. }
             | Self::Close { .. } => false,
         }
+    }
+
+    /// How far the store reaches after it, where it reached to `end` before.
+    pub(crate) fn end_after(&self, end: SyncedEnd) -> SyncedEnd {
+        match self {
+            Self::Vote { vote, .. } => SyncedEnd {
+                vote: Some(*vote),
+                ..end
+            },
+            Self::Append { last, .. } => SyncedEnd {
+                last: Some(*last),
+                ..end
+            },
+            Self::Truncate { last, .. } | Self::Purge { last, .. } => {
+                SyncedEnd { last: *last, ..end }
+            }
+            _ => end,
+        }
+    }
+
+    /// Whether it is rare, and worth a durable note.
+    pub(crate) fn is_landmark(&self) -> bool {
+        matches!(
+            self,
+            Self::Vote { .. } | Self::Purge { .. } | Self::SnapshotSwitch { .. }
+        )
     }
 
     /// Ends the operation and tells whoever waits.

@@ -5,6 +5,8 @@
 //! share one order, a crash keeps a prefix of it, and a purge can never be half done: its marker
 //! and its deletion are one record of the write-ahead log.
 //!
+//! After the sync, before the calls are completed, it notes how far the store now reaches.
+//!
 //! The first error is latched. From then on nothing is written and every call fails with it.
 
 use std::sync::Arc;
@@ -15,10 +17,12 @@ use tokio::sync::mpsc;
 
 use crate::database::{Database, DatabaseHandle};
 use crate::fault::{StoreFault, WriteError};
+use crate::format::SyncedEnd;
 use crate::format::{self, META_COMMITTED, META_LAST_PURGED, META_SNAPSHOT, META_VOTE, log_key};
 use crate::options::{Step, StoreOptions};
 use crate::shared::Progress;
 use crate::stored_types::StoredLogId;
+use crate::synced_end_note::SyncedEndNote;
 use crate::write_op::WriteOp;
 
 /// A group stops growing here, so that a vote does not wait behind a long write.
@@ -27,6 +31,8 @@ const GROUP_OPS_MAX: usize = 256;
 
 /// Up to this many entries are deleted one by one: a range tombstone slows every later iterator.
 const POINT_DELETES_MAX: u64 = 64;
+
+const NOTE: &str = "note what was synced";
 
 /// How long a close waits for readers to let go of the database.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
@@ -40,6 +46,9 @@ pub(crate) struct Writer {
     pub(crate) current: Option<(u64, Option<StoredLogId>)>,
     /// Snapshots to be removed after the next switch.
     pub(crate) superseded: Vec<u64>,
+    /// How far the database reaches.
+    pub(crate) end: SyncedEnd,
+    pub(crate) note: SyncedEndNote,
 }
 
 impl Writer {
@@ -77,6 +86,7 @@ impl Writer {
             self.write(&database, &group)
                 .map_err(|fault| WriteError::Fault(self.progress.latch(fault)))
         });
+        let is_landmark = group.iter().any(WriteOp::is_landmark);
         if result.is_err() {
             self.current = before;
         }
@@ -85,6 +95,13 @@ impl Writer {
         }
         for op in refused {
             op.complete(Err(WriteError::Superseded));
+        }
+        // After the answers: the note has told it already, and only a power cut could take it back.
+        if result.is_ok()
+            && is_landmark
+            && let Err(error) = self.note.sync()
+        {
+            self.progress.latch(StoreFault::new(NOTE, error));
         }
         // A transfer that broke off leaves something to sweep, too.
         if result.is_ok() && !self.superseded.is_empty() {
@@ -118,8 +135,16 @@ impl Writer {
         (kept, refused)
     }
 
-    fn write(&self, database: &Database, group: &[WriteOp]) -> Result<(), StoreFault> {
+    fn write(&mut self, database: &Database, group: &[WriteOp]) -> Result<(), StoreFault> {
         self.step(Step::BeforeWrite)?;
+        let (mut end, mut lowest) = (self.end, self.end);
+        for op in group {
+            end = op.end_after(end);
+            lowest.last = lowest.last.min(end.last);
+        }
+        self.note
+            .lower(lowest)
+            .map_err(|error| StoreFault::new(NOTE, error))?;
         let mut batch = WriteBatch::default();
         let mut written = 0;
         for op in group {
@@ -135,6 +160,7 @@ impl Writer {
                 .map_err(|error| StoreFault::new("write", error))?;
         }
         self.progress.set_written(written);
+        self.end = end;
         self.step(Step::Written)?;
         if group.iter().any(WriteOp::is_synced) {
             database
@@ -142,6 +168,9 @@ impl Writer {
                 .flush_wal(true)
                 .map_err(|error| StoreFault::new("sync", error))?;
             self.step(Step::Synced)?;
+            self.note
+                .raise(end)
+                .map_err(|error| StoreFault::new(NOTE, error))?;
         }
         Ok(())
     }
@@ -182,9 +211,16 @@ impl Writer {
         let mut result = self.progress.check();
         if let Some(database) = self.database.take() {
             if result.is_ok() {
-                result = database.db().flush_wal(true).map_err(|error| {
-                    WriteError::Fault(self.progress.latch(StoreFault::new("sync", error)))
-                });
+                let synced = database.db().flush_wal(true);
+                let noted = synced
+                    .map_err(|error| StoreFault::new("sync", error))
+                    .and_then(|()| {
+                        self.note
+                            .raise(self.end)
+                            .and_then(|()| self.note.sync())
+                            .map_err(|error| StoreFault::new(NOTE, error))
+                    });
+                result = noted.map_err(|fault| WriteError::Fault(self.progress.latch(fault)));
             }
             wait_for_readers(&database);
             drop(database);

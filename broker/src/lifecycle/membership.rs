@@ -47,7 +47,7 @@ pub(super) struct Member {
 pub(super) async fn join(
     config: &BrokerConfig,
     addresses: Addresses,
-    readiness: &Readiness,
+    readiness: &Arc<Readiness>,
     tasks: &Tasks,
     stop: &CancellationToken,
 ) -> Result<Member, Fatal> {
@@ -75,6 +75,7 @@ pub(super) async fn join(
     .await;
     let (image, mut feed) = (follower.image(), follower.status());
     tasks.run("metadata follower", stop, follower.run());
+    tell_other_history(readiness, feed.clone(), tasks, stop);
     let cluster_id = caught_up(&mut feed, readiness).await?;
     let taken = match taken {
         Some(taken) => taken,
@@ -113,6 +114,25 @@ pub(super) async fn join(
         offline_directories,
         damage,
     })
+}
+
+/// Lets the readiness page say that the controllers go on with another history.
+fn tell_other_history(
+    readiness: &Arc<Readiness>,
+    mut feed: watch::Receiver<FeedStatus>,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) {
+    let readiness = Arc::clone(readiness);
+    tasks.run_forever("metadata history", stop, async move {
+        let told = feed.wait_for(|status| status.other_history.is_some());
+        if let Ok(told) = told.await
+            && let Some(problem) = told.other_history.clone()
+        {
+            readiness.failed(problem);
+        }
+        std::future::pending::<()>().await;
+    });
 }
 
 /// Waits until everything is replayed that was committed when the first controller answered.

@@ -12,7 +12,8 @@ use trimaran_api::controller::SnapshotPointer;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::{ClusterId, KafkaError};
 
-use super::replay::{Step, next_index, replay_page};
+use super::proven::Proven;
+use super::replay::{Fork, Step, next_index, replay_page};
 use super::{Checkpoint, FeedStatus, FollowerError, feed, snapshot};
 use crate::controller_link::ControllerLink;
 
@@ -20,6 +21,9 @@ use crate::controller_link::ControllerLink;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 /// Pause after a controller that lags behind this broker.
 const BEHIND_PAUSE: Duration = Duration::from_millis(50);
+/// Controllers that lag behind this broker, one after the other, before it says so: one may be
+/// starting, but some controller has everything that was ever committed.
+const BEHIND_MAX: usize = 60;
 /// How often a changed image is kept, at most; a restart replays what came after.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -45,6 +49,10 @@ pub struct MetadataFollower {
     /// What was committed when the first answer came.
     catch_up_to: Option<u64>,
     failures: usize,
+    behind: usize,
+    proven: Proven,
+    /// The last fork that was told to the log.
+    told: Option<Fork>,
     kept_index: u64,
     keep_after: Instant,
     keeping: Option<JoinHandle<()>>,
@@ -68,6 +76,9 @@ impl MetadataFollower {
             status: watch::Sender::new(status),
             catch_up_to: None,
             failures: 0,
+            behind: 0,
+            proven: Proven::default(),
+            told: None,
             kept_index,
             keep_after: Instant::now() + CHECKPOINT_INTERVAL,
             keeping: None,
@@ -123,29 +134,25 @@ impl MetadataFollower {
         } else {
             feed::Poll::Now
         };
-        let from = next_index(&image);
+        let from = self.proven.first_index(&image, &self.start.link.address());
         let asked = feed::page(&self.start.link, self.cluster_id(), from, poll).await;
         let feed::Page { address, page } = match asked {
             Ok(page) => page,
             Err(error) => return self.failed(&error).await,
         };
         self.check_cluster(&address, page.cluster_id)?;
+        if !self.proven.may_replay(&image, &address, from) {
+            return Ok(());
+        }
         self.catch_up_to.get_or_insert(page.applied_end);
         match replay_page(&image, &page) {
-            Ok(Step::Idle) => self.answered(page.applied_end, None),
-            Ok(Step::Advanced(image)) => self.answered(page.applied_end, Some(*image)),
+            Ok(Step::Idle) => self.answered(&address, page.applied_end, None),
+            Ok(Step::Advanced(image)) => self.answered(&address, page.applied_end, Some(*image)),
             Ok(Step::LoadSnapshot(pointer)) => {
                 return self.load(&address, &pointer, page.applied_end).await;
             }
-            Ok(Step::Behind) => {
-                tracing::debug!(
-                    address,
-                    applied_end = page.applied_end,
-                    "controller lags behind"
-                );
-                self.start.link.failed(&address);
-                tokio::time::sleep(BEHIND_PAUSE).await;
-            }
+            Ok(Step::Behind) => self.behind(&address, page.applied_end).await,
+            Ok(Step::Forked(fork)) => self.forked(&address, fork).await,
             Err(error) => {
                 let cause = error.to_string();
                 self.start.link.failed(&address);
@@ -171,7 +178,7 @@ impl MetadataFollower {
         }
     }
 
-    fn answered(&mut self, applied_end: u64, newer: Option<MetadataImage>) {
+    fn answered(&mut self, address: &str, applied_end: u64, newer: Option<MetadataImage>) {
         if let Some(image) = newer {
             self.image.send_replace(Arc::new(image));
         }
@@ -179,6 +186,8 @@ impl MetadataFollower {
             tracing::info!("controllers answer again");
         }
         self.failures = 0;
+        self.behind = 0;
+        self.proven.prove(address);
         let position = next_index(&self.image.borrow());
         let is_caught_up = self.catch_up_to.is_some_and(|end| position >= end);
         self.status.send_if_modified(|status| {
@@ -199,6 +208,7 @@ impl MetadataFollower {
             return Err(FollowerError::Refused { message });
         }
         tracing::debug!(%error, "no metadata feed");
+        self.proven.forget();
         self.failures = self.failures.saturating_add(1);
         let controllers = self.start.link.bootstrap().len();
         if self.failures == controllers {
@@ -212,6 +222,60 @@ impl MetadataFollower {
             tokio::time::sleep(ROUND_PAUSE).await;
         }
         Ok(())
+    }
+
+    /// A controller that has less than this broker is left for another one.
+    async fn behind(&mut self, address: &str, applied_end: u64) {
+        tracing::debug!(address, applied_end, "controller lags behind");
+        self.behind = self.behind.saturating_add(1);
+        if self.behind == BEHIND_MAX {
+            let index = self.current().position.index;
+            let problem = format!(
+                "the controllers have less metadata than this broker, which is at entry {index}, the \
+                 one at {address} is at {applied_end}; a controller may have lost synced data"
+            );
+            tracing::error!("{problem}");
+            self.status
+                .send_modify(|status| status.problem = Some(problem));
+        }
+        self.start.link.failed(address);
+        tokio::time::sleep(BEHIND_PAUSE).await;
+    }
+
+    /// A controller of another history is not followed. When the quorum goes on with that history,
+    /// a broker that has opened nothing yet takes it from the start. One that serves must not: what
+    /// the other history does not mention would be taken for deleted.
+    async fn forked(&mut self, address: &str, fork: Fork) {
+        let is_theirs_newer = fork.is_theirs_newer();
+        let begins_anew = is_theirs_newer && !self.status.borrow().is_caught_up;
+        let then = match (begins_anew, is_theirs_newer) {
+            (true, _) => "what was kept is left aside, and the controllers' history loaded",
+            (false, true) => "restart this broker to load theirs; what it does not explain is kept",
+            (false, false) => "another controller is asked; restart or repair that one",
+        };
+        let problem = format!(
+            "the controller at {address} has another metadata history than this broker: {fork}; a \
+             controller has lost synced data; {then}"
+        );
+        if self.told.as_ref() != Some(&fork) {
+            tracing::error!("{problem}");
+            self.told = Some(fork);
+        }
+        self.proven.forget();
+        if begins_anew {
+            self.image.send_replace(Arc::default());
+            return;
+        }
+        self.status.send_if_modified(|status| {
+            let old = status.clone();
+            if is_theirs_newer && status.other_history.is_none() {
+                status.other_history = Some(problem.clone());
+            }
+            status.problem = Some(problem);
+            *status != old
+        });
+        self.start.link.failed(address);
+        tokio::time::sleep(ROUND_PAUSE).await;
     }
 
     async fn load(
@@ -238,7 +302,7 @@ impl MetadataFollower {
         };
         self.check_cluster(address, loaded.cluster_id)?;
         if loaded.image.position.index > self.current().position.index {
-            self.answered(applied_end, Some(loaded.image));
+            self.answered(address, applied_end, Some(loaded.image));
         }
         Ok(())
     }

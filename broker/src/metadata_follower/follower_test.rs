@@ -30,10 +30,10 @@ fn cluster(number: u128) -> ClusterId {
     ClusterId::from_uuid(uuid::Uuid::from_u128(number))
 }
 
-fn blank(index: u64) -> FeedEntry {
+fn blank(index: u64, term: u64) -> FeedEntry {
     FeedEntry {
         index,
-        term: 1,
+        term,
         timestamp: None,
         base_offset: None,
         decided_in_term: None,
@@ -42,10 +42,14 @@ fn blank(index: u64) -> FeedEntry {
 }
 
 fn page(indices: std::ops::Range<u64>, applied_end: u64) -> MetadataLogPage {
+    page_of_term(1, indices, applied_end)
+}
+
+fn page_of_term(term: u64, indices: std::ops::Range<u64>, applied_end: u64) -> MetadataLogPage {
     MetadataLogPage {
         cluster_id: cluster(1),
         next: indices.end,
-        entries: indices.map(blank).collect(),
+        entries: indices.map(|index| blank(index, term)).collect(),
         applied_end,
         snapshot: None,
     }
@@ -166,14 +170,72 @@ async fn follow_to(index: u64, script: &Arc<Script>, folder: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_restart_asks_only_for_what_is_new() {
+async fn a_restart_asks_for_its_last_entry_and_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let first = Arc::new(Script::of([page(1..4, 6), page(4..6, 6)]));
     follow_to(5, &first, folder.path()).await;
     assert_eq!(first.asked_from.lock().unwrap()[..2], [1, 4]);
-    let second = Arc::new(Script::of([page(6..8, 8)]));
-    follow_to(7, &second, folder.path()).await;
-    assert_eq!(second.asked_from.lock().unwrap()[0], 6);
+    let second = Arc::new(Script::of([page(5..8, 10), page(8..10, 10)]));
+    follow_to(9, &second, folder.path()).await;
+    assert_eq!(second.asked_from.lock().unwrap()[..2], [5, 8]);
+}
+
+#[tokio::test]
+async fn a_start_on_another_history_than_the_quorum_s_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Arc::new(Script::of([page(1..6, 6)]));
+    follow_to(5, &first, folder.path()).await;
+    // A later leader's entry stands where this broker stands.
+    let forked = Script::of([page_of_term(2, 5..8, 8), page_of_term(2, 1..8, 8)]);
+    let forked = Arc::new(forked);
+    follow_to(7, &forked, folder.path()).await;
+    assert_eq!(forked.asked_from.lock().unwrap()[..2], [5, 1]);
+    // What is kept now is theirs.
+    let third = Arc::new(Script::of([page_of_term(2, 7..9, 9)]));
+    follow_to(8, &third, folder.path()).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_serves_keeps_its_history_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pointer = page(0..0, 9);
+    pointer.snapshot = Some(SnapshotPointer {
+        index: 3,
+        term: 2,
+        path: paths::METADATA_SNAPSHOT.to_owned(),
+    });
+    let script = Arc::new(Script::of([page(1..4, 4), pointer]));
+    let stop = CancellationToken::new();
+    let follower = follower(&script, Some(cluster(1)), folder.path(), &stop).await;
+    let (image, mut status) = (follower.image(), follower.status());
+    let running = tokio::spawn(follower.run());
+    let told = status.wait_for(|status| status.other_history.is_some());
+    let told = tokio::time::timeout(PATIENCE, told)
+        .await
+        .unwrap()
+        .unwrap()
+        .clone();
+    let reason = told.other_history.unwrap();
+    assert!(
+        reason.contains("entry 3 is of term 2 there, and of term 1 here"),
+        "{reason}"
+    );
+    assert!(reason.contains("restart this broker"), "{reason}");
+    assert_eq!(image.borrow().position.index, 3);
+    assert_eq!(image.borrow().position.term, 1);
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_controller_of_an_older_history_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Arc::new(Script::of([page_of_term(4, 1..6, 6)]));
+    follow_to(5, &first, folder.path()).await;
+    let older = page_of_term(3, 5..8, 8);
+    let script = Arc::new(Script::of([older, page_of_term(4, 5..7, 7)]));
+    follow_to(6, &script, folder.path()).await;
+    assert_eq!(script.asked_from.lock().unwrap()[..2], [5, 5]);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Replay of one page of the feed: pure.
 
+use std::cmp::Ordering;
+
 use trimaran_api::controller::{FeedEntry, MetadataLogPage, SnapshotPointer};
-use trimaran_metadata::{MetadataEntry, MetadataImage};
+use trimaran_metadata::{ApplyOutcome, ImagePosition, MetadataEntry, MetadataImage};
 
 /// What a page asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,43 @@ pub(super) enum Step {
     LoadSnapshot(SnapshotPointer),
     /// The controller has less than this broker: ask another one.
     Behind,
+    /// The controller's history is not the one that was replayed here.
+    Forked(Fork),
+}
+
+/// How the history of a controller differs from the one replayed here. What is committed never
+/// changes, so a controller has lost synced data, or was started from an older copy of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fork {
+    /// Another entry stands where this broker stands.
+    #[error("entry {index} is of term {theirs} there, and of term {ours} here")]
+    Term {
+        /// The last entry replayed here.
+        index: u64,
+        /// Its term there.
+        theirs: u64,
+        /// Its term here.
+        ours: u64,
+    },
+    /// An entry that was applied there cannot be here.
+    #[error("entry {index} is applied there, and cannot be here: {cause}")]
+    Refused {
+        /// The entry.
+        index: u64,
+        /// Why it was refused.
+        cause: String,
+    },
+}
+
+impl Fork {
+    /// Whether a majority has elected a leader on their history after the one that this broker
+    /// followed: theirs is what the quorum goes on with.
+    pub(super) fn is_theirs_newer(&self) -> bool {
+        match self {
+            Self::Term { theirs, ours, .. } => theirs > ours,
+            Self::Refused { .. } => true,
+        }
+    }
 }
 
 /// An answer that is no feed.
@@ -41,12 +80,12 @@ pub(super) fn replay_page(
     image: &MetadataImage,
     page: &MetadataLogPage,
 ) -> Result<Step, PageError> {
+    let here = image.position;
     if let Some(pointer) = &page.snapshot {
-        let is_newer = pointer.index > image.position.index;
-        return Ok(if is_newer {
-            Step::LoadSnapshot(pointer.clone())
-        } else {
-            Step::Behind
+        return Ok(match pointer.index.cmp(&here.index) {
+            Ordering::Greater => Step::LoadSnapshot(pointer.clone()),
+            Ordering::Less => Step::Behind,
+            Ordering::Equal => forked(here, pointer.term).map_or(Step::Idle, Step::Forked),
         });
     }
     if page.applied_end < next_index(image) && image.position.index > 0 {
@@ -56,6 +95,11 @@ pub(super) fn replay_page(
     for entry in &page.entries {
         let current = newer.as_ref().unwrap_or(image);
         let have = current.position.index;
+        if entry.index == here.index
+            && let Some(fork) = forked(here, entry.term)
+        {
+            return Ok(Step::Forked(fork));
+        }
         if entry.index <= have {
             continue;
         }
@@ -65,15 +109,28 @@ pub(super) fn replay_page(
                 got: entry.index,
             });
         }
-        newer = Some(replay_entry(current, entry));
+        match replay_entry(current, entry) {
+            Ok(image) => newer = Some(image),
+            Err(fork) => return Ok(Step::Forked(fork)),
+        }
     }
     Ok(newer.map_or(Step::Idle, |image| Step::Advanced(Box::new(image))))
 }
 
-fn replay_entry(image: &MetadataImage, entry: &FeedEntry) -> MetadataImage {
+/// The fork that it is when the entry at `here` is of term `theirs` elsewhere. Entry 0 founds the
+/// quorum, and an empty image stands there without having replayed it.
+fn forked(here: ImagePosition, theirs: u64) -> Option<Fork> {
+    (here.index > 0 && theirs != here.term).then_some(Fork::Term {
+        index: here.index,
+        theirs,
+        ours: here.term,
+    })
+}
+
+fn replay_entry(image: &MetadataImage, entry: &FeedEntry) -> Result<MetadataImage, Fork> {
     let decided = (entry.timestamp, entry.base_offset, entry.decided_in_term);
     let (Some(timestamp), Some(base_offset), Some(term)) = decided else {
-        return image.advance(entry.index, entry.term);
+        return Ok(image.advance(entry.index, entry.term));
     };
     let decided = MetadataEntry {
         term,
@@ -83,7 +140,13 @@ fn replay_entry(image: &MetadataImage, entry: &FeedEntry) -> MetadataImage {
     };
     let (image, outcome) = image.apply(entry.index, entry.term, &decided);
     tracing::debug!(index = entry.index, ?outcome, "metadata entry");
-    image
+    match outcome {
+        ApplyOutcome::Refused(refused) if refused.is_of_another_history() => Err(Fork::Refused {
+            index: entry.index,
+            cause: refused.to_string(),
+        }),
+        _ => Ok(image),
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +200,32 @@ mod tests {
     }
 
     #[test]
+    fn another_history_is_seen_where_it_begins_to_differ() {
+        let image = MetadataImage::default();
+        let image = advanced(&image, &page(vec![blank(1), topic_entry(2, 0, 1, "a")], 3));
+        let same = page(vec![topic_entry(2, 0, 1, "a"), blank(3)], 4);
+        assert_eq!(advanced(&image, &same).position.index, 3);
+
+        let mut other = blank(2);
+        other.term = 2;
+        let step = replay_page(&image, &page(vec![other.clone(), blank(3)], 4)).unwrap();
+        let fork = Fork::Term {
+            index: 2,
+            theirs: 2,
+            ours: 1,
+        };
+        assert_eq!(step, Step::Forked(fork.clone()));
+        assert!(fork.is_theirs_newer());
+
+        // Decided on fewer records than are here: a leader of this history had them all.
+        let step = replay_page(&image, &page(vec![topic_entry(3, 0, 1, "b")], 4)).unwrap();
+        let Step::Forked(fork @ Fork::Refused { index: 3, .. }) = step else {
+            panic!("expected a fork, got {step:?}");
+        };
+        assert!(fork.is_theirs_newer());
+    }
+
+    #[test]
     fn entries_are_replayed_with_the_guard_and_once() {
         let empty = MetadataImage::default();
         let entries = vec![
@@ -177,7 +266,8 @@ mod tests {
             replay_page(&image, &page).unwrap()
         };
         assert!(matches!(pointed(50), Step::LoadSnapshot(pointer) if pointer.index == 50));
-        assert_eq!(pointed(2), Step::Behind);
+        assert_eq!(pointed(2), Step::Idle);
+        assert_eq!(pointed(1), Step::Behind);
         assert_eq!(
             replay_page(&image, &page(Vec::new(), 2)).unwrap(),
             Step::Behind

@@ -11,6 +11,10 @@ pub struct FeedStatus {
     pub applied_end: u64,
     /// It has replayed all that was committed when it first got an answer in this run.
     pub is_caught_up: bool,
+    /// The controllers go on with another history than the one that this process has served from.
+    /// Once set it stays: the replicas here were made from the other one, and only a start, which
+    /// sets aside what no record explains, can tell what becomes of them.
+    pub other_history: Option<String>,
     /// Why there is no answer now; absent while there is.
     pub problem: Option<String>,
 }

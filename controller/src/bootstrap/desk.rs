@@ -28,8 +28,8 @@ pub enum AdoptError {
     /// The founding does not name this directory.
     #[error(
         "the disk of controller {node} was replaced: cluster {cluster} knows it with another \
-         directory than {directory}; restore the old disk, or remove controller {node} from the \
-         quorum and add it again"
+         directory than {directory}; bring back the disk itself, never an older copy of it; until \
+         then the quorum goes on with the others"
     )]
     ReplacedDisk {
         /// This controller.

@@ -63,7 +63,8 @@ pub(super) async fn heartbeat(
         return Err(ApiError::kafka(KafkaError::NotController, message).into());
     }
     on_leader(&app, request, HEARTBEAT_WAIT, |call| async move {
-        let request: HeartbeatRequest = call.message()?;
+        let mut request: HeartbeatRequest = call.message()?;
+        bound_claim(&call.node, &mut request);
         note(&call.node, &request);
         let request = Arc::new(request);
         let beat = Arc::clone(&request);
@@ -93,6 +94,13 @@ pub(super) async fn heartbeat(
         }
     })
     .await
+}
+
+/// Nobody has replayed more than the active controller has: what a broker claims beyond it is not
+/// believed. One that saw a commit before this controller applied it loses nothing by that.
+fn bound_claim(node: &Node, request: &mut HeartbeatRequest) {
+    let own_end = node.published().image().position.next_offset;
+    request.metadata_end = request.metadata_end.min(own_end);
 }
 
 /// Tells the log of damaged replicas, once something was decided because of them.

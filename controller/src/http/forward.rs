@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::time::Instant;
 use trimaran_api::{ApiError, ErrorBody, headers};
@@ -149,7 +149,8 @@ fn is_not_controller(body: &ErrorBody) -> bool {
 /// The headers that matter to the active controller, with the mark against a second hop.
 fn passed_on(received: &HeaderMap, left: Duration) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(4);
-    for name in [header::CONTENT_TYPE, header::ACCEPT] {
+    let cluster = HeaderName::from_static(headers::CLUSTER_ID);
+    for name in [header::CONTENT_TYPE, header::ACCEPT, cluster] {
         if let Some(value) = received.get(&name) {
             passed.insert(name, value.clone());
         }

@@ -7,6 +7,7 @@ mod brokers;
 mod cluster;
 mod forward;
 mod health;
+mod identity;
 mod leader_call;
 mod metadata;
 mod metrics;

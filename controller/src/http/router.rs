@@ -11,13 +11,21 @@ use axum::routing::{get, post};
 use trimaran_api::{ApiError, headers, paths};
 
 use super::{
-    App, Refusal, bootstrap, brokers, cluster, health, metadata, metrics, partitions, quorum,
-    session, topics,
+    App, Refusal, bootstrap, brokers, cluster, health, identity, metadata, metrics, partitions,
+    quorum, session, topics,
 };
 use crate::raft_network;
 
 /// Every route of a controller's listener.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let brokers_only = Router::new()
+        .route(paths::BROKER_HEARTBEAT, post(brokers::heartbeat))
+        .route(paths::BROKER_SESSION, get(session::open))
+        .route(paths::ALTER_PARTITIONS, post(partitions::alter))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            identity::demand,
+        ));
     Router::new()
         .route(
             paths::BOOTSTRAP,
@@ -26,9 +34,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(paths::CLUSTER, get(cluster::status))
         .route(paths::QUORUM, get(quorum::status))
         .route(paths::BROKERS, get(brokers::list).post(brokers::register))
-        .route(paths::BROKER_HEARTBEAT, post(brokers::heartbeat))
-        .route(paths::BROKER_SESSION, get(session::open))
-        .route(paths::ALTER_PARTITIONS, post(partitions::alter))
         .route(paths::TOPICS, get(topics::list).post(topics::create))
         .route(paths::TOPIC, get(topics::describe).delete(topics::delete))
         .route(paths::TOPIC_CONFIGS, post(topics::alter_configs))
@@ -39,6 +44,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(paths::HEALTHZ, get(health::healthz))
         .route(paths::READYZ, get(health::readyz))
         .route(paths::METRICS, get(metrics::metrics))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            identity::check,
+        ))
+        .merge(brokers_only)
         .merge(raft_network::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

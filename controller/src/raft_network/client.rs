@@ -19,6 +19,7 @@ use trimaran_api::client::{CallError, call};
 use trimaran_types::DirectoryId;
 
 use super::envelope::Identity;
+use super::reach::{OutOfReach, Reach};
 use super::snapshot_frame::{SnapshotHead, outgoing};
 use super::{APPEND, PRE_VOTE, SNAPSHOT, TRANSFER_LEADER, VOTE};
 use crate::state_machine::ImageSnapshot;
@@ -103,6 +104,18 @@ impl RaftClient {
             .map_err(|error| self.rpc_error(&error))
     }
 
+    /// The answer, when it may be believed.
+    fn believed<A>(&self, answer: A, judged: Result<(), OutOfReach>) -> Result<A, RPCError<C>> {
+        match judged {
+            Ok(()) => Ok(answer),
+            Err(error) => {
+                let controller = self.target;
+                tracing::error!(controller, %error, "an answer of a controller is not believed");
+                Err(RPCError::Unreachable(Unreachable::from_string(error)))
+            }
+        }
+    }
+
     fn request(&self, path: &str, timeout: Duration) -> reqwest::RequestBuilder {
         self.http
             .post(format!("http://{}{path}", self.address))
@@ -165,7 +178,9 @@ impl RaftNetworkV2<C> for RaftClient {
         } else {
             option.soft_ttl().max(APPEND_TIMEOUT_MIN)
         };
-        self.post(APPEND, &rpc, timeout).await
+        let answer = self.post(APPEND, &rpc, timeout).await?;
+        let judged = Reach::of_call(&rpc.vote, rpc.prev_log_id.as_ref()).append_answer(&answer);
+        self.believed(answer, judged)
     }
 
     async fn vote(
@@ -173,7 +188,9 @@ impl RaftNetworkV2<C> for RaftClient {
         rpc: VoteRequest<C>,
         option: RPCOption,
     ) -> Result<VoteResponse<C>, RPCError<C>> {
-        self.post(VOTE, &rpc, option.soft_ttl()).await
+        let answer = self.post(VOTE, &rpc, option.soft_ttl()).await?;
+        let judged = Reach::of_call(&rpc.vote, rpc.last_log_id.as_ref()).vote_answer(&answer);
+        self.believed(answer, judged)
     }
 
     async fn pre_vote(
@@ -181,7 +198,9 @@ impl RaftNetworkV2<C> for RaftClient {
         rpc: VoteRequest<C>,
         option: RPCOption,
     ) -> Result<VoteResponse<C>, RPCError<C>> {
-        self.post(PRE_VOTE, &rpc, option.soft_ttl()).await
+        let answer = self.post(PRE_VOTE, &rpc, option.soft_ttl()).await?;
+        let judged = Reach::of_call(&rpc.vote, rpc.last_log_id.as_ref()).vote_answer(&answer);
+        self.believed(answer, judged)
     }
 
     async fn full_snapshot(
@@ -192,6 +211,7 @@ impl RaftNetworkV2<C> for RaftClient {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
         let body = snapshot.snapshot.body;
+        let reach = Reach::of_call(&vote, snapshot.meta.last_log_id.as_ref());
         let head = SnapshotHead {
             vote,
             meta: snapshot.meta,
@@ -212,7 +232,11 @@ impl RaftNetworkV2<C> for RaftClient {
         let answer = call(request, &self.address);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
-            answer = answer => answer.map_err(|error| self.rpc_error(&error).into()),
+            answer = answer => {
+                let answer = answer.map_err(|error| self.rpc_error(&error))?;
+                let judged = reach.snapshot_answer(&answer);
+                Ok(self.believed(answer, judged)?)
+            }
         }
     }
 

@@ -6,11 +6,13 @@
 
 mod client;
 mod envelope;
+mod reach;
 mod routes;
 mod snapshot_frame;
 
 pub(crate) use client::Peers;
 pub(crate) use envelope::Identity;
+pub(crate) use reach::Reach;
 pub(crate) use routes::router;
 
 /// Appends entries; also the heartbeat.

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use trimaran_api::{ApiError, body};
 use trimaran_types::KafkaError;
 
+use super::reach::OutOfReach;
 use super::snapshot_frame::{TransferError, incoming};
 use super::{APPEND, PRE_VOTE, PRESENCE, SNAPSHOT, TRANSFER_LEADER, VOTE};
 use crate::http::{App, Refusal, msgpack_answer};
@@ -70,6 +71,14 @@ async fn message<T: DeserializeOwned>(request: Body, bytes_max: usize) -> Result
     })
 }
 
+/// A message that raft must not see.
+fn unbelievable(error: OutOfReach) -> Refusal {
+    tracing::error!(%error, "refused a raft call");
+    ApiError::kafka(KafkaError::InvalidRequest, error.to_string())
+        .with_code(400)
+        .into()
+}
+
 fn stopped(error: impl std::fmt::Display) -> Refusal {
     ApiError::new(503, format!("this controller's raft has stopped: {error}"))
         .retriable()
@@ -83,6 +92,7 @@ async fn append(
 ) -> Result<Response, Refusal> {
     let node = meant_for_us(&app, &headers).await?;
     let rpc: AppendEntriesRequest<C> = message(request, APPEND_BYTES_MAX).await?;
+    node.reach().append(&rpc).map_err(unbelievable)?;
     let answer = node.raft().append_entries(rpc).await.map_err(stopped)?;
     if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
         node.heard_of_leader();
@@ -97,6 +107,7 @@ async fn vote(
 ) -> Result<Response, Refusal> {
     let node = meant_for_us(&app, &headers).await?;
     let rpc: VoteRequest<C> = message(request, VOTE_BYTES_MAX).await?;
+    node.reach().vote(&rpc).map_err(unbelievable)?;
     let answer = node.raft().vote(rpc).await.map_err(stopped)?;
     msgpack_answer(&answer)
 }
@@ -108,6 +119,7 @@ async fn pre_vote(
 ) -> Result<Response, Refusal> {
     let node = meant_for_us(&app, &headers).await?;
     let rpc: VoteRequest<C> = message(request, VOTE_BYTES_MAX).await?;
+    node.reach().vote(&rpc).map_err(unbelievable)?;
     let answer = node.raft().pre_vote(rpc).await.map_err(stopped)?;
     msgpack_answer(&answer)
 }
@@ -119,6 +131,7 @@ async fn transfer_leader(
 ) -> Result<Response, Refusal> {
     let node = meant_for_us(&app, &headers).await?;
     let rpc: TransferLeaderRequest<C> = message(request, VOTE_BYTES_MAX).await?;
+    node.reach().transfer(&rpc).map_err(unbelievable)?;
     let answer = node
         .raft()
         .handle_transfer_leader(rpc)
@@ -143,6 +156,10 @@ async fn snapshot(
             other => ApiError::kafka(KafkaError::CorruptMessage, other.to_string()).into(),
         }
     })?;
+    node.reach().snapshot(&head).map_err(unbelievable)?;
+    node.snapshots()
+        .check_history(&head.meta)
+        .map_err(stopped)?;
     let image = read_image(&body).await.map_err(|error| {
         tracing::error!(%error, "a snapshot of the leader cannot be read");
         Refusal::from(ApiError::kafka(

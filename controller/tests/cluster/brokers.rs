@@ -119,7 +119,7 @@ async fn a_broker_that_is_restarted_at_once_need_not_wait_for_its_past() {
     let open = || async {
         let path = format!("/v1/brokers/1/session?broker_epoch={epoch}");
         let url = format!("http://{}{path}", cluster.addresses[0]);
-        let request = crate::support::http().get(url).send();
+        let request = cluster.named(crate::support::http().get(url)).send();
         let mut lines = request.await.unwrap().bytes_stream();
         assert_eq!(lines.next().await.unwrap().unwrap(), "\n");
         lines

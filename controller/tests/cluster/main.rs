@@ -8,4 +8,6 @@ mod catch_up;
 mod failover;
 mod feed;
 mod first_start;
+mod forged;
+mod lost_data;
 mod support;

@@ -145,17 +145,34 @@ impl Cluster {
 
     pub(crate) async fn get(&self, place: usize, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.addresses[place]);
-        answer(self.http.get(url)).await
+        answer(self.named(self.http.get(url))).await
     }
 
     pub(crate) async fn post(&self, place: usize, path: &str, body: &Value) -> Answer {
         let url = format!("http://{}{path}", self.addresses[place]);
-        answer(self.http.post(url).json(body)).await
+        answer(self.named(self.http.post(url).json(body))).await
     }
 
     pub(crate) async fn delete(&self, place: usize, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.addresses[place]);
-        answer(self.http.delete(url)).await
+        answer(self.named(self.http.delete(url))).await
+    }
+
+    /// The call with the cluster that it is for, as nodes send it; before the founding there is none.
+    pub(crate) fn named(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.property(0, "cluster.id") {
+            Some(id) => request.header("trimaran-cluster-id", id),
+            None => request,
+        }
+    }
+
+    /// A line of a controller's `meta.properties`.
+    pub(crate) fn property(&self, place: usize, name: &str) -> Option<String> {
+        let text = std::fs::read_to_string(self.directory(place).join("meta.properties")).ok()?;
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(str::to_owned)
     }
 
     fn running(&self) -> Vec<usize> {

@@ -75,6 +75,18 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// Whether the entry shows that the image is of another history than its leader's.
+    ///
+    /// Within a term one leader proposes. It has applied everything before its term, and counts what
+    /// it has proposed since, so an entry of its own may name too high an offset, where one before
+    /// it was lost, and never too low a one.
+    #[must_use]
+    pub fn is_of_another_history(&self) -> bool {
+        matches!(self, Self::Offset { decided, expected } if decided < expected)
+    }
+}
+
 impl MetadataImage {
     /// The image after the entry that the log holds at `index`, in `term`.
     ///

@@ -164,6 +164,11 @@ fn the_guard_refuses_another_term_and_another_offset() {
             },
         ),
     ];
+    // Only too low an offset of the own term: too high a one may follow an entry that was lost.
+    let of_another_history = cases
+        .each_ref()
+        .map(|(_, refused)| refused.is_of_another_history());
+    assert_eq!(of_another_history, [false, true, false]);
     for (entry, refused) in cases {
         let (image, outcome) = base().apply(6, 2, &entry);
         assert_eq!(outcome, ApplyOutcome::Refused(refused));

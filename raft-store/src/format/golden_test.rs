@@ -7,9 +7,9 @@ use openraft::vote::leader_id_std::CommittedLeaderId;
 use openraft::{Entry, EntryPayload, LogId, Membership, Vote};
 
 use super::{
-    META_COMMITTED, META_FORMAT, META_LAST_PURGED, META_VOTE, SnapshotPointer, decode_entry,
-    decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote, log_key, open, seal,
-    snapshot_chunk_key,
+    META_COMMITTED, META_FORMAT, META_LAST_PURGED, META_VOTE, SnapshotPointer, SyncedEnd,
+    decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote, log_key,
+    open, seal, snapshot_chunk_key,
 };
 use crate::app_codec::{AppCodec, CodecError};
 use crate::stored_types::{StoredEntry, StoredLogId, StoredMembership, StoredMeta};
@@ -96,6 +96,32 @@ fn markers() {
             decode_log_id(open(key, &value).unwrap()).unwrap(),
             log_id(5, 9)
         );
+    }
+}
+
+#[test]
+fn synced_end() {
+    let key = b"synced-end";
+    let whole = SyncedEnd {
+        last: Some(log_id(5, 9)),
+        vote: Some(Vote::new_committed(7, 2)),
+    };
+    let cases = [
+        (
+            whole,
+            "010100000000000000050000000000000009010000000000000007000000000000000201252c\
+             1a8c",
+        ),
+        (
+            SyncedEnd::default(),
+            "010000000000000000000000000000000000000000000000000000000000000000000000e442\
+             9acb",
+        ),
+    ];
+    for (end, golden) in cases {
+        let value = seal(key, &end.encode());
+        assert_eq!(hex(&value), golden);
+        assert_eq!(SyncedEnd::decode(open(key, &value).unwrap()).unwrap(), end);
     }
 }
 

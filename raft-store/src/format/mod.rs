@@ -13,6 +13,7 @@ mod log_id;
 mod membership;
 mod scanner;
 mod snapshot_pointer;
+mod synced_end;
 mod vote;
 
 pub(crate) use entry::{decode_entry, decode_entry_term, encode_entry};
@@ -24,6 +25,7 @@ pub(crate) use keys::{
 };
 pub(crate) use log_id::{decode_log_id, encode_log_id};
 pub(crate) use snapshot_pointer::SnapshotPointer;
+pub(crate) use synced_end::SyncedEnd;
 pub(crate) use vote::{decode_vote, encode_vote};
 
 /// The only version so far of every stored value. Frozen.

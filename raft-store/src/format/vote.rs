@@ -20,10 +20,15 @@ pub(crate) fn encode_vote(vote: &StoredVote) -> Vec<u8> {
 
 pub(crate) fn decode_vote(body: &[u8]) -> Result<StoredVote, FormatError> {
     let mut scanner = Scanner::new(body);
+    let vote = scan_vote(&mut scanner)?;
+    scanner.end()?;
+    Ok(vote)
+}
+
+pub(crate) fn scan_vote(scanner: &mut Scanner<'_>) -> Result<StoredVote, FormatError> {
     let term = scanner.number64()?;
     let node = scanner.number64()?;
     let committed = scanner.flag("vote committed")?;
-    scanner.end()?;
     Ok(if committed {
         Vote::new_committed(term, node)
     } else {

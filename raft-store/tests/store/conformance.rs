@@ -8,10 +8,9 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
 use openraft::{OptionalSend, StorageError};
-use tempfile::TempDir;
 use trimaran_raft_store::{SnapshotBody, SnapshotStore, StoredLogId, StoredMembership, StoredMeta};
 
-use crate::support::{C, Log, Text, directory, open};
+use crate::support::{C, Directory, Log, Text, directory, open};
 
 #[derive(Clone)]
 struct StateMachine {
@@ -95,8 +94,8 @@ impl RaftStateMachine<C> for StateMachine {
 
 struct Builder;
 
-impl StoreBuilder<C, Log, StateMachine, TempDir> for Builder {
-    async fn build(&self) -> Result<(TempDir, Log, StateMachine), StorageError<C>> {
+impl StoreBuilder<C, Log, StateMachine, Directory> for Builder {
+    async fn build(&self) -> Result<(Directory, Log, StateMachine), StorageError<C>> {
         let directory = directory();
         let store = open(directory.path());
         let machine = StateMachine {

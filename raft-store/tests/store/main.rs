@@ -5,6 +5,7 @@
 mod conformance;
 mod kill;
 mod latch;
+mod lost_data;
 mod reopen;
 mod snapshot_switch;
 mod support;

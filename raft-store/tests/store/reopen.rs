@@ -135,6 +135,22 @@ async fn a_hole_is_refused() {
 }
 
 #[tokio::test]
+async fn a_term_that_raft_cannot_count_on_from_is_told_at_the_start() {
+    let directory = directory();
+    let store = open(directory.path());
+    let far = Vote::new(u64::MAX, 2);
+    store.log().save_vote(&far).await.unwrap();
+    store.close().await.unwrap();
+    let refused = Store::open(directory.path(), StoreOptions::default());
+    let error = refused.err().unwrap();
+    assert!(matches!(error, OpenError::OutOfRange { .. }), "{error}");
+    assert!(
+        error.to_string().contains("18446744073709551615"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn the_directory_is_locked_until_closed() {
     let directory = directory();
     let store = open(directory.path());

@@ -1,6 +1,6 @@
 //! A type config, a codec, and short words for what every test here does.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
@@ -39,9 +39,27 @@ impl AppCodec<TypeConfig> for Text {
     }
 }
 
+/// Where a store lives, with room for the note beside it.
+pub(crate) struct Directory {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn note(&self) -> PathBuf {
+        self.folder.path().join("raft.synced-end")
+    }
+}
+
 /// On the disk of the build, not on a memory file system.
-pub(crate) fn directory() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+pub(crate) fn directory() -> Directory {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("raft");
+    Directory { folder, path }
 }
 
 pub(crate) fn open(path: &Path) -> Store {

@@ -1,0 +1,108 @@
+//! A controller that lost what it had synced must not vote as if it had not; and one that sees that
+//! another did stops, instead of changing what was answered.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+use trimaran_controller::Fatal;
+
+use crate::support::{Cluster, eventually};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+/// Three controllers of which one was down when a topic was acknowledged, and another is put back to
+/// before it, in `part` of its directory. Returns the places: who has the topic, who was put back, who
+/// was down. All are stopped.
+async fn put_back(cluster: &mut Cluster, part: &str) -> [usize; 3] {
+    let [holder, restored, down] = [0, 1, 2];
+    let leader = cluster.leader().await;
+    assert_eq!(cluster.create_topic(leader, "base").await.0, 201);
+    let directory = cluster.directory(restored);
+    let backup = directory.with_extension("backup");
+    cluster.kill(restored).await;
+    copy(&directory.join(part), &backup);
+    cluster.restart(restored).await;
+    cluster.leader().await;
+    cluster.kill(down).await;
+    let leader = cluster.leader().await;
+    let (status, created) = cluster.create_topic(leader, "acknowledged").await;
+    assert_eq!(status, 201, "{created}");
+    eventually("the holder has applied it", || async {
+        let topics = cluster.applied_topics(holder).await;
+        topics.contains(&"acknowledged".to_owned()).then_some(())
+    })
+    .await;
+    cluster.kill(holder).await;
+    cluster.kill(restored).await;
+    fs::remove_dir_all(directory.join(part)).unwrap();
+    copy(&backup, &directory.join(part));
+    [holder, restored, down]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_older_than_what_was_synced_is_not_started() {
+    let mut cluster = Cluster::start(3, "").await;
+    let [holder, restored, down] = put_back(&mut cluster, "raft").await;
+    cluster.restart(restored).await;
+    let ended = cluster.controllers[restored]
+        .as_mut()
+        .unwrap()
+        .ended()
+        .await;
+    let error = ended.unwrap_err();
+    assert_eq!(error.exit_status(), 2, "{error}");
+    assert!(
+        error.to_string().contains("has lost what it had synced"),
+        "{error}"
+    );
+    cluster.controllers[restored] = None;
+    // The others have it all.
+    cluster.restart(holder).await;
+    cluster.restart(down).await;
+    let active = cluster.leader().await;
+    let (status, topic) = cluster.get(active, "/v1/topics/acknowledged").await;
+    assert_eq!(status, 200, "{topic}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_contradicts_what_was_applied_ends_a_controller() {
+    let mut cluster = Cluster::start(3, "").await;
+    // The whole directory of one controller is an older copy: nothing in it can tell.
+    let [holder, restored, down] = put_back(&mut cluster, "").await;
+    cluster.restart(restored).await;
+    cluster.restart(down).await;
+    let active = cluster.leader().await;
+    assert_eq!(cluster.create_topic(active, "after").await.0, 201);
+    cluster.restart(holder).await;
+    let ended = cluster.controllers[holder].as_mut().unwrap().ended().await;
+    let error = ended.unwrap_err();
+    assert!(matches!(error, Fatal::Diverged(_)), "{error}");
+    assert_eq!(error.exit_status(), 2);
+    let message = error.to_string();
+    assert!(
+        message.contains("the leader's log contradicts entry"),
+        "{message}"
+    );
+    assert!(message.contains("keep its directory"), "{message}");
+    // Nor does it begin to follow at the next start.
+    cluster.controllers[holder] = None;
+    cluster.restart(holder).await;
+    let ended = cluster.controllers[holder].as_mut().unwrap().ended().await;
+    assert!(matches!(ended, Err(Fatal::Diverged(_))), "{ended:?}");
+    assert_eq!(
+        json!(cluster.applied_topics(active).await),
+        json!(["after", "base"])
+    );
+}
