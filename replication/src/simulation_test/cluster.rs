@@ -46,6 +46,8 @@ pub(super) struct Cluster {
     pub(super) network: Vec<Message>,
     /// For how many steps no broker hears from the metadata log.
     pub(super) feed_stands: u64,
+    /// No fault happens any more.
+    pub(super) heals: bool,
     next_value: u64,
     pub(super) waiting: BTreeMap<WaiterId, u64>,
     pub(super) acknowledged: BTreeMap<Offset, u64>,
@@ -71,6 +73,7 @@ impl Cluster {
             nodes: (1..=3).map(|id| Node::new(BrokerId(id))).collect(),
             network: Vec::new(),
             feed_stands: 0,
+            heals: false,
             next_value: 0,
             waiting: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -149,6 +152,7 @@ impl Cluster {
     /// No more faults: everything must converge.
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.feed_stands = 0;
+        self.heals = true;
         self.deaf = None;
         self.nodes.iter_mut().for_each(|node| node.hangs = 0);
         for at in 0..3 {

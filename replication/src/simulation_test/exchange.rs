@@ -6,7 +6,9 @@ use super::cluster::{Cluster, Mutant, index};
 use super::node::{Record, Role, offset, place};
 use crate::CommittedState;
 use crate::follower::{self, FetchPosition, FetchedRecords, LeaderAnswer, LeaderBounds};
-use crate::leader::{Action, FetchAnswer, FollowerFetch, IsrAnswer, IsrProposal, Leader};
+use crate::leader::{
+    Action, FetchAnswer, FollowerFetch, IsrAnswer, IsrChange, IsrProposal, Leader,
+};
 
 pub(super) enum Message {
     Fetch {
@@ -132,7 +134,8 @@ impl Cluster {
         }
     }
 
-    /// An attempt is answered; or it is held up somewhere, and another one is sent.
+    /// An attempt is answered; or it is held up somewhere, and another one is sent. What holds it up
+    /// may be what stops the broker that was to join, too.
     fn on_alter(&mut self, from: BrokerId, proposal: IsrProposal, is_stray: bool) {
         let (epoch, base) = (proposal.leader_epoch, proposal.partition_epoch);
         if is_stray {
@@ -140,6 +143,13 @@ impl Cluster {
         } else if self.dice.below(6) == 0 {
             if self.mutant != Mutant::ForgetUnansweredAttempts {
                 self.tell_answer(from, epoch, base, IsrAnswer::Unanswered);
+            }
+            if let IsrChange::Expand(joining) = proposal.change
+                && !self.heals
+                && self.dice.below(2) == 0
+            {
+                self.nodes[index(joining)].hangs = self.dice.below(300);
+                self.quorum.fence(joining);
             }
             for is_stray in [false, true] {
                 let proposal = proposal.clone();
