@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use trimaran_types::record_batch::{BatchError, RecordBatch};
+use trimaran_types::record_batch::{BatchError, BatchHeader, RecordBatch};
 use trimaran_types::{LeaderEpoch, Offset};
 
 use super::indexes::Ground;
@@ -30,6 +30,22 @@ pub(super) struct Walked {
     pub(super) bytes: u64,
 }
 
+impl Walked {
+    fn add(&mut self, header: &BatchHeader, epoch: LeaderEpoch) {
+        if self.latest_epoch != Some(epoch) {
+            self.latest_epoch = Some(epoch);
+            self.epochs.push(EpochStart {
+                epoch,
+                start: header.base_offset,
+            });
+        }
+        self.end = Some(header.next_offset());
+        self.batches += 1;
+        self.records += u64::from(header.record_count);
+        self.bytes += header.total_bytes() as u64;
+    }
+}
+
 /// A segment's file, as the walk needs it.
 pub(super) struct SegmentBytes<'a> {
     pub(super) path: &'a Path,
@@ -49,20 +65,10 @@ pub(super) fn walk(
     ground: &mut Ground,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<(ControlFlow<()>, bool)> {
-    let known = walked.end.filter(|_| !walked.broke_off);
-    let mut expected = known.unwrap_or(segment.base);
+    let (flow, mut expected) = join(segment, walked, on_seen);
     walked.broke_off = true;
-    // Said here, since a segment may be empty.
-    if segment.base > expected {
-        let (from, before) = (expected, segment.base);
-        let finding = Finding {
-            problem: Problem::Hole { from, before },
-            ..gap(segment, 0, from, before)
-        };
-        if on_seen(&Seen::Finding(&finding)).is_break() {
-            return Ok((ControlFlow::Break(()), false));
-        }
-        expected = segment.base;
+    if flow.is_break() {
+        return Ok((flow, false));
     }
     for placed in HeaderHop::new(segment.file, 0, segment.bytes) {
         let (position, verified) = match placed {
@@ -99,18 +105,8 @@ pub(super) fn walk(
         {
             return Ok((ControlFlow::Break(()), false));
         }
-        if walked.latest_epoch != Some(epoch) {
-            walked.latest_epoch = Some(epoch);
-            walked.epochs.push(EpochStart {
-                epoch,
-                start: header.base_offset,
-            });
-        }
         expected = header.next_offset();
-        walked.end = Some(expected);
-        walked.batches += 1;
-        walked.records += u64::from(header.record_count);
-        walked.bytes += header.total_bytes() as u64;
+        walked.add(&header, epoch);
         ground.add(
             segment.base,
             header.last_offset(),
@@ -130,6 +126,26 @@ pub(super) fn walk(
     walked.end = Some(expected.max(segment.base));
     walked.broke_off = false;
     Ok((ControlFlow::Continue(()), true))
+}
+
+/// Where the segment's first batch is expected. What is missing before it is said here, since a
+/// segment may be empty.
+fn join(
+    segment: &SegmentBytes<'_>,
+    walked: &Walked,
+    on_seen: &mut OnSeen<'_>,
+) -> (ControlFlow<()>, Offset) {
+    let known = walked.end.filter(|_| !walked.broke_off);
+    let from = known.unwrap_or(segment.base);
+    let before = segment.base;
+    if before <= from {
+        return (ControlFlow::Continue(()), from);
+    }
+    let finding = Finding {
+        problem: Problem::Hole { from, before },
+        ..gap(segment, 0, from, before)
+    };
+    (on_seen(&Seen::Finding(&finding)), before)
 }
 
 fn read(
