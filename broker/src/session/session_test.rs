@@ -223,9 +223,8 @@ async fn a_broker_whose_registration_is_gone_has_no_lease() {
     // No heartbeat is answered afterwards, so nothing else can take it away.
     let lost = [KafkaError::StaleBrokerEpoch];
     let silence = std::iter::repeat_n(KafkaError::NotController, 10_000);
-    let mut refusals = controller.refusals.lock().unwrap();
-    refusals.extend(lost.into_iter().chain(silence));
-    drop(refusals);
+    let refusals = lost.into_iter().chain(silence);
+    controller.refusals.lock().unwrap().extend(refusals);
     let ended = session.lease.wait_for(Option::is_none);
     tokio::time::timeout(PATIENCE, ended)
         .await

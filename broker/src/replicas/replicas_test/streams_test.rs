@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use trimaran_api::replica::append_stream::{AnswerFrame, AppendFrame};
 use trimaran_api::replica::{
@@ -202,7 +202,7 @@ async fn an_append_on_a_stream_is_answered_by_who_leads_or_refused() {
     let mut input = BytesMut::new();
     let mut wire = BytesMut::new();
     let mut send = |number: u64, acks| {
-        let batches = Bytes::from(batch(&number.to_string()).into_bytes());
+        let batches = batch(&number.to_string()).into_bytes();
         let frame = AppendFrame {
             id: number,
             partition: id,
