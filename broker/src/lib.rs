@@ -11,6 +11,7 @@ pub mod codec_work;
 pub mod config;
 pub mod context;
 pub mod controller_link;
+mod error_chain;
 pub mod fetcher;
 pub mod http;
 pub mod isr_changes;

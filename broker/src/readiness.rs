@@ -49,8 +49,10 @@ struct ReplicasOut(Box<dyn Fn() -> OutOfService + Send + Sync>);
 pub struct OutOfService {
     /// The partitions of all of them, `topic-n`, in order.
     pub names: Vec<String>,
-    /// Why, and what happens next or a person has to do; of the first hundred that are damaged.
+    /// Why, and what happens next or a person has to do; of the first hundred of each kind.
     pub reasons: Vec<String>,
+    /// The partitions that take no appends here for want of room, `topic-n`, in order.
+    pub lacking_room: Vec<String>,
 }
 
 impl std::fmt::Debug for ReplicasOut {

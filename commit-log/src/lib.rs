@@ -68,7 +68,7 @@ pub use latch::{DirFailed, DirLatch};
 pub use log::{
     AppendError, Appended, AppendedBatch, AssignEpochError, CloseError, DeleteError, FlushRequest,
     FlushToken, Log, OpenAs, OpenError, RecoveryReport, ReplaceError, Replaced, Retained, TailCut,
-    TruncateError,
+    TruncateError, is_exhausted,
 };
 pub use log_dir::{
     Aside, CleanShutdown, CleanerOffsets, FoundLog, InvalidMetaProperties, LogDir, LogDirError,

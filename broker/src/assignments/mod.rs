@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use trimaran_metadata::{ImageDelta, MetadataImage};
 use trimaran_types::{TopicIdPartition, TopicPartition};
 
+use crate::error_chain::error_chain;
 use crate::fetcher::Fetchers;
 use crate::partition::{AssignedRole, Assignment};
 use crate::replicas::{CreateError, Replicas};
@@ -138,14 +139,14 @@ impl Assignments {
             Ok(handle) => handle,
             Err(error) => {
                 self.fetchers.forget(id);
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
                 // What makes it possible to go on is a change of the metadata, which comes here.
                 if matches!(error, CreateError::Damaged { .. }) {
                     tracing::warn!(%error, "replica is not in service");
                     return None;
                 }
                 if is_first_try {
-                    tracing::error!(%error, ?cause, "replica is not in service; trying again");
+                    let error = error_chain(&error);
+                    tracing::error!(error, "replica is not in service; trying again");
                 }
                 return Some(id);
             }

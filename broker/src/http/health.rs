@@ -25,12 +25,16 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let out = app.readiness.out_of_service();
+    let dirs = app.readiness.log_dirs();
+    let warnings: Vec<String> = dirs.iter().filter_map(DataDirStatus::warning).collect();
     let body = json!({
         "ready": reasons.is_empty(),
         "reasons": reasons,
+        "warnings": warnings,
         "replicas_out_of_service": out.names,
         "replicas_out_of_service_reasons": out.reasons,
-        "log_dirs": app.readiness.log_dirs().iter().map(log_dir).collect::<Vec<_>>(),
+        "replicas_lacking_room": out.lacking_room,
+        "log_dirs": dirs.iter().map(log_dir).collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()
 }
@@ -39,9 +43,11 @@ fn log_dir(dir: &DataDirStatus) -> serde_json::Value {
     json!({
         "path": dir.path.display().to_string(),
         "directory_id": dir.id,
-        "state": if dir.failure.is_none() { "ok" } else { "failed" },
+        "state": dir.state(),
         "failure": dir.failure,
         "replicas": dir.replicas,
+        "replicas_lacking_room": dir.lacking_room,
+        "replicas_not_made": dir.not_made,
     })
 }
 

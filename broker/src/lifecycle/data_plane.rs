@@ -69,6 +69,7 @@ pub(super) async fn open(
     readiness.ask_for_replicas(move || OutOfService {
         names: observed.out_of_service(),
         reasons: observed.out_of_service_reasons(),
+        lacking_room: observed.lacking_room(),
     });
     let observed = Arc::clone(&replicas);
     readiness.ask_for_dirs(move || observed.dir_statuses());

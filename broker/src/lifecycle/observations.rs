@@ -34,20 +34,29 @@ pub(super) fn of_dirs(replicas: &Replicas) -> Vec<DirObservation> {
     let dirs = replicas.dir_statuses().into_iter();
     dirs.flat_map(|dir| {
         let path = dir.path.display().to_string();
-        [
+        let values = [
             (
                 "log_dir_failed",
                 "1 once the log directory is out of service",
-                path.clone(),
-                u64::from(dir.failure.is_some()),
+                usize::from(dir.failure.is_some()),
             ),
             (
                 "log_dir_replicas",
                 "Replicas in the log directory",
-                path,
-                dir.replicas as u64,
+                dir.replicas,
             ),
-        ]
+            (
+                "log_dir_replicas_lacking_room",
+                "Replicas in the log directory that take no appends for want of room",
+                dir.lacking_room,
+            ),
+            (
+                "log_dir_replicas_not_made",
+                "Replicas that belong in the log directory and could not be opened or made",
+                dir.not_made,
+            ),
+        ];
+        values.map(|(name, help, value)| (name, help, path.clone(), value as u64))
     })
     .collect()
 }

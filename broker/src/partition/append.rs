@@ -103,9 +103,7 @@ impl Owner {
                 return;
             }
         };
-        if std::mem::take(&mut self.lacks_room) {
-            tracing::info!(partition = %self.name, "there is room for appends again");
-        }
+        self.found_room();
         self.await_acknowledgements(requests.into_iter().zip(sizes), &appended, epoch);
         self.publish();
         self.seats.wake_all();
@@ -221,10 +219,7 @@ impl Owner {
                 return;
             }
             AppendError::NoRoom { .. } => {
-                // Once, not with every try of every producer.
-                if !std::mem::replace(&mut self.lacks_room, true) {
-                    tracing::error!(partition = %self.name, %error, "appends are refused from now on");
-                }
+                self.found_no_room(error);
                 for request in requests {
                     let _ = request.reply.send(Err(no_room(&self.name)));
                 }

@@ -71,8 +71,12 @@ impl Owner {
     fn follow(&mut self, action: Action, records: &Bytes) -> Result<bool, Halt> {
         match action {
             Action::Append => {
-                self.log
-                    .append_as_follower(records.clone(), Clock::wall())?;
+                let appended = self.log.append_as_follower(records.clone(), Clock::wall());
+                if let Err(error @ AppendError::NoRoom { .. }) = &appended {
+                    self.found_no_room(error);
+                }
+                appended?;
+                self.found_room();
                 let (log_end, last) = (self.log.log_end(), self.last_epoch());
                 if let Some(follower) = self.follower() {
                     drop(follower.appended(log_end, last));

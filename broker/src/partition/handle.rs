@@ -107,6 +107,7 @@ impl PartitionHandle {
             batch_bytes_max: start.settings.batch_bytes_max(),
             counts_synced: start.settings.durability() == Durability::Synced,
             needs_keys: start.settings.log.compacted,
+            lacks_room: false,
         });
         let handle = Self(Arc::new(Inner {
             id: start.id,

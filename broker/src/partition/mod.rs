@@ -28,6 +28,7 @@ mod refusal;
 mod replace_segments;
 mod retain;
 mod role;
+mod room;
 mod seats;
 mod status;
 mod topic_settings;

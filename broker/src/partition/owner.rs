@@ -236,6 +236,7 @@ impl Owner {
             batch_bytes_max: self.settings.batch_bytes_max(),
             counts_synced: self.settings.durability() == Durability::Synced,
             needs_keys: self.settings.log.compacted,
+            lacks_room: self.lacks_room,
         };
         self.status.send_if_modified(|shown| {
             let differs = *shown != now;
@@ -266,6 +267,7 @@ impl Owner {
         // Whether the next leader follows is found out by asking again.
         self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
+        self.lacks_room = false;
         match std::mem::replace(&mut self.role, Role::IDLE) {
             Role::Leader(leader) => {
                 self.isr_changes.withdraw(self.id);

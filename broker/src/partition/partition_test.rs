@@ -5,6 +5,7 @@ mod back_pressure_test;
 mod compacted_leader_test;
 mod epochs_test;
 mod fixture;
+mod full_disk_test;
 mod gated_disk;
 mod producers_test;
 mod slow_disk_test;

@@ -41,4 +41,7 @@ pub struct PartitionStatus {
     pub counts_synced: bool,
     /// The topic is compacted, so every record must have a key.
     pub needs_keys: bool,
+    /// The last append found no room on the disk, or no descriptor for its file. Ends with the first
+    /// append that finds some, and with the role.
+    pub lacks_room: bool,
 }

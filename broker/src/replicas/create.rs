@@ -90,11 +90,31 @@ pub(super) enum Known {
 }
 
 impl Replicas {
-    /// Makes sure that this broker's replica of a partition is open.
+    /// Makes sure that this broker's replica of a partition is open. One that cannot be is listed
+    /// among those out of service until it is.
     ///
     /// # Errors
     /// See [`CreateError`]; it may succeed later.
     pub async fn ensure(
+        self: &Arc<Self>,
+        image: &MetadataImage,
+        topic: TopicPartition,
+        id: TopicIdPartition,
+        state: &PartitionState,
+    ) -> Result<PartitionHandle, CreateError> {
+        let made = self.find_or_make(image, topic.clone(), id, state).await;
+        match &made {
+            // A damaged one is listed as such.
+            Ok(_) | Err(CreateError::Damaged { .. }) => self.not_made.forget(id),
+            Err(error) => {
+                let place = self.place_of(image, id, state);
+                self.not_made.note(id, topic, place, error);
+            }
+        }
+        made
+    }
+
+    async fn find_or_make(
         self: &Arc<Self>,
         image: &MetadataImage,
         topic: TopicPartition,

@@ -38,7 +38,7 @@ impl DataDir {
 }
 
 /// What people may see of a log directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataDirStatus {
     /// Where it is.
     pub path: PathBuf,
@@ -48,6 +48,50 @@ pub struct DataDirStatus {
     pub failure: Option<String>,
     /// Replicas in it that are open.
     pub replicas: usize,
+    /// Of these, replicas whose last append found no room on the disk.
+    pub lacking_room: usize,
+    /// Replicas that belong in it and could not be opened or made; they are tried again.
+    pub not_made: usize,
+    /// Of these, replicas that could not for want of room or of descriptors.
+    pub not_made_for_room: usize,
+}
+
+impl DataDirStatus {
+    /// One word, for people and programs: `ok`, `lacks-room` or `failed`.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        if self.failure.is_some() {
+            "failed"
+        } else if self.lacks_room() {
+            "lacks-room"
+        } else {
+            "ok"
+        }
+    }
+
+    /// Whether appends or new logs were refused in it for want of room.
+    #[must_use]
+    pub const fn lacks_room(&self) -> bool {
+        self.lacking_room > 0 || self.not_made_for_room > 0
+    }
+
+    /// What a person has to look at while the directory works; `None` when all is well.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        if self.failure.is_some() || (!self.lacks_room() && self.not_made == 0) {
+            return None;
+        }
+        let refused = format!(
+            "{} of {} replicas take no appends, {} could not be made",
+            self.lacking_room, self.replicas, self.not_made
+        );
+        let path = self.path.display();
+        Some(if self.lacks_room() {
+            format!("{path} has no room, or the process no descriptor: {refused}; make room")
+        } else {
+            format!("{path}: {refused}")
+        })
+    }
 }
 
 /// The log directories that the broker has taken, in the order of its configuration; at least one.

@@ -13,6 +13,7 @@ impl Replicas {
     /// Ends replicas and renames their logs out of the way, so that a topic of the same name may
     /// follow; the bytes go in the background. Call it only for what a committed record has ended.
     pub async fn delete(self: &Arc<Self>, partitions: &[TopicIdPartition]) {
+        partitions.iter().for_each(|id| self.not_made.forget(*id));
         let handles: Vec<PartitionHandle> = partitions
             .iter()
             .filter_map(|partition| self.table.remove(*partition))

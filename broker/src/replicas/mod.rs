@@ -17,9 +17,11 @@ mod create;
 mod damage;
 mod data_dirs;
 mod delete;
+mod dir_statuses;
 mod failure;
 mod fetch;
 mod found_logs;
+mod not_made;
 mod open_all;
 mod open_one;
 mod out_of_service;
@@ -74,6 +76,7 @@ pub struct Replicas {
     counts: counts::Counts,
     /// Whether this broker leads, asked of the controllers.
     questions: questions::Questions<Option<TopicStatus>>,
+    not_made: not_made::NotMade,
 }
 
 impl Replicas {
@@ -99,6 +102,7 @@ impl Replicas {
             reports: watch::Sender::new(Arc::default()),
             counts: counts::Counts::default(),
             questions: questions::Questions::default(),
+            not_made: not_made::NotMade::default(),
         })
     }
 
@@ -136,30 +140,6 @@ impl Replicas {
     #[must_use]
     pub fn failed_dirs(&self) -> watch::Receiver<Vec<DirectoryId>> {
         self.failed_dirs.subscribe()
-    }
-
-    /// Every log directory, for people.
-    #[must_use]
-    pub fn dir_statuses(&self) -> Vec<DataDirStatus> {
-        let handles = self.table.all();
-        let count = |id| handles.iter().filter(|it| it.directory_id() == id).count();
-        let taken = self.dirs.iter().map(|dir| DataDirStatus {
-            path: dir.dir.data_dir().to_owned(),
-            id: Some(dir.id()),
-            failure: dir.dir.context().latch.failure().map(ToString::to_string),
-            replicas: count(dir.id()),
-        });
-        let unusable = self
-            .dirs
-            .unusable()
-            .iter()
-            .map(|(path, cause)| DataDirStatus {
-                path: path.clone(),
-                id: None,
-                failure: Some(cause.clone()),
-                replicas: 0,
-            });
-        taken.chain(unusable).collect()
     }
 
     /// Bytes of appends that wait for their acknowledgement.

@@ -37,7 +37,7 @@ pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
 pub use replace_segments::{ReplaceError, Replaced};
 pub use retain::Retained;
-pub(crate) use run::is_exhausted;
+pub use run::is_exhausted;
 pub use truncate::TruncateError;
 
 use crate::config::{InvalidLogConfig, LogConfig};

@@ -94,8 +94,10 @@ impl RunPlanner {
     }
 }
 
-/// Whether the system has run out of something, which it may have again later.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+/// Whether the system has run out of something, which it may have again later: room on the disk or
+/// in a quota, or descriptors.
+#[must_use]
+pub fn is_exhausted(error: &io::Error) -> bool {
     const EXHAUSTED: [Errno; 5] = [
         Errno::NOSPC,
         Errno::DQUOT,

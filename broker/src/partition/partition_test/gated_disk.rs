@@ -1,4 +1,5 @@
-//! The real disk, whose syncs wait while a gate is closed.
+//! The real disk, whose syncs wait while a gate is closed, and whose files take nothing while it is
+//! full.
 
 use std::io;
 use std::path::Path;
@@ -12,29 +13,50 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Open at first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gate(Arc<(Mutex<bool>, Condvar, AtomicBool)>);
+pub(super) struct Gate(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    closed: Mutex<bool>,
+    opened: Condvar,
+    panics: AtomicBool,
+    is_full: AtomicBool,
+}
 
 impl Gate {
     pub(super) fn close(&self) {
-        *self.0.0.lock().unwrap() = true;
+        *self.0.closed.lock().unwrap() = true;
     }
 
     pub(super) fn open(&self) {
-        *self.0.0.lock().unwrap() = false;
-        self.0.1.notify_all();
+        *self.0.closed.lock().unwrap() = false;
+        self.0.opened.notify_all();
     }
 
     /// From now on whoever writes panics.
     pub(super) fn panic_at_writes(&self) {
-        self.0.2.store(true, Ordering::SeqCst);
+        self.0.panics.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on there is no room, or room again.
+    pub(super) fn fill(&self, is_full: bool) {
+        self.0.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    fn take_bytes(&self) -> io::Result<()> {
+        const ENOSPC: i32 = 28;
+        match self.0.is_full.load(Ordering::SeqCst) {
+            true => Err(io::Error::from_raw_os_error(ENOSPC)),
+            false => Ok(()),
+        }
     }
 
     fn pass(&self) {
-        let closed = self.0.0.lock().unwrap();
+        let closed = self.0.closed.lock().unwrap();
         // Not for ever, so that a test that fails ends.
         let waited = self
             .0
-            .1
+            .opened
             .wait_timeout_while(closed, PATIENCE, |closed| *closed);
         drop(waited.unwrap());
     }
@@ -88,7 +110,8 @@ impl DiskFile for GatedFile {
     }
 
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        assert!(!self.0.0.2.load(Ordering::SeqCst), "as the test asked");
+        assert!(!self.0.0.panics.load(Ordering::SeqCst), "as the test asked");
+        self.0.take_bytes()?;
         self.1.write_all_at(position, bytes)
     }
 

@@ -7,7 +7,7 @@ use trimaran_types::{KafkaError, Offset};
 
 use super::pair::{ONE, Pair, TWO, directory, read_all};
 use crate::partition::PartitionRole;
-use crate::replicas::{OpenAllError, Replicas};
+use crate::replicas::{DataDirStatus, OpenAllError, Replicas};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -48,6 +48,40 @@ async fn a_failed_directory_takes_only_its_own_replicas_out() {
         .await;
     let appended = pair.append(TWO, second, "d").await.unwrap();
     assert_eq!(appended.base_offset, Some(Offset(1)));
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_be_made_is_listed_until_nobody_asks_for_it() {
+    let pair = Pair::start_with_dirs(1).await;
+    let replicas = &pair.broker(ONE).replicas;
+    let bad = replicas.dirs().get(directory(ONE, 1)).unwrap().dir();
+    let error = io::Error::from_raw_os_error(5);
+    bad.context().latch.fail("sync", bad.logs_dir(), &error);
+    let id = pair.create_unseen_in("later", 1);
+    pair.until_out_of_service(ONE, &["later-0"]).await;
+    let reasons = replicas.out_of_service_reasons();
+    assert!(reasons[0].starts_with("later-0: "), "{reasons:?}");
+    assert!(reasons[0].contains("out of service"), "{reasons:?}");
+    let not_made: Vec<usize> = replicas.dir_statuses().iter().map(|d| d.not_made).collect();
+    assert_eq!(not_made, [0, 1]);
+    pair.delete(id);
+    pair.until_out_of_service(ONE, &[]).await;
+}
+
+#[test]
+fn a_directory_without_room_says_what_it_refuses() {
+    let mut dir = DataDirStatus {
+        path: "/data".into(),
+        replicas: 7,
+        ..DataDirStatus::default()
+    };
+    assert_eq!((dir.state(), dir.warning()), ("ok", None));
+    dir.lacking_room = 3;
+    assert_eq!(dir.state(), "lacks-room");
+    let warning = dir.warning().unwrap();
+    assert!(warning.contains("3 of 7 replicas"), "{warning}");
+    dir.failure = Some("broken".to_owned());
+    assert_eq!((dir.state(), dir.warning()), ("failed", None));
 }
 
 #[tokio::test]

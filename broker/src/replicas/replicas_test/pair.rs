@@ -327,6 +327,11 @@ impl Pair {
         self.create_records(name, replicas, replicas, 0)
     }
 
+    /// The same, in the brokers' log directories of this number.
+    pub(super) fn create_unseen_in(&self, name: &str, number: usize) -> TopicIdPartition {
+        self.create_records(name, &[ONE, TWO], &[ONE, TWO], number)
+    }
+
     fn create_records(
         &self,
         name: &str,

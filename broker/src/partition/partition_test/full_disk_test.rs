@@ -1,0 +1,76 @@
+//! What everybody can see of a replica whose disk is full.
+
+use tokio::sync::oneshot;
+use trimaran_api::replica::RequiredAcks;
+use trimaran_types::{LeaderEpoch, Offset};
+
+use super::super::*;
+use super::fixture::{OWN, PEER, assignment, batch, gated_fixture};
+
+#[tokio::test]
+async fn a_leader_without_room_says_so_until_it_takes_an_append() {
+    let (fixture, disk) = gated_fixture();
+    let leads = assignment(AssignedRole::Leader, &[OWN], 0, 1);
+    assert!(fixture.handle.assign(leads).await);
+    fixture
+        .until(|status| status.role == PartitionRole::Leader)
+        .await;
+    fixture.append(&["a"], RequiredAcks::Leader).await.unwrap();
+    assert!(!fixture.handle.status().lacks_room);
+    disk.fill(true);
+    let refusal = fixture.append(&["b"], RequiredAcks::Leader).await;
+    assert_eq!(refusal.unwrap_err().status, 507);
+    let status = fixture.handle.status();
+    assert_eq!(
+        (status.role, status.lacks_room),
+        (PartitionRole::Leader, true)
+    );
+    disk.fill(false);
+    let appended = fixture.append(&["c"], RequiredAcks::Leader).await;
+    assert_eq!(appended.unwrap(), Some(Offset(1)));
+    assert!(!fixture.handle.status().lacks_room);
+}
+
+#[tokio::test]
+async fn a_follower_without_room_says_so_and_goes_on_when_there_is_some() {
+    let (fixture, disk) = gated_fixture();
+    let follows = assignment(AssignedRole::Follower { leader: PEER }, &[PEER], 1, 1);
+    assert!(fixture.handle.assign(follows).await);
+    for is_full in [true, false] {
+        disk.fill(is_full);
+        let asked = fixture.position().await;
+        let copied = batch(&["a"]).stamped(Offset(0), LeaderEpoch(1));
+        let result = fixture.result(0, copied.into_bytes());
+        let (reply, next) = oneshot::channel();
+        let fetched = Fetched {
+            asked,
+            result,
+            reply,
+        };
+        assert!(fixture.handle.send(Event::Fetched(Box::new(fetched))).await);
+        assert_eq!(next.await.unwrap().pause, is_full);
+        let status = fixture.handle.status();
+        assert_eq!(status.role, PartitionRole::Follower);
+        assert_eq!(status.lacks_room, is_full);
+        assert_eq!(status.log_end, Offset(i64::from(!is_full)));
+    }
+}
+
+#[tokio::test]
+async fn the_mark_ends_with_the_role() {
+    let (fixture, disk) = gated_fixture();
+    let leads = assignment(AssignedRole::Leader, &[OWN], 0, 1);
+    assert!(fixture.handle.assign(leads).await);
+    fixture
+        .until(|status| status.role == PartitionRole::Leader)
+        .await;
+    disk.fill(true);
+    let refusal = fixture.append(&["a"], RequiredAcks::Leader).await;
+    assert_eq!(refusal.unwrap_err().status, 507);
+    let follows = assignment(AssignedRole::Follower { leader: PEER }, &[PEER], 1, 1);
+    assert!(fixture.handle.assign(follows).await);
+    let status = fixture
+        .until(|status| status.role == PartitionRole::Follower)
+        .await;
+    assert!(!status.lacks_room);
+}
