@@ -53,6 +53,8 @@ pub struct OutOfService {
     pub reasons: Vec<String>,
     /// The partitions that take no appends here for want of room, `topic-n`, in order.
     pub lacking_room: Vec<String>,
+    /// Logs that are kept although no committed record explains them.
+    pub strays_kept: u64,
 }
 
 impl std::fmt::Debug for ReplicasOut {

@@ -22,10 +22,17 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Resul
 }
 
 /// The whole file as text; `None` when there is none.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when what is there cannot be such a file, which says nothing of the
+/// disk; else those of the system.
 pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Option<String>> {
     let file = match disk.open(path, OpenHow::Existing) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
         Err(error) => return Err(error),
     };
     let bytes = file.bytes()?;

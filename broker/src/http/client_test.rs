@@ -457,7 +457,7 @@ async fn before_it_serves_only_health_is_answered() {
     let broker = TestBroker::serving();
     assert_eq!(
         broker.get("/readyz").await.json(),
-        json!({"ready":true,"reasons":[],"warnings":[],"replicas_out_of_service":[],"replicas_out_of_service_reasons":[],"replicas_lacking_room":[],"log_dirs":[]})
+        json!({"ready":true,"reasons":[],"warnings":[],"replicas_out_of_service":[],"replicas_out_of_service_reasons":[],"replicas_lacking_room":[],"stray_logs_kept":0,"log_dirs":[]})
     );
     broker.get("/topics").await;
     let metrics = broker.get("/metrics").await.text;

@@ -34,6 +34,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         "replicas_out_of_service": out.names,
         "replicas_out_of_service_reasons": out.reasons,
         "replicas_lacking_room": out.lacking_room,
+        "stray_logs_kept": out.strays_kept,
         "log_dirs": dirs.iter().map(log_dir).collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()

@@ -1,12 +1,13 @@
 //! The data plane: logs opened, replicas assigned, the tasks that keep them going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trimaran_api::client::Controllers;
 use trimaran_metadata::MetadataImage;
-use trimaran_types::{BrokerEpoch, DirectoryId};
+use trimaran_types::{BrokerEpoch, DirectoryId, TopicId};
 
 use super::Fatal;
 use super::directory::Taken;
@@ -64,12 +65,14 @@ pub(super) async fn open(
         cause,
     })?;
     let replicas = Replicas::new(context.clone(), dirs, config.logs.recovery_threads);
-    recover(&replicas, &image, readiness).await?;
+    recover(&replicas, (&image, &member.removed.so_far()), readiness).await?;
+    member.removed.done();
     let observed = Arc::clone(&replicas);
     readiness.ask_for_replicas(move || OutOfService {
         names: observed.out_of_service(),
         reasons: observed.out_of_service_reasons(),
         lacking_room: observed.lacking_room(),
+        strays_kept: observed.strays_kept(),
     });
     let observed = Arc::clone(&replicas);
     readiness.ask_for_dirs(move || observed.dir_statuses());
@@ -208,12 +211,12 @@ fn epochs(
 
 async fn recover(
     replicas: &Arc<Replicas>,
-    image: &MetadataImage,
+    (image, removed): (&MetadataImage, &BTreeSet<TopicId>),
     readiness: &Readiness,
 ) -> Result<(), Fatal> {
     let mut progress = replicas.open_progress();
     readiness.reached(Phase::Recovering { done: 0, total: 0 });
-    let opening = replicas.open_all(image);
+    let opening = replicas.open_all(image, removed);
     tokio::pin!(opening);
     loop {
         tokio::select! {

@@ -17,7 +17,9 @@ use super::listeners::Addresses;
 use super::tasks::Tasks;
 use crate::config::BrokerConfig;
 use crate::controller_link::ControllerLink;
-use crate::metadata_follower::{Checkpoint, FeedStatus, FollowerStart, MetadataFollower};
+use crate::metadata_follower::{
+    Checkpoint, FeedStatus, FollowerStart, MetadataFollower, RemovedTopics,
+};
 use crate::readiness::{Phase, Readiness};
 use crate::session::{
     BrokerIdentity, DamageReport, Lease, Session, SessionStart, SessionState, SessionWants,
@@ -34,6 +36,8 @@ pub(super) struct Member {
     pub(super) http: reqwest::Client,
     pub(super) taken: Taken,
     pub(super) image: watch::Receiver<Arc<MetadataImage>>,
+    /// What the metadata log removed while the broker catches up.
+    pub(super) removed: RemovedTopics,
     pub(super) feed: watch::Receiver<FeedStatus>,
     pub(super) state: watch::Receiver<SessionState>,
     pub(super) wants: watch::Sender<SessionWants>,
@@ -74,6 +78,7 @@ pub(super) async fn join(
     })
     .await;
     let (image, mut feed) = (follower.image(), follower.status());
+    let removed = follower.watch_removals();
     tasks.run("metadata follower", stop, follower.run());
     tell_other_history(readiness, feed.clone(), tasks, stop);
     let cluster_id = caught_up(&mut feed, readiness).await?;
@@ -107,6 +112,7 @@ pub(super) async fn join(
         http,
         taken,
         image,
+        removed,
         feed,
         state,
         wants,

@@ -123,8 +123,13 @@ impl Observed {
         values
     }
 
-    fn damage(&self) -> [Observation; 3] {
+    fn damage(&self) -> [Observation; 4] {
         [
+            (
+                "stray_logs_kept",
+                "Logs that are kept although no committed record explains them",
+                self.replicas.strays_kept(),
+            ),
             (
                 "replicas_damaged",
                 "Replicas out of service because their log is damaged or gone",

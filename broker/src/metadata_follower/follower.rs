@@ -14,7 +14,7 @@ use trimaran_types::{ClusterId, KafkaError};
 
 use super::proven::Proven;
 use super::replay::{Fork, Step, next_index, replay_page};
-use super::{Checkpoint, FeedStatus, FollowerError, feed, snapshot};
+use super::{Checkpoint, FeedStatus, FollowerError, RemovedTopics, feed, snapshot};
 use crate::controller_link::ControllerLink;
 
 /// Pause after every controller was asked in vain.
@@ -56,6 +56,7 @@ pub struct MetadataFollower {
     kept_index: u64,
     keep_after: Instant,
     keeping: Option<JoinHandle<()>>,
+    removed: RemovedTopics,
 }
 
 impl MetadataFollower {
@@ -82,6 +83,7 @@ impl MetadataFollower {
             kept_index,
             keep_after: Instant::now() + CHECKPOINT_INTERVAL,
             keeping: None,
+            removed: RemovedTopics::default(),
         }
     }
 
@@ -89,6 +91,13 @@ impl MetadataFollower {
     #[must_use]
     pub fn image(&self) -> watch::Receiver<Arc<MetadataImage>> {
         self.image.subscribe()
+    }
+
+    /// What is removed by entries that come from now on. No image is kept until that is
+    /// [done](RemovedTopics::done) with.
+    #[must_use]
+    pub fn watch_removals(&self) -> RemovedTopics {
+        self.removed.watched()
     }
 
     /// How the follower stands.
@@ -147,7 +156,11 @@ impl MetadataFollower {
         self.catch_up_to.get_or_insert(page.applied_end);
         match replay_page(&image, &page) {
             Ok(Step::Idle) => self.answered(&address, page.applied_end, None),
-            Ok(Step::Advanced(image)) => self.answered(&address, page.applied_end, Some(*image)),
+            Ok(Step::Advanced(image)) => {
+                // Before the image is shown that lacks them.
+                self.removed.note(&page);
+                self.answered(&address, page.applied_end, Some(*image));
+            }
             Ok(Step::LoadSnapshot(pointer)) => {
                 return self.load(&address, &pointer, page.applied_end).await;
             }
@@ -317,11 +330,12 @@ impl MetadataFollower {
         }
     }
 
-    /// Writes the image in the background, unless the newest one is kept already.
+    /// Writes the image in the background, unless the newest one is kept already, or somebody must see
+    /// again what was removed if this start does not come to its end.
     fn begin_keeping(&mut self) -> Option<JoinHandle<()>> {
         let cluster_id = self.cluster_id()?;
         let image = self.current();
-        if image.position.index == self.kept_index {
+        if image.position.index == self.kept_index || self.removed.is_wanted() {
             return None;
         }
         self.kept_index = image.position.index;

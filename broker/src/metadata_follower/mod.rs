@@ -11,6 +11,7 @@ mod error;
 mod feed;
 mod follower;
 mod proven;
+mod removed_topics;
 mod replay;
 mod snapshot;
 mod status;
@@ -18,6 +19,7 @@ mod status;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use error::FollowerError;
 pub use follower::{FollowerStart, MetadataFollower};
+pub use removed_topics::RemovedTopics;
 pub use status::FeedStatus;
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use trimaran_commit_log::LogDirError;
+
 use super::Replicas;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Damaged logs that are kept in the directory.
     pub(super) damaged_logs: AtomicU64,
+    /// Logs that are kept and that no committed record explains.
+    pub(super) strays: AtomicU64,
     /// Replicas that were begun anew in this run.
     pub(super) begun_anew: AtomicU64,
 }
@@ -23,6 +27,21 @@ impl Replicas {
     #[must_use]
     pub fn damaged_logs_kept(&self) -> u64 {
         self.counts.damaged_logs.load(Ordering::Relaxed)
+    }
+
+    /// Logs that are kept in the directories although no committed record explains them: for a
+    /// person to look at, and to delete.
+    #[must_use]
+    pub fn strays_kept(&self) -> u64 {
+        self.counts.strays.load(Ordering::Relaxed)
+    }
+
+    /// Counts the strays anew.
+    pub(super) fn count_strays(&self) -> Result<(), LogDirError> {
+        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
+        let strays: usize = working.map(|dir| dir.dir.strays()).sum::<Result<_, _>>()?;
+        self.counts.strays.store(strays as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Damaged replicas that this run has begun anew.

@@ -152,7 +152,11 @@ impl Replicas {
                     replicas.quarantine(dir, (id.topic_id, &name))?;
                 }
             }
-            make_room(&place.dir, &name, id)?;
+            if make_room(&place.dir, &name, id)?
+                && let Err(error) = replicas.count_strays()
+            {
+                tracing::warn!(%error, "strays cannot be counted");
+            }
             let log = replicas.open_anew(place, &name, id, &settings, is_spare)?;
             Ok((log, settings))
         });
@@ -294,19 +298,20 @@ pub(super) fn open_log(
     Log::open(dir.context(), &log_dir, settings.log.clone(), open_as).map_err(failed)
 }
 
-/// Sets a directory aside that has the partition's name and is of another topic.
+/// Sets a directory aside that has the partition's name and is of another topic; whether there was
+/// one.
 fn make_room(
     dir: &LogDir,
     topic: &TopicPartition,
     id: TopicIdPartition,
-) -> Result<(), CreateError> {
+) -> Result<bool, CreateError> {
     let failed = |cause| CreateError::SetAside {
         partition: topic.clone(),
         cause,
     };
     let log_dir = dir.partition_dir(topic);
     if dir.context().disk.list(&log_dir).is_err() {
-        return Ok(());
+        return Ok(false);
     }
     let found = dir.partitions().map_err(failed)?;
     let other = found.iter().any(|log| {
@@ -318,5 +323,5 @@ fn make_room(
         dir.set_aside(std::slice::from_ref(topic), Aside::Stray)
             .map_err(failed)?;
     }
-    Ok(())
+    Ok(other)
 }

@@ -38,6 +38,7 @@ impl Replicas {
         }
         let replicas = Arc::clone(self);
         let renamed = tokio::task::spawn_blocking(move || {
+            let has_damaged = !damaged.is_empty();
             let mut result = Ok(());
             for dir in replicas.dirs.iter().filter(|dir| !dir.has_failed()) {
                 let topics = ended.remove(&dir.id()).unwrap_or_default();
@@ -48,6 +49,9 @@ impl Replicas {
                     .set_aside(&topics, Aside::Delete)
                     .and_then(|_| dir.dir.set_aside(&damaged, Aside::Stray));
                 result = result.and(aside.map(drop));
+            }
+            if has_damaged {
+                result = result.and(replicas.count_strays());
             }
             result
         });

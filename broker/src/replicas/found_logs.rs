@@ -1,15 +1,16 @@
 //! What lies in the directories at the start, told apart by what the metadata says of it: wanted,
 //! stray, or missing although others count on it. Opens nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use trimaran_commit_log::{Aside, FoundLog, LogDirError};
 use trimaran_metadata::{MetadataImage, PartitionState};
-use trimaran_types::{BrokerId, DirectoryId, TopicIdPartition, TopicName, TopicPartition};
+use trimaran_types::{BrokerId, DirectoryId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 
 use super::create::Known;
 use super::damage::is_marked_lost;
+use super::unassigned::{Unassigned, judge};
 use super::{OpenAllError, Replicas};
 use crate::partition::TopicSettings;
 
@@ -29,13 +30,32 @@ pub(super) struct Sorted {
     pub(super) wanted: BTreeMap<DirectoryId, Vec<Wanted>>,
     /// Nobody asks for them there.
     pub(super) strays: BTreeMap<DirectoryId, Vec<TopicPartition>>,
+    /// A committed record ended them while this broker was away.
+    pub(super) ended: BTreeMap<DirectoryId, Vec<TopicPartition>>,
+    /// Their note of the topic is damaged.
+    pub(super) misnamed: Vec<(TopicIdPartition, TopicPartition)>,
     /// Begun once, counted on, and gone.
     pub(super) lost: Vec<(TopicIdPartition, TopicPartition)>,
 }
 
+impl Sorted {
+    /// Puts a log that is not opened where it belongs.
+    fn put(&mut self, what: Unassigned, place: DirectoryId, topic: TopicPartition) {
+        match what {
+            Unassigned::Ended => self.ended.entry(place).or_default().push(topic),
+            Unassigned::Stray => self.strays.entry(place).or_default().push(topic),
+            Unassigned::Misnamed(id) => self.misnamed.push((id, topic)),
+        }
+    }
+}
+
 impl Replicas {
     /// What is in the directories, by whether the metadata asks for it there.
-    pub(super) fn sort(&self, image: &MetadataImage) -> Result<Sorted, OpenAllError> {
+    pub(super) fn sort(
+        &self,
+        image: &MetadataImage,
+        removed: &BTreeSet<TopicId>,
+    ) -> Result<Sorted, OpenAllError> {
         let own = self.context.broker_id;
         let assigned: BTreeMap<_, _> = image
             .partitions_hosted_on(own)
@@ -66,7 +86,11 @@ impl Replicas {
                 let state = id.and_then(|id| Some((id, assigned.get(&id)?)));
                 let Some((id, (_, state))) = state.filter(|(_, (name, _))| *name == topic.topic)
                 else {
-                    sorted.strays.entry(place.id()).or_default().push(topic);
+                    let what = judge((place, &topic, topic_id), removed, image, own);
+                    if let Unassigned::Misnamed(id) = what {
+                        seen.insert(id, dir);
+                    }
+                    sorted.put(what, place.id(), topic);
                     continue;
                 };
                 if let Some(first) = seen.insert(id, dir.clone()) {
@@ -82,7 +106,7 @@ impl Replicas {
                 let is_doubtful = is_marked_lost(state, own);
                 if self.place_of(image, id, state) != Some(place.id()) {
                     if !is_counted_on(state, own) && !is_doubtful {
-                        sorted.strays.entry(place.id()).or_default().push(topic);
+                        sorted.put(Unassigned::Stray, place.id(), topic);
                         continue;
                     }
                     tracing::warn!(partition = %topic, path = %dir.display(), "a log lies in another directory than the metadata has");

@@ -32,6 +32,7 @@ mod report;
 mod resign;
 mod shutdown;
 mod table;
+mod unassigned;
 
 use std::sync::Arc;
 

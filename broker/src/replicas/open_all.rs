@@ -1,5 +1,6 @@
 //! The start: what is in the directories is opened, several logs at once, or set aside.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,11 +9,12 @@ use futures_util::StreamExt as _;
 use trimaran_api::controller::DamageCause;
 use trimaran_commit_log::{Aside, LogDirError};
 use trimaran_metadata::MetadataImage;
-use trimaran_types::TopicPartition;
+use trimaran_types::{DirectoryId, TopicId, TopicPartition};
 
 use super::damage::Damage;
 use super::found_logs::Sorted;
 use super::{CreateError, DataDir, OpenReport, Replicas};
+use crate::error_chain::error_chain;
 
 /// From so many logs on, the opening tells how far it has come.
 const PROGRESS_TOLD_MIN: usize = 100;
@@ -40,8 +42,9 @@ pub enum OpenAllError {
 }
 
 impl Replicas {
-    /// Opens every log that `image` assigns to this broker and sets the others aside. `image` must
-    /// show this broker's own registration, so that an unclean restart has already left the ISRs.
+    /// Opens every log that `image` assigns to this broker, deletes those of the topics whose removal
+    /// was replayed on the way there, `removed`, and sets the others aside. `image` must show this
+    /// broker's own registration, so that an unclean restart has already left the ISRs.
     ///
     /// # Errors
     /// See [`OpenAllError`]. A single damaged log is none: it is reported and left out; nor is a
@@ -49,29 +52,38 @@ impl Replicas {
     pub async fn open_all(
         self: &Arc<Self>,
         image: &MetadataImage,
+        removed: &BTreeSet<TopicId>,
     ) -> Result<OpenReport, OpenAllError> {
         let Sorted {
             wanted,
             strays,
+            ended,
+            misnamed,
             lost,
-        } = self.sort(image)?;
+        } = self.sort(image, removed)?;
         let mut report = OpenReport {
             strays: strays.values().map(Vec::len).sum(),
+            ended: ended.values().map(Vec::len).sum(),
             ..OpenReport::default()
         };
-        for (id, strays) in &strays {
-            tracing::warn!(?strays, "logs that no topic asks for here are set aside");
-            if let Some(dir) = self.dirs.get(*id)
-                && let Err(error) = dir.dir.set_aside(strays, Aside::Stray)
-            {
-                self.give_up(dir, error)?;
-            }
+        if !ended.is_empty() {
+            tracing::info!(?ended, "logs that were deleted while this broker was away");
         }
+        self.clear_away(&ended, Aside::Delete)?;
+        if !strays.is_empty() {
+            tracing::warn!(?strays, "logs that no topic asks for here are set aside");
+        }
+        self.clear_away(&strays, Aside::Stray)?;
         self.forget_the_unknown(image)?;
-        report.out_of_service = lost.len();
+        report.out_of_service = lost.len() + misnamed.len();
         for (id, topic) in lost {
             tracing::error!(partition = %topic, "a log is gone, and others count on it");
             let damage = Damage::at_opening(topic, DamageCause::Missing);
+            self.table.mark_damaged(id, damage);
+        }
+        for (id, topic) in misnamed {
+            tracing::error!(partition = %topic, "the folder of a log names another topic's id");
+            let damage = Damage::at_opening(topic, DamageCause::Corrupt);
             self.table.mark_damaged(id, damage);
         }
         let total = wanted.values().map(Vec::len).sum();
@@ -106,6 +118,7 @@ impl Replicas {
             }
         }
         self.note_open_logs()?;
+        self.count_strays()?;
         let kept = self.damaged_logs()? as u64;
         self.counts.damaged_logs.store(kept, Ordering::Relaxed);
         self.progress
@@ -127,10 +140,26 @@ impl Replicas {
         Ok(())
     }
 
+    /// Sets logs aside; a directory where that fails is out of service.
+    fn clear_away(
+        &self,
+        logs: &BTreeMap<DirectoryId, Vec<TopicPartition>>,
+        why: Aside,
+    ) -> Result<(), LogDirError> {
+        for (id, logs) in logs {
+            if let Some(dir) = self.dirs.get(*id)
+                && let Err(error) = dir.dir.set_aside(logs, why)
+            {
+                self.give_up(dir, error)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a directory out of service that cannot be used, while another one is left.
     pub(super) fn give_up(&self, dir: &DataDir, error: LogDirError) -> Result<(), LogDirError> {
         let latch = &dir.dir.context().latch;
-        let cause = std::io::Error::other(error.to_string());
+        let cause = std::io::Error::other(error_chain(&error));
         if !dir.has_failed() {
             latch.fail("use", dir.dir.logs_dir(), &cause);
         }

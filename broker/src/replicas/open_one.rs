@@ -10,6 +10,7 @@ use super::create::{Known, open_log};
 use super::damage::Damage;
 use super::found_logs::Wanted;
 use super::{CreateError, DataDir, OpenReport, Replicas};
+use crate::error_chain::error_chain;
 use crate::partition::TopicSettings;
 
 impl Replicas {
@@ -43,7 +44,7 @@ impl Replicas {
             Ok(recovered) => recovered,
             Err(error) => {
                 // What concerns the whole directory ends it, and no more than it.
-                let cause = std::io::Error::other(error.to_string());
+                let cause = std::io::Error::other(error_chain(&error));
                 let latch = &dir.dir.context().latch;
                 latch.fail("open a log in", dir.dir.logs_dir(), &cause);
                 if self.dirs.have_all_failed() {
@@ -154,7 +155,7 @@ impl Opened {
 pub(super) const fn damage_of(cause: &OpenError) -> Option<DamageCause> {
     match cause {
         OpenError::Corrupt { .. } | OpenError::TopicIdMissing { .. } => Some(DamageCause::Corrupt),
-        OpenError::Missing { .. } => Some(DamageCause::Missing),
+        OpenError::Missing { .. } | OpenError::NoDirectory { .. } => Some(DamageCause::Missing),
         _ => None,
     }
 }

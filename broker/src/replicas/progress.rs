@@ -20,6 +20,8 @@ pub struct OpenReport {
     pub torn: usize,
     /// Directories that nobody asks for, set aside.
     pub strays: usize,
+    /// Logs that a record ended which was committed while the broker was away; being deleted.
+    pub ended: usize,
     /// Damaged logs that were set aside and are fetched anew.
     pub refetched: usize,
     /// Damaged logs that stay out of service: they may hold the only good copy.

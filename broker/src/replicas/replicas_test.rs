@@ -3,6 +3,7 @@
 
 mod damage_test;
 mod dirs;
+mod ended_test;
 mod lease_test;
 mod pair;
 mod quorum;

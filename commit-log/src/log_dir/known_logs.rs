@@ -8,7 +8,7 @@
 
 use std::io;
 
-use trimaran_types::TopicPartition;
+use trimaran_types::{TopicId, TopicPartition};
 
 use super::{LogDir, LogDirError, at};
 use crate::names::SegmentFile;
@@ -59,8 +59,24 @@ impl LogDir {
             Ok(entries) => Ok(entries.iter().any(|entry| {
                 matches!(SegmentFile::parse(&entry.name), Some((SegmentFile::Log, _)))
             })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // A file in its place holds none of the log either.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(at(&dir)(error)),
         }
+    }
+
+    /// Whether a log of the partition was begun here for this very topic, as far as the noted flushed
+    /// ends tell. They may be missing: `false` proves nothing.
+    #[must_use]
+    pub fn was_begun_for(&self, topic_id: TopicId, partition: &TopicPartition) -> bool {
+        let points = &self.context.recovery_points;
+        points.flushed_end(topic_id, partition).is_some()
     }
 }

@@ -190,13 +190,25 @@ impl LogDir {
     /// # Errors
     /// The system refused.
     pub fn damaged_logs(&self) -> Result<usize, LogDirError> {
+        self.kept_aside(Aside::Damaged)
+    }
+
+    /// How many logs were set aside because nobody asks for them, and are still there.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn strays(&self) -> Result<usize, LogDirError> {
+        self.kept_aside(Aside::Stray)
+    }
+
+    fn kept_aside(&self, why: Aside) -> Result<usize, LogDirError> {
         let entries = self.context.disk.list(&self.logs_dir);
         let entries = entries.map_err(at(&self.logs_dir))?;
-        let is_damaged = |name: &str| name.ends_with(Aside::Damaged.suffix()) && name.contains('.');
-        let damaged = entries
+        let is_kept = |name: &str| name.ends_with(why.suffix()) && name.contains('.');
+        let kept = entries
             .iter()
-            .filter(|entry| entry.is_dir && is_damaged(&entry.name));
-        Ok(damaged.count())
+            .filter(|entry| entry.is_dir && is_kept(&entry.name));
+        Ok(kept.count())
     }
 
     /// Removes what was set aside as deleted, and tells how many logs that were. Strays stay.

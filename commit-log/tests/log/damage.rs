@@ -384,3 +384,43 @@ fn a_directory_of_another_topic_is_refused() {
         Err(OpenError::TopicIdMissing { .. })
     ));
 }
+
+#[test]
+fn a_note_of_the_topic_that_is_no_text_or_no_file_is_damage_of_this_log_alone() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 1, 10);
+    drop(log);
+    let path = rig.dir().join("partition.metadata");
+    for bad in [&b"version: 0\ntopic_id: \xff\xfe\n"[..], b"nonsense", b""] {
+        fs::write(&path, bad).unwrap();
+        let refused = rig.open(0, false);
+        assert!(
+            matches!(refused, Err(OpenError::TopicIdMissing { .. })),
+            "{refused:?}"
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let refused = rig.open(0, false);
+    assert!(
+        matches!(refused, Err(OpenError::TopicIdMissing { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_named_as_such() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 1, 10);
+    drop(log);
+    fs::remove_dir_all(rig.dir()).unwrap();
+    fs::write(rig.dir(), b"?").unwrap();
+    let refused = rig.open(0, false);
+    assert!(
+        matches!(refused, Err(OpenError::NoDirectory { .. })),
+        "{refused:?}"
+    );
+    assert!(rig.context().latch.failure().is_none());
+}

@@ -1,5 +1,6 @@
 //! Several log directories: one that fails, one that is lost, and a replica in two of them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -108,7 +109,10 @@ async fn the_replicas_of_a_lost_directory_are_fetched_into_another() {
     assert!(pair.stop(ONE).await);
     pair.extra_dirs = 1;
     let replicas = Replicas::new(pair.context(ONE), pair.data_dirs(ONE), 8);
-    let refused = replicas.open_all(&pair.image()).await.unwrap_err();
+    let refused = replicas
+        .open_all(&pair.image(), &BTreeSet::new())
+        .await
+        .unwrap_err();
     let OpenAllError::Twice {
         partition,
         first,

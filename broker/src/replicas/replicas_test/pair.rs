@@ -1,5 +1,6 @@
 //! Two brokers and their controllers, as far as the data plane needs them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +60,8 @@ pub(super) struct Pair {
     lag_time_max: Duration,
     /// Log directories of each broker beside the first.
     pub(super) extra_dirs: usize,
+    /// Topics whose removal the brokers that start have replayed.
+    pub(super) removed: BTreeSet<TopicId>,
     fetches: Arc<AtomicUsize>,
     lease: watch::Sender<Option<Lease>>,
     _controller_task: JoinHandle<()>,
@@ -122,6 +125,7 @@ impl Pair {
             brokers: [None, None],
             lag_time_max,
             extra_dirs,
+            removed: BTreeSet::new(),
             fetches: Arc::default(),
             lease: watch::Sender::new(None),
             _controller_task: controller_task,
@@ -157,7 +161,8 @@ impl Pair {
         let (address, server) = serve(app).await;
         self.register(id, address);
         let image = context.current_image();
-        let report = replicas.open_all(&image).await.unwrap();
+        let opening = replicas.open_all(&image, &self.removed);
+        let report = opening.await.unwrap();
         let fetchers = Arc::new(Fetchers::new(context.clone()));
         let mut assignments = Assignments::new(Arc::clone(&replicas), Arc::clone(&fetchers));
         assignments.apply(image).await;

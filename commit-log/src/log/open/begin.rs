@@ -30,7 +30,11 @@ pub(super) fn check_topic(
     listing: &Listing,
 ) -> Result<(), OpenError> {
     let path = dir.join(PARTITION_METADATA);
-    let text = atomic_file::read_text(context.disk.as_ref(), &path).map_err(at(&path))?;
+    let text = match atomic_file::read_text(context.disk.as_ref(), &path) {
+        // Damage of this file alone, as if it were gone.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        read => read.map_err(at(&path))?,
+    };
     match text.as_deref().map(partition_metadata::parse) {
         Some(Some(found)) if found == start.topic_id => Ok(()),
         Some(Some(found)) => {

@@ -50,6 +50,12 @@ pub enum OpenError {
         /// The id that was asked for.
         expected: TopicId,
     },
+    /// Something else lies where the directory belongs.
+    #[error("{} is no directory", path.display())]
+    NoDirectory {
+        /// Where.
+        path: PathBuf,
+    },
     /// There are segments, but no readable note of the topic that they belong to.
     #[error("{} has segments but no readable topic id", dir.display())]
     TopicIdMissing {

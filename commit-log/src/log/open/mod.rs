@@ -65,6 +65,10 @@ impl Log {
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                let path = dir.to_owned();
+                return Err(OpenError::NoDirectory { path });
+            }
             Err(error) => return Err(at(dir)(error)),
         };
         let mut listing = match listing {
