@@ -75,7 +75,7 @@ pub use log_dir::{
     MetaProperties, NotedEnds, RecoveryPoints, parse_partition_dir,
 };
 pub use open_files::OpenFiles;
-pub use produced::{ProducedError, ProducedRules, admit_produced};
+pub use produced::{ProducedError, ProducedRules, admit_produced, admit_unopened};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
 pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
 pub use retention::DeletedSegments;

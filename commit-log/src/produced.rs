@@ -1,15 +1,19 @@
-//! [`admit_produced`]: a batch from outside, judged record by record before it may be appended.
+//! [`admit_produced`]: a batch from outside, judged record by record before it may be appended; and
+//! [`admit_unopened`], which leaves compressed records to their readers.
 //!
 //! The rules are those of Kafka's `LogValidator`. A log's reader rests on them: offsets are assigned
 //! by arithmetic on the header, so a header that lies about its records would give two records one
 //! offset. What the cluster builds itself need not pass here.
 
-use trimaran_types::record_batch::{BatchError, RecordBatch, TimestampType};
+use trimaran_types::record_batch::{BatchError, Compression, RecordBatch, TimestampType};
 use trimaran_types::{KafkaError, Offset, ProducerId, Timestamp};
 
 use crate::compression::{
     CompressError, DecompressError, DecompressLimits, TopicCompression, decompress,
 };
+
+/// A producer that has no time to give says this.
+const NO_TIMESTAMP: Timestamp = Timestamp(-1);
 
 /// What a topic asks of the batches that producers send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +46,18 @@ pub enum ProducedError {
     /// Markers are written by the cluster alone.
     #[error("producers may not write control records")]
     Control,
+    /// A transaction is one producer's (KIP-98).
+    #[error("a transactional batch names no producer")]
+    NoProducer,
+    /// Only compaction says when tombstones may go.
+    #[error("a producer may not set a delete horizon")]
+    DeleteHorizon,
+    /// Times before 1970 have no meaning here; -1 says that there is none.
+    #[error("timestamp {timestamp} ms is before 1970")]
+    Timestamp {
+        /// The timestamp.
+        timestamp: i64,
+    },
     /// An idempotent producer numbers its records (KIP-98).
     #[error("batch of producer {producer_id} has sequence number {base_sequence}")]
     NoSequence {
@@ -83,7 +99,7 @@ impl ProducedError {
     #[must_use]
     pub const fn kafka_error(&self) -> KafkaError {
         match self {
-            Self::AppendTime => KafkaError::InvalidTimestamp,
+            Self::AppendTime | Self::Timestamp { .. } => KafkaError::InvalidTimestamp,
             Self::Malformed(_)
             | Self::Unreadable(DecompressError::Malformed { .. })
             | Self::Compress(CompressError::Unreadable(DecompressError::Malformed { .. })) => {
@@ -97,6 +113,8 @@ impl ProducedError {
             Self::BaseOffset { .. }
             | Self::RecordCount { .. }
             | Self::Control
+            | Self::NoProducer
+            | Self::DeleteHorizon
             | Self::NoSequence { .. }
             | Self::OffsetGap { .. }
             | Self::NoKey { .. } => KafkaError::InvalidRecord,
@@ -120,6 +138,21 @@ pub fn admit_produced(
     Ok(rules.compression.apply(batch, &rules.limits)?)
 }
 
+/// The same, as far as it goes without decompressing: the header always, the records where they are
+/// plain. For a broker that another one hands a batch, which may have been anybody's. Whether
+/// compressed records can be read is then for their readers to find out.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn admit_unopened(batch: RecordBatch) -> Result<RecordBatch, ProducedError> {
+    check_header(&batch)?;
+    if batch.header().attributes.compression() != Compression::None {
+        return Ok(batch);
+    }
+    let max_timestamp = check_records(&batch, &ProducedRules::default())?;
+    Ok(batch.with_max_timestamp(max_timestamp))
+}
+
 fn check_header(batch: &RecordBatch) -> Result<(), ProducedError> {
     let header = batch.header();
     if header.base_offset != Offset::ZERO {
@@ -139,6 +172,14 @@ fn check_header(batch: &RecordBatch) -> Result<(), ProducedError> {
     if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
         return Err(ProducedError::AppendTime);
     }
+    if header.attributes.has_delete_horizon() {
+        return Err(ProducedError::DeleteHorizon);
+    }
+    if header.attributes.is_transactional() && header.producer.is_none() {
+        return Err(ProducedError::NoProducer);
+    }
+    check_timestamp(header.base_timestamp)?;
+    check_timestamp(header.max_timestamp)?;
     match header.producer {
         Some(producer) if producer.base_sequence < 0 => Err(ProducedError::NoSequence {
             producer_id: producer.id,
@@ -146,6 +187,14 @@ fn check_header(batch: &RecordBatch) -> Result<(), ProducedError> {
         }),
         _ => Ok(()),
     }
+}
+
+fn check_timestamp(timestamp: Timestamp) -> Result<(), ProducedError> {
+    if timestamp < NO_TIMESTAMP {
+        let timestamp = timestamp.0;
+        return Err(ProducedError::Timestamp { timestamp });
+    }
+    Ok(())
 }
 
 /// The largest timestamp of the records, each of which has passed.
@@ -161,6 +210,7 @@ fn check_records(batch: &RecordBatch, rules: &ProducedRules) -> Result<Timestamp
         if rules.compacted && record.key.is_none() {
             return Err(ProducedError::NoKey { number });
         }
+        check_timestamp(record.timestamp)?;
         max_timestamp = max_timestamp.max(record.timestamp);
     }
     Ok(max_timestamp)

@@ -157,9 +157,15 @@ async fn a_bomb_in_the_log_is_named_and_can_be_passed() {
 }
 
 #[tokio::test]
-async fn a_block_that_is_damaged_is_an_error_and_not_an_empty_answer() {
-    let broker = holding(vec![forged(b"this was never gzip")]).await;
-    let (status, refusal) = read(&broker, 0).await;
-    assert_eq!(status, 500);
+async fn a_block_that_nobody_can_open_is_named_and_can_be_passed() {
+    let poison = forged(b"this was never gzip");
+    let broker = holding(vec![plain(b"1"), poison, plain(b"3")]).await;
+    let (status, before) = read(&broker, 0).await;
+    assert_eq!((status, before.as_array().unwrap().len()), (200, 1));
+    let (status, refusal) = read(&broker, 1).await;
+    assert_eq!((status, &refusal["retriable"]), (422, &json!(false)));
     assert_eq!(refusal["kafka_error"], "CORRUPT_MESSAGE");
+    assert_eq!(refusal["details"], json!({"offset": 1, "next_offset": 2}));
+    let (status, after) = read(&broker, 2).await;
+    assert_eq!((status, &after[0]["value"]), (200, &json!(3)));
 }

@@ -1,8 +1,8 @@
 //! What a producer may send: one test for each rule, and each rule under every codec.
 
 use trimaran_commit_log::{
-    DecompressLimits, ProducedError, ProducedRules, TopicCompression, admit_produced, compress,
-    decompress,
+    DecompressLimits, ProducedError, ProducedRules, TopicCompression, admit_produced,
+    admit_unopened, compress, decompress,
 };
 use trimaran_types::record_batch::{
     Attributes, BatchBuilder, BatchError, BatchHeader, BatchProducer, Compression, RecordBatch,
@@ -111,6 +111,45 @@ fn the_header_must_be_a_producer_s() {
         };
         assert_eq!(refusal(unnumbered), (expected, KafkaError::InvalidRecord));
     }
+}
+
+#[test]
+fn what_only_the_cluster_may_say_is_refused_opened_or_not() {
+    let mark = |batch: &RecordBatch, bits: i16| {
+        with_header(batch, |header| {
+            header.attributes = Attributes::from_bits(header.attributes.bits() | bits).unwrap();
+        })
+    };
+    for batch in every_way(&batch_at(&[(1, "a"), (2, "b")])) {
+        let early = with_header(&batch, |header| header.base_timestamp = Timestamp(-5));
+        for (bad, expected) in [
+            (mark(&batch, 1 << 4), ProducedError::NoProducer),
+            (mark(&batch, 1 << 5), ProducedError::Control),
+            (mark(&batch, 1 << 6), ProducedError::DeleteHorizon),
+            (early, ProducedError::Timestamp { timestamp: -5 }),
+        ] {
+            assert_eq!(admit_unopened(bad.clone()).unwrap_err(), expected);
+            assert_eq!(refusal(bad).0, expected);
+        }
+        assert_eq!(admit_unopened(batch.clone()).unwrap(), batch);
+    }
+    // A producer without a clock.
+    let untimed = batch_at(&[(-1, "a")]);
+    assert_eq!(admit_unopened(untimed.clone()).unwrap(), untimed);
+}
+
+#[test]
+fn unopened_records_are_judged_where_they_are_plain() {
+    let key: Option<&[u8]> = Some(b"k");
+    let twice = by_hand(&[(0, key), (0, key), (2, key)]);
+    assert!(admit_unopened(twice).is_err());
+    let codec = CODECS[0];
+    let packed = compress(&batch_at(&[(1, "a")]), codec, &DecompressLimits::default()).unwrap();
+    let garbage = RecordBatch::assemble(packed.header(), b"garbage").unwrap();
+    assert!(admit_unopened(garbage).is_ok(), "left to its readers");
+    let late = batch_at(&[(10, "a"), (30, "b")]).with_max_timestamp(Timestamp(i64::MAX));
+    let admitted = admit_unopened(late).unwrap();
+    assert_eq!(admitted.header().max_timestamp, Timestamp(30));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use trimaran_api::replica::AppendQuery;
 use trimaran_api::rest::WriteOutcome;
 use trimaran_api::{ApiError, headers};
+use trimaran_commit_log::{ProducedError, admit_unopened};
 use trimaran_types::KafkaError;
 use trimaran_types::limits::BATCH_BYTES_MAX;
 use trimaran_types::record_batch::{RecordBatch, split};
@@ -109,14 +110,47 @@ async fn read(
     Ok(whole.freeze())
 }
 
-/// The batches, checked as a producer's must be.
+/// The batches, checked as a producer's must be: a client's broker has built them, but whoever
+/// reaches this listener could have.
 pub(super) fn batches(bytes: Bytes) -> Result<Vec<RecordBatch>, ApiError> {
     split(bytes)
-        .map(|batch| {
-            let batch = batch?;
-            batch.check_as_produced()?;
-            Ok(batch)
-        })
-        .collect::<Result<_, trimaran_types::record_batch::BatchError>>()
-        .map_err(|error| ApiError::kafka(KafkaError::CorruptMessage, error.to_string()))
+        .map(|batch| admit_unopened(batch?))
+        .collect::<Result<_, ProducedError>>()
+        .map_err(|error| ApiError::kafka(error.kafka_error(), error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trimaran_types::Timestamp;
+    use trimaran_types::record_batch::{Attributes, BatchBuilder, BatchHeader, TimestampType};
+
+    #[test]
+    fn what_no_client_may_write_is_refused_whoever_sends_it() {
+        let mut builder = BatchBuilder::new(TimestampType::CreateTime);
+        builder.push(Timestamp(5), None, Some(b"1"), &[]).unwrap();
+        let good = builder.build().unwrap();
+        assert_eq!(
+            batches(good.bytes().clone()).unwrap(),
+            std::slice::from_ref(&good)
+        );
+        let marked = |bits: i16| {
+            let attributes = Attributes::from_bits(bits).unwrap();
+            let header = BatchHeader {
+                attributes,
+                ..*good.header()
+            };
+            RecordBatch::assemble(&header, &good.record_bytes()).unwrap()
+        };
+        let late = good.clone().with_max_timestamp(Timestamp(-5));
+        for (bad, expected) in [
+            (marked(1 << 4), KafkaError::InvalidRecord),
+            (marked(1 << 5), KafkaError::InvalidRecord),
+            (late, KafkaError::InvalidTimestamp),
+        ] {
+            let refusal = batches(bad.into_bytes()).unwrap_err();
+            assert_eq!(refusal.body.kafka_error, Some(expected));
+            assert!(!refusal.body.retriable, "{refusal}");
+        }
+    }
 }

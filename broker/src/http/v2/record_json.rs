@@ -30,8 +30,9 @@ pub(super) struct Ask<'a> {
 /// error, so that nothing before it is withheld and nothing is skipped in silence.
 ///
 /// # Errors
-/// 422/42203: the first record cannot be shown in this format, or becomes too large. 500: damaged
-/// bytes.
+/// 422/42203: the first record cannot be shown in this format, becomes too large, or lies in a batch
+/// that was stored as it came and cannot be read by anybody; `next_offset` in the details goes on
+/// behind such a batch. 500: damaged bytes.
 pub(super) fn write_records(
     out: &mut Vec<u8>,
     ask: &Ask<'_>,
@@ -46,17 +47,35 @@ pub(super) fn write_records(
     let limits = DecompressLimits::default();
     array.out.push(b'[');
     for batch in split(records.bytes.clone()) {
-        let batch = batch.map_err(|error| array.damaged(&error))?;
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(_) if array.count > 0 => break,
+            Err(error) => return Err(array.damaged(&error)),
+        };
         if batch.header().attributes.is_control() {
             continue;
         }
         let plain = match decompress(&batch, &limits) {
             Ok(plain) => plain,
-            Err(DecompressError::TooLarge { .. }) if array.count > 0 => break,
-            Err(error) => return Err(array.unreadable(&batch, &error)),
+            Err(_) if array.count > 0 => break,
+            Err(error @ DecompressError::TooLarge { .. }) => {
+                return Err(array.unreadable(&batch, KafkaError::MessageTooLarge, &error));
+            }
+            Err(error) => {
+                return Err(array.unreadable(&batch, KafkaError::CorruptMessage, &error));
+            }
         };
         for view in plain.views() {
-            let view = view.map_err(|error| array.damaged(&error))?;
+            let view = match view {
+                Ok(view) => view,
+                Err(_) if array.count > 0 => {
+                    array.out.push(b']');
+                    return Ok(array.count);
+                }
+                Err(error) => {
+                    return Err(array.unreadable(&batch, KafkaError::CorruptMessage, &error));
+                }
+            };
             let is_wanted = view.offset >= ask.offset && view.offset < records.high_watermark;
             if is_wanted && !array.push(&view)? {
                 array.out.push(b']');
@@ -191,17 +210,20 @@ impl Array<'_> {
         ApiError::new(42203, message).with_details(serde_json::json!({ "offset": offset }))
     }
 
-    /// A batch that cannot be decompressed: too large for this listener, or damaged.
-    fn unreadable(&self, batch: &RecordBatch, error: &DecompressError) -> ApiError {
-        let DecompressError::TooLarge { .. } = error else {
-            return self.damaged(error);
-        };
+    /// A batch whose checksum is right and whose records nobody can read, or that is too large for
+    /// this listener. To ask again is of no use; to ask behind it is.
+    fn unreadable(
+        &self,
+        batch: &RecordBatch,
+        kafka_error: KafkaError,
+        error: &dyn std::error::Error,
+    ) -> ApiError {
         let header = batch.header();
         let (first, next) = (header.base_offset, header.next_offset());
         let message =
-            format!("the batch at offset {first} is too large: {error}; ask from {next} on");
+            format!("the batch at offset {first} cannot be read: {error}; ask from {next} on");
         let mut refusal = ApiError::new(42203, message);
-        refusal.body.kafka_error = Some(KafkaError::MessageTooLarge);
+        refusal.body.kafka_error = Some(kafka_error);
         refusal.with_details(serde_json::json!({ "offset": first, "next_offset": next }))
     }
 
@@ -223,6 +245,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use trimaran_api::rest::FetchedRecord;
+    use trimaran_commit_log::{Codec, compress};
     use trimaran_types::record_batch::{BatchBuilder, TimestampType};
     use trimaran_types::{LeaderEpoch, Timestamp};
 
@@ -325,6 +348,37 @@ mod tests {
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn a_batch_that_nobody_can_read_withholds_nothing_before_it_and_names_the_way_on() {
+        let good = records(&[Some(b"1"), Some(b"2")]);
+        let limits = DecompressLimits::default();
+        let plain = RecordBatch::parse(good.bytes.clone()).unwrap();
+        for codec in [Codec::Snappy, Codec::Lz4] {
+            let packed = compress(&plain, codec, &limits).unwrap();
+            let poison = RecordBatch::assemble(packed.header(), b"no such thing").unwrap();
+            let poison = poison.stamped(Offset(12), LeaderEpoch(0));
+            let mut bytes = good.bytes.to_vec();
+            bytes.extend_from_slice(poison.bytes());
+            let all = Records {
+                bytes: Bytes::from(bytes),
+                high_watermark: Offset(14),
+                ..good.clone()
+            };
+            let read = shown(&all, 10, 1000, EmbeddedFormat::Json).unwrap();
+            assert_eq!(read.len(), 2);
+            for format in [EmbeddedFormat::Json, EmbeddedFormat::Binary] {
+                let refusal = shown(&all, 12, 1000, format).unwrap_err();
+                assert_eq!(refusal.body.error_code, 42203);
+                assert!(!refusal.body.retriable);
+                let details = refusal.body.details.unwrap();
+                assert_eq!(
+                    (&details["offset"], &details["next_offset"]),
+                    (&12.into(), &14.into())
+                );
+            }
+        }
     }
 
     #[test]
