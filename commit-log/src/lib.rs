@@ -62,7 +62,7 @@ pub use flusher::{
 pub use inspect::{
     CheckpointFile, Checkpointed, Finding, OnSeen, PartitionSummary, Places, Problem, Seen,
     Severity, find_places, flushed_end_of, inspect_checkpoints, inspect_flushed_ends,
-    inspect_partition,
+    inspect_partition, lost_partitions,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use trimaran_commit_log::{
-    CheckpointFile, Checkpointed, Disk, NotedEnds, Places, RealDisk, find_places, flushed_end_of,
-    inspect_checkpoints, inspect_flushed_ends, parse_partition_dir,
+    CheckpointFile, Checkpointed, Disk, Finding, NotedEnds, PartitionSummary, Places, RealDisk,
+    find_places, flushed_end_of, inspect_checkpoints, inspect_flushed_ends, lost_partitions,
+    parse_partition_dir,
 };
 
 use crate::failure::Failure;
@@ -46,6 +47,7 @@ struct Asked {
     places: Places,
     checkpoints: Vec<CheckpointFile>,
     flushed_ends: NotedEnds,
+    is_one_partition: bool,
 }
 
 impl Asked {
@@ -62,10 +64,22 @@ impl Asked {
         };
         Ok(Self {
             disk,
+            is_one_partition: places.partitions == [path],
             places,
             checkpoints,
             flushed_ends,
         })
+    }
+
+    /// The partitions that the checkpoints know and whose folders are gone; only where more was asked
+    /// for than one partition.
+    fn lost(&self) -> Vec<(PartitionSummary, Finding)> {
+        match &self.places.checkpoints {
+            Some(dir) if !self.is_one_partition => {
+                lost_partitions(&self.checkpoints, dir, &self.places.partitions)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What the checkpoints say of the partition in `dir`.

@@ -43,6 +43,14 @@ pub(super) fn run(path: &Path, printer: &mut Printer) -> Result<(), Failure> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    for (summary, finding) in asked.lost() {
+        summaries.push(summary);
+        if findings.len() < FINDINGS_MAX {
+            findings.push(finding);
+        } else {
+            more += 1;
+        }
+    }
     match printer.format() {
         OutputFormat::Table => printer.line(&text(&asked, &summaries, &findings, more))?,
         OutputFormat::Json => printer.json(&json_of(&asked, &summaries, &findings, more))?,

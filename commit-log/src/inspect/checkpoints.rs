@@ -25,6 +25,11 @@ pub struct CheckpointFile {
 }
 
 impl CheckpointFile {
+    /// The logs that were begun and up to where each was synced, when this is the file that says so.
+    pub(super) fn recovery_points(&self) -> Option<&BTreeMap<TopicPartition, Offset>> {
+        self.offsets.as_ref().filter(|_| self.is(RECOVERY_POINTS))
+    }
+
     fn is(&self, name: &str) -> bool {
         self.path.file_name().is_some_and(|own| own == name)
     }

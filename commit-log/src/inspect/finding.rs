@@ -70,6 +70,18 @@ pub enum Problem {
     /// A snapshot of the producers with a wrong checksum, or cut short.
     #[error("no good snapshot of producers")]
     Snapshot,
+    /// Nothing of a log is there.
+    #[error(
+        "no segment is there{}",
+        match synced_end {
+            Some(end) => format!(", but the log was begun, and synced up to offset {end}"),
+            None => " and no partition.metadata: no log, or one that is gone".to_owned(),
+        }
+    )]
+    NoSegments {
+        /// Up to where it was synced, as noted; `None` when it is not noted as begun.
+        synced_end: Option<Offset>,
+    },
     /// A file that is made of equal entries has some bytes over.
     #[error("{bytes} bytes are no whole number of entries")]
     PartialEntry {

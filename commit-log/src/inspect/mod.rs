@@ -14,7 +14,7 @@ mod segment;
 
 pub use checkpoints::{CheckpointFile, flushed_end_of, inspect_checkpoints, inspect_flushed_ends};
 pub use finding::{Finding, Problem, Severity};
-pub use partition::{Checkpointed, PartitionSummary, inspect_partition};
+pub use partition::{Checkpointed, PartitionSummary, inspect_partition, lost_partitions};
 pub use places::{Places, find_places};
 
 use std::ops::ControlFlow;

@@ -10,7 +10,7 @@ use trimaran_types::{Offset, TopicId};
 use super::indexes::{self, Ground};
 use super::producers;
 use super::segment::{SegmentBytes, Walked, walk};
-use super::{Finding, OnSeen, Problem, Seen, Severity};
+use super::{CheckpointFile, Finding, OnSeen, Problem, Seen, Severity};
 use crate::disk::{Disk, DiskEntry, OpenHow};
 use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
 use crate::{atomic_file, epoch_file, partition_metadata};
@@ -38,6 +38,24 @@ pub struct PartitionSummary {
     pub worst: Option<Severity>,
     /// `false` when the caller ended it early.
     pub is_complete: bool,
+}
+
+impl PartitionSummary {
+    /// Nothing was seen yet.
+    fn empty(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            topic_id: None,
+            segments: 0,
+            batches: 0,
+            records: 0,
+            bytes: 0,
+            start: None,
+            end: None,
+            worst: None,
+            is_complete: false,
+        }
+    }
 }
 
 /// What the directory's checkpoints have for a partition, where it is known.
@@ -103,16 +121,9 @@ pub fn inspect_partition(
         on_seen(&Seen::Finding(&finding))
     };
     let mut summary = PartitionSummary {
-        dir: dir.to_owned(),
-        topic_id: None,
         segments: segments.len(),
-        batches: 0,
-        records: 0,
-        bytes: 0,
         start: segments.keys().next().copied(),
-        end: None,
-        worst: None,
-        is_complete: false,
+        ..PartitionSummary::empty(dir)
     };
     let mut walked = Walked::default();
     let flow = inspect_files(
@@ -139,6 +150,42 @@ fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
     entries.into_iter().filter_map(log).collect()
 }
 
+/// That nothing of a log is there.
+fn no_segments(dir: &Path, synced_end: Option<Offset>) -> Finding {
+    Finding {
+        file: dir.to_owned(),
+        position: None,
+        offset: None,
+        severity: Severity::Damage,
+        problem: Problem::NoSegments { synced_end },
+    }
+}
+
+/// The partitions that the checkpoints `files` of the directory `dir` know as begun, and whose folder
+/// is not `among` those that were found: each is lost.
+#[must_use]
+pub fn lost_partitions(
+    files: &[CheckpointFile],
+    dir: &Path,
+    among: &[PathBuf],
+) -> Vec<(PartitionSummary, Finding)> {
+    let begun = files.iter().filter_map(CheckpointFile::recovery_points);
+    begun
+        .flatten()
+        .map(|(partition, point)| (dir.join(partition.to_string()), *point))
+        .filter(|(folder, _)| !among.contains(folder))
+        .map(|(folder, point)| {
+            let finding = no_segments(&folder, Some(point));
+            let summary = PartitionSummary {
+                worst: Some(finding.severity),
+                is_complete: true,
+                ..PartitionSummary::empty(&folder)
+            };
+            (summary, finding)
+        })
+        .collect()
+}
+
 fn inspect_files(
     disk: &dyn Disk,
     dir: &Path,
@@ -150,6 +197,10 @@ fn inspect_files(
         ControlFlow::Continue(id) => id,
         ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
     };
+    if segments.is_empty() && (synced_end.is_some() || topic_id.is_none()) {
+        let finding = no_segments(dir, synced_end);
+        return Ok(on_seen(&Seen::Finding(&finding)));
+    }
     for (&base, &bytes) in segments {
         let next = segments.range(base.next()..).next().map(|(next, _)| *next);
         let path = SegmentFile::Log.path(dir, base);

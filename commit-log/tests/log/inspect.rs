@@ -7,7 +7,8 @@ use std::path::Path;
 
 use trimaran_commit_log::{
     Checkpointed, Finding, Log, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places,
-    flushed_end_of, inspect_flushed_ends, inspect_partition, parse_partition_dir,
+    flushed_end_of, inspect_checkpoints, inspect_flushed_ends, inspect_partition, lost_partitions,
+    parse_partition_dir,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
@@ -325,6 +326,52 @@ fn a_compacted_log_is_in_order() {
     fs::remove_file(rig.dir().join("gaps-allowed")).unwrap();
     let (summary, _) = inspect(&rig.dir(), Some(log.log_end()));
     assert_eq!(summary.worst, Some(Severity::Damage));
+}
+
+#[test]
+fn a_log_without_segments_is_good_only_while_it_was_never_begun() {
+    let rig = several_segments();
+    for (_, segment) in rig.segments() {
+        fs::remove_file(segment).unwrap();
+    }
+    // As it stands between the note of its topic and its first segment.
+    let (summary, findings) = inspect(&rig.dir(), None);
+    assert_eq!((summary.worst, findings), (None, vec![]));
+    for point in [0, 40] {
+        let synced_end = Some(Offset(point));
+        let (summary, findings) = inspect(&rig.dir(), synced_end);
+        assert_eq!(summary.worst, Some(Severity::Damage));
+        assert_eq!(findings[0].problem, Problem::NoSegments { synced_end });
+    }
+    // A folder that has nothing of a log, and only a name that could be one's.
+    let other = rig.dir().with_file_name("dbus-1");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("session.conf"), "x").unwrap();
+    let (summary, findings) = inspect(&other, None);
+    assert_eq!(summary.worst, Some(Severity::Damage));
+    let synced_end = None;
+    assert_eq!(findings[0].problem, Problem::NoSegments { synced_end });
+}
+
+#[test]
+fn a_partition_that_only_the_checkpoint_knows_is_lost() {
+    let rig = several_segments();
+    let logs = rig.dir().parent().unwrap().to_owned();
+    let note = logs.join("recovery-point-offset-checkpoint");
+    fs::write(&note, "0\n2\nt 0 7\nt 1 9\n").unwrap();
+    let files = inspect_checkpoints(&RealDisk, &logs).unwrap();
+    let lost = lost_partitions(&files, &logs, &[rig.dir()]);
+    let [(summary, finding)] = &lost[..] else {
+        panic!("{lost:?}");
+    };
+    assert_eq!(summary.dir, logs.join("t-1"));
+    assert_eq!(summary.worst, Some(Severity::Damage));
+    let synced_end = Some(Offset(9));
+    assert_eq!(finding.problem, Problem::NoSegments { synced_end });
+    // Another checkpoint's entries promise nothing.
+    fs::rename(&note, logs.join("replication-offset-checkpoint")).unwrap();
+    let files = inspect_checkpoints(&RealDisk, &logs).unwrap();
+    assert!(lost_partitions(&files, &logs, &[rig.dir()]).is_empty());
 }
 
 #[test]
