@@ -32,7 +32,7 @@ const DEFAULT_SERVER: &str = "127.0.0.1:8082";
                   trimaran topic create orders -p 3     in another terminal\n  \
                   echo '{\"id\": 1}' | trimaran produce orders --key-field id\n  \
                   trimaran consume orders\n\n\
-                  Exit codes: 0 done, 1 failed, 2 not understood."
+                  Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

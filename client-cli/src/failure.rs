@@ -26,6 +26,7 @@ enum Kind {
     Failed,
     Usage,
     OutputClosed,
+    Interrupted,
 }
 
 impl Failure {
@@ -42,6 +43,11 @@ impl Failure {
     /// Whoever read the output has seen enough (`| head`): no failure of ours.
     pub(crate) fn output_closed() -> Self {
         Self::new(Kind::OutputClosed, String::new())
+    }
+
+    /// Somebody ended it before it was done.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Kind::Interrupted, message.into())
     }
 
     fn new(kind: Kind, message: String) -> Self {
@@ -98,12 +104,14 @@ impl Failure {
         &self.0.message
     }
 
-    /// 1 for a failure, 2 for a mistake of usage, 0 when the reader left.
+    /// 1 for a failure, 2 for a mistake of usage, 0 when the reader left, 130 when it was interrupted
+    /// (128 and the number of SIGINT, as shells have it).
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.0.kind {
             Kind::Failed => ExitCode::from(1),
             Kind::Usage => ExitCode::from(2),
             Kind::OutputClosed => ExitCode::SUCCESS,
+            Kind::Interrupted => ExitCode::from(130),
         }
     }
 
@@ -214,5 +222,6 @@ mod tests {
         assert_eq!(Failure::failed("x").exit_code(), ExitCode::from(1));
         assert_eq!(Failure::usage("x").exit_code(), ExitCode::from(2));
         assert_eq!(Failure::output_closed().exit_code(), ExitCode::SUCCESS);
+        assert_eq!(Failure::interrupted("x").exit_code(), ExitCode::from(130));
     }
 }

@@ -9,12 +9,11 @@ use trimaran_api::paths;
 
 use super::{App, health, measure, metrics_page, route_errors};
 
-/// A listener's own routes with what all have. What is added later is not counted.
+/// A listener's own routes, and what it says of other paths, with what all have. What is added later is not counted.
 pub(super) fn completed(own: Router<Arc<App>>, app: Arc<App>) -> Router {
     own.route(paths::HEALTHZ, get(health::healthz))
         .route(paths::READYZ, get(health::readyz))
         .route(paths::METRICS, get(metrics_page::metrics))
-        .fallback(route_errors::unknown_path)
         .method_not_allowed_fallback(route_errors::unknown_method)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),

@@ -8,7 +8,7 @@ use trimaran_api::paths;
 
 use super::both_listeners::completed;
 use super::trailing_slash::tolerated;
-use super::{App, health, v2, v3, views};
+use super::{App, health, route_errors, v2, v3, views};
 
 /// Every route of the client listener.
 pub fn client_router(app: Arc<App>) -> Router {
@@ -17,7 +17,8 @@ pub fn client_router(app: Arc<App>) -> Router {
         .nest("/v3", v3_routes())
         .nest("/kafka/v3", v3_routes())
         .merge(view_routes())
-        .route("/", get(health::root));
+        .route("/", get(health::root))
+        .fallback(route_errors::unknown_path);
     tolerated(completed(routes, app))
 }
 

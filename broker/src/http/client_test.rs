@@ -513,3 +513,15 @@ async fn the_inter_node_listener_knows_its_cluster_and_its_own_name() {
     let clients = broker.get("/v1/cluster").await.json();
     assert_eq!(clients["node"], "broker-1");
 }
+
+#[tokio::test]
+async fn a_client_on_the_port_for_brokers_is_told_which_one_is_its() {
+    let broker = TestBroker::serving();
+    for path in ["/topics", "/v3/clusters"] {
+        let request = axum::http::Request::get(path);
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let answer = broker.ask_as_node(request).await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.text.contains("listeners.client"), "{}", answer.text);
+    }
+}

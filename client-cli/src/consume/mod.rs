@@ -5,7 +5,7 @@ mod record_text;
 mod start;
 
 use clap::{Args, ValueEnum};
-use trimaran_api::rest::TopicV2;
+use trimaran_api::rest::{OffsetsV2, TopicV2};
 use trimaran_types::{Offset, PartitionIndex, TopicName};
 
 pub(crate) use start::Start;
@@ -76,13 +76,24 @@ impl ConsumeArguments {
         if self.follow {
             return follow::run(connection, &self.topic, &partitions, self.from, &mut sink).await;
         }
+        let (mut beyond, mut some_reach) = (None, false);
         for partition in partitions {
-            self.read_to_end(connection, partition, &mut sink).await?;
+            let bounds = offsets(connection, &self.topic, partition).await?;
+            let from = self.from.in_bounds(&bounds);
+            if from > bounds.end_offset {
+                beyond.get_or_insert_with(|| beyond_the_end(&self.topic, partition, from, &bounds));
+                continue;
+            }
+            some_reach = true;
+            let end = bounds.end_offset;
+            self.read_to_end(connection, (partition, from, end), &mut sink)
+                .await?;
             if sink.left == 0 {
                 break;
             }
         }
-        Ok(())
+        // Nothing at all would look as if everything had been read.
+        beyond.filter(|_| !some_reach).map_or(Ok(()), Err)
     }
 
     async fn partitions(&self, connection: &Connection) -> Result<Vec<PartitionIndex>, Failure> {
@@ -99,21 +110,14 @@ impl ConsumeArguments {
             .collect())
     }
 
-    /// Reads up to where the partition ended when we came.
+    /// Reads a partition from an offset up to where it ended when we came.
     async fn read_to_end(
         &self,
         connection: &Connection,
-        partition: PartitionIndex,
+        (partition, from, end): (PartitionIndex, Offset, Offset),
         sink: &mut Sink,
     ) -> Result<(), Failure> {
-        let bounds = offsets(connection, &self.topic, partition).await?;
-        let end = bounds.end_offset;
-        let mut reader = PartitionReader::new(
-            connection,
-            &self.topic,
-            partition,
-            self.from.in_bounds(&bounds),
-        );
+        let mut reader = PartitionReader::new(connection, &self.topic, partition, from);
         let mut empty_reads = 0;
         while reader.position() < end && sink.left > 0 {
             let records = reader.read(READ_WAIT).await?;
@@ -129,6 +133,25 @@ impl ConsumeArguments {
         }
         Ok(())
     }
+}
+
+/// Where records are, for one who asked for what is not there yet.
+fn beyond_the_end(
+    topic: &TopicName,
+    partition: PartitionIndex,
+    from: Offset,
+    bounds: &OffsetsV2,
+) -> Failure {
+    let OffsetsV2 {
+        beginning_offset: start,
+        end_offset: end,
+    } = bounds;
+    Failure::failed(format!(
+        "{topic}-{partition} has records from offset {start} up to {end} (excluded), none at {from}"
+    ))
+    .try_next(format!(
+        "trimaran consume {topic} --partition {partition} --from {start}   (or --from earliest)"
+    ))
 }
 
 fn stuck(topic: &TopicName, partition: PartitionIndex, at: Offset, end: Offset) -> Failure {
@@ -166,5 +189,24 @@ impl Sink {
             }
         }
         self.printer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_beyond_the_end_is_answered_with_the_bounds() {
+        let bounds = OffsetsV2 {
+            beginning_offset: Offset(3),
+            end_offset: Offset(9),
+        };
+        let topic = TopicName::new("t").unwrap();
+        let failure = beyond_the_end(&topic, PartitionIndex(1), Offset(999), &bounds);
+        assert_eq!(
+            failure.message(),
+            "t-1 has records from offset 3 up to 9 (excluded), none at 999"
+        );
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use record::{BadLine, ProduceRecord};
 pub(crate) use sender::Sender;
 
 use crate::connection::Connection;
+use crate::dev::Signals;
 use crate::failure::Failure;
 use crate::output::Printer;
 use lines::{Batch, Lines};
@@ -70,35 +71,74 @@ impl ProduceArguments {
         );
         let mut summary = Summary::new(self.topic.clone());
         let progress = Progress::start();
-        let mut bad_line = None;
-        while let Some(batch) = lines.next().await {
+        let mut signals = Signals::catch()?;
+        let ended = loop {
+            let batch = tokio::select! {
+                biased;
+                () = signals.next() => break Ended::Interrupted,
+                batch = lines.next() => batch,
+            };
             match batch {
-                Ok(batch) => self.send(&sender, batch, &mut summary).await,
-                Err(error) => bad_line = Some(error),
+                None => break Ended::Input,
+                Some(Err(error)) => break Ended::BadLine(error),
+                Some(Ok(batch)) => {
+                    let told = signals.next();
+                    if !send(sender.send(&batch.records), told, &batch, &mut summary).await {
+                        break Ended::Interrupted;
+                    }
+                }
             }
             progress.show(&summary);
-            if bad_line.is_some() || summary.is_hopeless() {
-                break;
+            if summary.is_hopeless() {
+                break Ended::Input;
             }
-        }
+        };
         progress.clear();
         summary.took(started.elapsed());
         printer.result(&summary, Summary::text)?;
-        if let Some(error) = bad_line {
-            return Err(Failure::failed(error.to_string()).try_next(format!(
+        match ended {
+            Ended::Input => summary.verdict(),
+            Ended::Interrupted => Err(Failure::interrupted(format!(
+                "interrupted: the {} records counted above were sent, what came after them was not",
+                summary.sent()
+            ))),
+            Ended::BadLine(error) => Err(Failure::failed(error.to_string()).try_next(format!(
                 "correct the line; the lines before it are counted above ({} sent)",
                 summary.sent()
-            )));
+            ))),
         }
-        summary.verdict()
     }
+}
 
-    async fn send(&self, sender: &Sender<'_>, batch: Batch, summary: &mut Summary) {
-        let outcomes = sender.send(&batch.records).await;
-        for (outcome, line) in outcomes.iter().zip(batch.first_line..) {
-            summary.count(line, outcome);
+/// Why no more is sent.
+enum Ended {
+    /// The input is at its end, or the rest would fare no better.
+    Input,
+    /// This line is no record.
+    BadLine(BadLine),
+    /// Somebody wants it to end.
+    Interrupted,
+}
+
+/// Waits for what becomes of a batch and counts it; false when `told` to end comes first. What was
+/// under way then may be written or not.
+async fn send(
+    sending: impl Future<Output = Vec<Outcome>>,
+    told: impl Future<Output = ()>,
+    batch: &Batch,
+    summary: &mut Summary,
+) -> bool {
+    let (outcomes, goes_on) = tokio::select! {
+        outcomes = sending => (outcomes, true),
+        () = told => {
+            let reason = "interrupted before the answer came".to_owned();
+            (vec![Outcome::Unknown { reason }; batch.records.len()], false)
         }
+    };
+    for (outcome, line) in outcomes.iter().zip(batch.first_line..) {
+        summary.count(line, outcome);
     }
+    goes_on
 }
 
 /// Someone who typed the command and waits should know that it waits too.
@@ -107,4 +147,30 @@ fn eprint_hint() {
     let hint = "reading lines from the terminal; end with Ctrl-D";
     // A terminal that is gone needs no hint.
     let _ = writeln!(std::io::stderr(), "{hint}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use trimaran_types::{Offset, PartitionIndex};
+
+    #[tokio::test]
+    async fn what_is_under_way_at_an_interrupt_is_counted_as_unknown() {
+        let record = ProduceRecord::of_line("1", 1, EmbeddedFormat::Json, None).unwrap();
+        let batch = Batch {
+            records: vec![record],
+            first_line: 1,
+        };
+        let mut summary = Summary::new(TopicName::new("t").unwrap());
+        let acknowledged = Outcome::Acknowledged {
+            partition: PartitionIndex(0),
+            offset: Offset(7),
+        };
+        assert!(send(ready(vec![acknowledged]), pending(), &batch, &mut summary).await);
+        assert!(!send(pending(), ready(()), &batch, &mut summary).await);
+        assert_eq!((summary.sent(), summary.acknowledged()), (2, 1));
+        let text = summary.text();
+        assert!(text.contains("1 UNKNOWN"), "{text}");
+    }
 }

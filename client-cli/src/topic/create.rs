@@ -45,6 +45,22 @@ impl CreateArguments {
     }
 }
 
+/// What was taken, as Kafka takes it, and will not work: nothing can be acknowledged by more replicas
+/// than there are.
+pub(crate) fn warning(configs: &[ConfigEntry], created: &TopicData) -> Option<String> {
+    let min_isr = configs
+        .iter()
+        .rfind(|it| it.name == "min.insync.replicas")?;
+    let min_isr: usize = min_isr.value.as_ref()?.trim().parse().ok()?;
+    let replicas = created.replication_factor;
+    (min_isr > replicas).then(|| {
+        format!(
+            "warning: min.insync.replicas is {min_isr} and the topic has {replicas} replicas: every \
+             append with acks=all will be refused"
+        )
+    })
+}
+
 fn config_entry(text: &str) -> Result<ConfigEntry, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok(ConfigEntry {
@@ -58,6 +74,23 @@ fn config_entry(text: &str) -> Result<ConfigEntry, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_in_sync_replicas_than_there_are_is_warned_of() {
+        let created: TopicData = serde_json::from_value(serde_json::json!({
+            "kind": "KafkaTopic", "metadata": { "self": "", "resource_name": "" },
+            "cluster_id": "AAAAAAAAAAAAAAAAAAAAAg", "topic_name": "t", "is_internal": false,
+            "replication_factor": 3, "partitions_count": 1,
+            "partitions": { "related": "" }, "configs": { "related": "" },
+            "partition_reassignments": { "related": "" },
+        }))
+        .unwrap();
+        let asked = |value: &str| [config_entry(&format!("min.insync.replicas={value}")).unwrap()];
+        assert_eq!(warning(&[], &created), None);
+        assert_eq!(warning(&asked("3"), &created), None);
+        let text = warning(&asked("4"), &created).unwrap();
+        assert!(text.contains("has 3 replicas"), "{text}");
+    }
 
     #[test]
     fn a_setting_is_split_at_its_first_equals() {

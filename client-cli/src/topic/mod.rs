@@ -51,7 +51,10 @@ impl TopicCommand {
     ) -> Result<(), Failure> {
         match self {
             Self::Create(arguments) => {
-                arguments.create(connection).await?;
+                let data = arguments.create(connection).await?;
+                if let Some(warning) = create::warning(&arguments.configs, &data) {
+                    eprint_line(&warning);
+                }
                 let created = describe_created(connection, &arguments.topic).await?;
                 printer.result(&created, description)
             }
@@ -68,4 +71,11 @@ impl TopicCommand {
             Self::Trim(arguments) => printer.result(&arguments.trim(connection).await?, trim::text),
         }
     }
+}
+
+/// A word beside the result, for people alone.
+fn eprint_line(text: &str) {
+    use std::io::Write as _;
+    // A terminal that is gone needs no word.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

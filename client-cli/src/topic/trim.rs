@@ -3,7 +3,7 @@
 use clap::Args;
 use reqwest::Method;
 use trimaran_api::rest::{TruncateBody, TruncationData};
-use trimaran_types::{PartitionIndex, TopicName};
+use trimaran_types::{KafkaError, PartitionIndex, TopicName};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -44,7 +44,17 @@ impl TrimArguments {
             before_offset: self.before,
             timeout_ms: None,
         };
-        connection.change(Method::POST, &path, Some(&body)).await
+        let done = connection.change(Method::POST, &path, Some(&body)).await;
+        done.map_err(hinted)
+    }
+}
+
+/// What to try of this command; the hint for offsets is that of readers.
+fn hinted(failure: Failure) -> Failure {
+    if failure.is_kafka(KafkaError::OffsetOutOfRange) {
+        failure.try_next("--before latest   (deletes all that is committed)")
+    } else {
+        failure
     }
 }
 
@@ -59,6 +69,14 @@ pub(crate) fn text(done: &TruncationData) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_out_of_range_gets_a_hint_that_this_command_knows() {
+        let refusal = trimaran_api::ApiError::kafka(KafkaError::OffsetOutOfRange, "too far");
+        let shown = format!("{:?}", hinted(Failure::of_refusal(&refusal)));
+        assert!(shown.contains("--before latest"), "{shown}");
+        assert!(!shown.contains("--from"), "{shown}");
+    }
 
     #[test]
     fn what_is_kept_is_an_offset_or_nothing() {

@@ -19,7 +19,7 @@ use axum::routing::{get, post};
 use trimaran_api::paths;
 
 use super::both_listeners::completed;
-use super::{App, views};
+use super::{App, route_errors, views};
 
 /// Every route of the inter-node listener.
 pub fn inter_node_router(app: Arc<App>) -> Router {
@@ -36,6 +36,7 @@ pub fn inter_node_router(app: Arc<App>) -> Router {
         ));
     let routes = Router::new()
         .merge(for_nodes)
-        .route(paths::CLUSTER, get(views::cluster));
+        .route(paths::CLUSTER, get(views::cluster))
+        .fallback(route_errors::path_for_clients);
     completed(routes, app)
 }
