@@ -4,6 +4,7 @@
 //! milliseconds in the file and a [`Duration`] here.
 
 mod addresses;
+mod checked;
 mod logs;
 
 use std::path::Path;
@@ -150,7 +151,7 @@ impl BrokerConfig {
     pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
         let config = Self {
             broker_id: BrokerId(settings.required("node.id", "it names this broker")?),
-            rack: settings.optional("broker.rack")?,
+            rack: checked::rack(&settings)?,
             logs: LogsConfig::from_settings(&settings)?,
             controllers: addresses::controllers(&settings)?,
             listeners: ListenersConfig::from_settings(&settings)?,
@@ -194,12 +195,12 @@ impl BrokerConfig {
             )?,
             topics: TopicDefaults {
                 partitions: settings.bounded("num.partitions", 1, 1, 10_000)?,
-                replication_factor: settings.optional("default.replication.factor")?,
+                replication_factor: checked::replication_factor(&settings)?,
             },
             log_cleaner: LogCleanerConfig::from_settings(&settings)?,
             log_scrub: LogScrubConfig::from_settings(&settings)?,
             logging: LoggingConfig {
-                level: settings.or("logging.level", "info".to_owned())?,
+                level: checked::level(&settings)?,
                 format: settings.or("logging.format", LogFormat::Text)?,
             },
         };
@@ -316,10 +317,39 @@ mod tests {
             ("max.connections = 0", "between 1 and 1000000"),
             ("num.network.threads = 0", "between 1 and 1024"),
             ("allow_insecure = 'maybe'", "'allow_insecure' = 'maybe'"),
+            (
+                "listeners.client = '127.0.0.1:8083'",
+                "the same as listeners.inter_node",
+            ),
+            ("listeners.client = '0.0.0.0:8082'", "set allow_insecure"),
+            (
+                "listeners.inter_node = '10.1.2.3:8083'",
+                "set allow_insecure",
+            ),
+            ("default.replication.factor = 70000", "between 1 and 100"),
+            ("default.replication.factor = 0", "between 1 and 100"),
+            ("logging.level = 'lots'", "expected error, warn, info"),
+            ("logging.level = 'info,broker=lots'", "'logging.level'"),
+            ("broker.rack = ' '", "a rack has a name"),
         ];
         for (line, part) in table {
             let error = read(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_mistake_is_taken() {
+        for line in [
+            "allow_insecure = true\nlisteners.client = '0.0.0.0:8082'",
+            "listeners.client = '127.0.0.1:0'\nlisteners.inter_node = '127.0.0.1:0'",
+            "listeners.client = '[::1]:8082'",
+            "listeners.client = 'localhost:8082'",
+            "logging.level = 'warn,trimaran_broker=debug'",
+            "logging.level = 'OFF'",
+            "default.replication.factor = 5",
+        ] {
+            assert!(read(line).is_ok(), "{line}: {:?}", read(line));
         }
     }
 
@@ -342,6 +372,9 @@ mod tests {
             )
         };
         assert!(parsed(&both("['/a', '/b', '/a']")).contains("named twice"));
+        assert!(parsed(&both("['/a', '/b', '/a/']")).contains("named twice"));
+        assert!(parsed(&both("['/a', '/a/b']")).contains("lies in /a"));
+        assert!(parsed(&both("['/a/b/c', '/a']")).contains("lies in /a"));
         let settings = Settings::parse(&both("'/a,/b'"), &[]).unwrap();
         let several = BrokerConfig::from_settings(settings).unwrap().logs.dirs;
         assert_eq!(several, [Path::new("/a"), Path::new("/b")]);

@@ -1,9 +1,28 @@
 //! The process's log: text for people, or one JSON object a line.
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 use crate::config::{LogFormat, LoggingConfig};
+
+/// Whether `level` can be used: a level, or such a filter as `info,trimaran_broker=debug`.
+///
+/// # Errors
+/// What is wrong with it. A bare word that is no level would be taken for the name of a module and
+/// silence the rest.
+pub fn check_level(level: &str) -> Result<(), String> {
+    EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+    let bare = level.split(',').map(str::trim);
+    for word in bare.filter(|part| !part.contains(['=', '['])) {
+        if word.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "'{word}' is no level: expected error, warn, info, debug, trace or off, or a filter \
+                 such as info,trimaran_broker=debug"
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Starts logging to standard error; counts once in a process.
 ///

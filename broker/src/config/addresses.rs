@@ -1,6 +1,8 @@
 //! [`ListenersConfig`]: where a broker listens and is reached, and where it finds controllers. Whether
 //! a host exists is found out when it is used.
 
+use std::net::SocketAddr;
+
 use trimaran_config::{ConfigError, Settings};
 
 /// The two listeners of a broker.
@@ -32,6 +34,7 @@ impl ListenersConfig {
         };
         check_address("listeners.client", &listeners.client)?;
         check_address("listeners.inter_node", &listeners.inter_node)?;
+        listeners.check_together()?;
         let advertised = [
             ("advertised.listeners.client", &listeners.advertised_client),
             (
@@ -45,6 +48,37 @@ impl ListenersConfig {
             }
         }
         Ok(listeners)
+    }
+}
+
+impl ListenersConfig {
+    /// What is known without asking for a host's address: two listeners cannot share a port, and an
+    /// address beyond loopback must be wanted.
+    fn check_together(&self) -> Result<(), ConfigError> {
+        let refused = |key: &str, value: &str, cause: &str| ConfigError::Value {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            cause: cause.to_owned(),
+        };
+        let is_any_port = self.client.ends_with(":0");
+        if self.client == self.inter_node && !is_any_port {
+            let cause = "it is the same as listeners.inter_node: each needs a port of its own";
+            return Err(refused("listeners.client", &self.client, cause));
+        }
+        let listeners = [
+            ("listeners.client", &self.client),
+            ("listeners.inter_node", &self.inter_node),
+        ];
+        for (key, address) in listeners {
+            let parsed = address.parse::<SocketAddr>();
+            let is_open = parsed.is_ok_and(|address| !address.ip().is_loopback());
+            if is_open && !self.allow_insecure {
+                let cause = "it is not loopback, and nothing is encrypted or authenticated: set \
+                             allow_insecure = true to accept that";
+                return Err(refused(key, address, cause));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -78,6 +78,14 @@ fn dirs(settings: &Settings) -> Result<Vec<PathBuf>, ConfigError> {
                 cause: "the directory is named twice".to_owned(),
             });
         }
+        let others = dirs.iter().filter(|other| *other != dir);
+        if let Some(outer) = others.into_iter().find(|outer| dir.starts_with(outer)) {
+            return Err(ConfigError::Value {
+                key: key.to_owned(),
+                value: dir.display().to_string(),
+                cause: format!("it lies in {}, another one", outer.display()),
+            });
+        }
     }
     Ok(dirs)
 }
