@@ -153,8 +153,12 @@ impl MetadataFollower {
         if !self.proven.may_replay(&image, &address, from) {
             return Ok(());
         }
-        self.catch_up_to.get_or_insert(page.applied_end);
-        match replay_page(&image, &page) {
+        let step = replay_page(&image, &page);
+        // The end of a history that is not followed is never reached.
+        if !matches!(step, Ok(Step::Forked(_))) {
+            self.catch_up_to.get_or_insert(page.applied_end);
+        }
+        match step {
             Ok(Step::Idle) => self.answered(&address, page.applied_end, None),
             Ok(Step::Advanced(image)) => {
                 // Before the image is shown that lacks them.
