@@ -15,10 +15,10 @@ use openraft::OptionalSend;
 use openraft::storage::RaftLogReader;
 
 use crate::app_codec::AppCodec;
-use crate::fault::WriteError;
+use crate::fault::{StoreFault, WriteError};
 use crate::format::decode_entry;
 use crate::shared::Shared;
-use crate::stored_types::{StoredEntry, StoredTypes, StoredVote};
+use crate::stored_types::{StoredEntry, StoredLogId, StoredTypes, StoredVote};
 
 /// A handle that reads the log. Cheap to clone.
 pub struct LogReader<C: StoredTypes, K> {
@@ -41,6 +41,50 @@ impl<C: StoredTypes, K: AppCodec<C>> LogReader<C, K> {
             shared,
             codec: PhantomData,
         }
+    }
+
+    /// Judges `ids`, the log ids in order that a leader of `vote` has told, before raft sees them: raft
+    /// takes for granted that what is committed here is so there.
+    ///
+    /// Two logs that have the same id at an index are the same up to there, so only the highest id
+    /// that is committed here is compared. One that was purged is not known any more.
+    ///
+    /// # Errors
+    /// When the leader has another entry where one is committed here. That is final: the store is
+    /// latched, and the process should end. Else when the store has failed or is closed.
+    pub async fn check_history(
+        &self,
+        vote: &StoredVote,
+        ids: impl Iterator<Item = StoredLogId>,
+    ) -> Result<(), io::Error> {
+        let (own_vote, committed) = {
+            let log = self.shared.log();
+            (log.vote, log.committed)
+        };
+        // Whoever led in an earlier term may have what was never committed; raft turns it away.
+        let is_current =
+            own_vote.is_none_or(|own| own.leader_id.term <= vote.leader_id.term) && vote.committed;
+        let Some(committed) = committed.filter(|_| is_current) else {
+            return Ok(());
+        };
+        let Some(theirs) = ids.take_while(|id| id.index <= committed.index).last() else {
+            return Ok(());
+        };
+        let own = if theirs.index == committed.index {
+            Some(committed)
+        } else {
+            let end = theirs.index.saturating_add(1);
+            let found = self.read(theirs.index, end, 1).await?;
+            found.first().map(|entry| entry.log_id)
+        };
+        if own.is_some_and(|own| own != theirs) {
+            let fault = StoreFault::Contradicted {
+                index: theirs.index,
+                committed: committed.index,
+            };
+            return Err(WriteError::Fault(self.shared.progress.latch(fault)).into());
+        }
+        Ok(())
     }
 
     /// Entries of `[start, end)` that the log holds, in order: at most `bytes_max` of them in

@@ -279,6 +279,8 @@ impl MetadataFollower {
             self.told = Some(fork);
         }
         self.proven.forget();
+        // What another history has come to says nothing of this one's end.
+        self.catch_up_to = None;
         if begins_anew {
             self.image.send_replace(Arc::default());
             return;

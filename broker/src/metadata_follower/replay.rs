@@ -208,7 +208,7 @@ mod tests {
 
         let mut other = blank(2);
         other.term = 2;
-        let step = replay_page(&image, &page(vec![other.clone(), blank(3)], 4)).unwrap();
+        let step = replay_page(&image, &page(vec![other, blank(3)], 4)).unwrap();
         let fork = Fork::Term {
             index: 2,
             theirs: 2,

@@ -93,6 +93,11 @@ async fn append(
     let node = meant_for_us(&app, &headers).await?;
     let rpc: AppendEntriesRequest<C> = message(request, APPEND_BYTES_MAX).await?;
     node.reach().append(&rpc).map_err(unbelievable)?;
+    let told = rpc.entries.iter().map(|entry| entry.log_id);
+    node.log_reader()
+        .check_history(&rpc.vote, rpc.prev_log_id.into_iter().chain(told))
+        .await
+        .map_err(stopped)?;
     let answer = node.raft().append_entries(rpc).await.map_err(stopped)?;
     if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
         node.heard_of_leader();

@@ -77,7 +77,11 @@ async fn a_death_that_can_be_seen_is_acted_on_at_once() {
     );
 
     // A connection that breaks while the broker still listens proves nothing.
-    let session = crate::support::http().get(&url).send().await.unwrap();
+    let session = cluster
+        .named(crate::support::http().get(&url))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(session.status(), 200);
     let mut lines = session.bytes_stream();
     assert_eq!(lines.next().await.unwrap().unwrap(), "\n");
@@ -86,8 +90,8 @@ async fn a_death_that_can_be_seen_is_acted_on_at_once() {
     knocked.expect("the controller knocks").unwrap();
     assert_eq!(broker_state(&cluster, leader, 7).await.unwrap().0, "active");
 
-    let mut lines = crate::support::http()
-        .get(&url)
+    let mut lines = cluster
+        .named(crate::support::http().get(&url))
         .send()
         .await
         .unwrap()

@@ -206,3 +206,41 @@ async fn a_snapshot_of_another_history_is_refused() {
     assert!(error.to_string().contains("contradicts entry 4"), "{error}");
     assert!(store.fault().borrow().is_some());
 }
+
+#[tokio::test]
+async fn a_leader_of_another_history_is_told_by_its_log_ids() {
+    let leader = |term| Vote::new_committed(term, 2);
+    for (told, contradicted) in [
+        (vec![], None),
+        (vec![log_id(1, 2), log_id(2, 3)], None),
+        (vec![log_id(1, 2), log_id(2, 3), log_id(3, 4)], Some(4)),
+        (vec![log_id(2, 4), log_id(3, 5)], None),
+        (vec![log_id(1, 1), log_id(2, 2)], Some(2)),
+        (vec![log_id(3, 4)], Some(4)),
+    ] {
+        let directory = directory();
+        let store = open(directory.path());
+        let mut log = store.log();
+        log.save_vote(&leader(2)).await.unwrap();
+        append(&mut log, entries(1, 0..3)).await;
+        append(&mut log, entries(2, 3..6)).await;
+        let history = log.reader();
+        // Nothing is known to be committed yet.
+        let ids = || told.iter().copied();
+        history.check_history(&leader(3), ids()).await.unwrap();
+        log.save_committed(Some(log_id(2, 4))).await.unwrap();
+        // A leader of the past, and a candidate, prove nothing.
+        history.check_history(&leader(1), ids()).await.unwrap();
+        history
+            .check_history(&Vote::new(3, 2), ids())
+            .await
+            .unwrap();
+        let judged = history.check_history(&leader(3), ids()).await;
+        let found = store.fault().borrow().as_ref().map(|fault| match **fault {
+            StoreFault::Contradicted { index, .. } => index,
+            _ => u64::MAX,
+        });
+        assert_eq!(found, contradicted, "{told:?}");
+        assert_eq!(judged.is_err(), contradicted.is_some(), "{told:?}");
+    }
+}
