@@ -58,9 +58,9 @@ impl From<&StoreFault> for Fatal {
     fn from(fault: &StoreFault) -> Self {
         match fault {
             StoreFault::Disk { .. } => Self::Store(fault.to_string()),
-            StoreFault::Contradicted { .. } | StoreFault::Diverged(_) => {
-                Self::Diverged(fault.to_string())
-            }
+            StoreFault::Contradicted { .. }
+            | StoreFault::TwoLeaders { .. }
+            | StoreFault::Diverged(_) => Self::Diverged(fault.to_string()),
         }
     }
 }

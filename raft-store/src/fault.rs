@@ -27,6 +27,18 @@ pub enum StoreFault {
         /// The last that is committed here.
         committed: u64,
     },
+    /// Two nodes were elected in one term: somebody voted twice.
+    #[error(
+        "nodes {known} and {other} are both leader of term {term}: a node of this group has lost its vote"
+    )]
+    TwoLeaders {
+        /// The term.
+        term: u64,
+        /// Whom this node has followed in it.
+        known: u64,
+        /// Who claims it, too.
+        other: u64,
+    },
     /// The application has found that its state is not the leader's.
     #[error("{0}")]
     Diverged(String),

@@ -50,7 +50,8 @@ impl<C: StoredTypes, K: AppCodec<C>> LogReader<C, K> {
     /// that is committed here is compared. One that was purged is not known any more.
     ///
     /// # Errors
-    /// When the leader has another entry where one is committed here. That is final: the store is
+    /// When the leader has another entry where one is committed here, or another one leads in its
+    /// term. That is final: the store is
     /// latched, and the process should end. Else when the store has failed or is closed.
     pub async fn check_history(
         &self,
@@ -61,6 +62,17 @@ impl<C: StoredTypes, K: AppCodec<C>> LogReader<C, K> {
             let log = self.shared.log();
             (log.vote, log.committed)
         };
+        if let Some(own) = own_vote.filter(|own| own.committed && vote.committed)
+            && own.leader_id.term == vote.leader_id.term
+            && own.leader_id.voted_for != vote.leader_id.voted_for
+        {
+            let fault = StoreFault::TwoLeaders {
+                term: own.leader_id.term,
+                known: own.leader_id.voted_for,
+                other: vote.leader_id.voted_for,
+            };
+            return Err(WriteError::Fault(self.shared.progress.latch(fault)).into());
+        }
         // Whoever led in an earlier term may have what was never committed; raft turns it away.
         let is_current =
             own_vote.is_none_or(|own| own.leader_id.term <= vote.leader_id.term) && vote.committed;

@@ -244,3 +244,26 @@ async fn a_leader_of_another_history_is_told_by_its_log_ids() {
         assert_eq!(judged.is_err(), contradicted.is_some(), "{told:?}");
     }
 }
+
+#[tokio::test]
+async fn a_second_leader_in_a_term_is_told() {
+    let directory = directory();
+    let store = open(directory.path());
+    let history = store.log().reader();
+    let check = async |vote| history.check_history(&vote, std::iter::empty()).await;
+    store.log().save_vote(&Vote::new(4, 1)).await.unwrap();
+    // Whoever this node voted for, another one may have won.
+    check(Vote::new_committed(4, 2)).await.unwrap();
+    let followed = Vote::new_committed(4, 2);
+    store.log().save_vote(&followed).await.unwrap();
+    check(followed).await.unwrap();
+    check(Vote::new_committed(5, 3)).await.unwrap();
+    let error = check(Vote::new_committed(4, 3)).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("nodes 2 and 3 are both leader of term 4"),
+        "{error}"
+    );
+    assert!(store.fault().borrow().is_some());
+}
