@@ -118,6 +118,31 @@ fn append_to_page_cache(records: usize) {
     compare(&name, APPENDS * bytes.len(), ours, plain);
 }
 
+/// Plain files that grow, written in turn and synced by as many threads as the flusher has.
+fn plain_files_synced(files: usize, rounds: usize, bytes: &[u8]) -> f64 {
+    timed(|root| {
+        let files: Vec<_> = (0..files).map(|n| open_file(root, n)).collect();
+        let threads = files.len().min(16);
+        let start = Instant::now();
+        for round in 0..rounds {
+            let at = (round * bytes.len()) as u64;
+            files
+                .iter()
+                .for_each(|file| file.write_all_at(at, bytes).expect("writes"));
+            if threads == 1 {
+                files[0].sync_data().expect("syncs");
+                continue;
+            }
+            std::thread::scope(|scope| {
+                for part in files.chunks(files.len().div_ceil(threads)) {
+                    scope.spawn(|| part.iter().for_each(|f| f.sync_data().expect("syncs")));
+                }
+            });
+        }
+        start
+    })
+}
+
 /// The log with room and without, and plain files that grow.
 fn append_and_sync(logs: usize, rounds: usize, records: usize) {
     let bytes = batch_bytes(records);
@@ -153,29 +178,7 @@ fn append_and_sync(logs: usize, rounds: usize, records: usize) {
             start
         })
     };
-    let plain = || {
-        timed(|root| {
-            let files: Vec<_> = (0..logs).map(|n| open_file(root, n)).collect();
-            let threads = logs.min(16);
-            let start = Instant::now();
-            for round in 0..rounds {
-                let at = (round * bytes.len()) as u64;
-                files
-                    .iter()
-                    .for_each(|file| file.write_all_at(at, &bytes).expect("writes"));
-                if threads == 1 {
-                    files[0].sync_data().expect("syncs");
-                } else {
-                    std::thread::scope(|scope| {
-                        for part in files.chunks(logs.div_ceil(threads)) {
-                            scope.spawn(|| part.iter().for_each(|f| f.sync_data().expect("syncs")));
-                        }
-                    });
-                }
-            }
-            start
-        })
-    };
+    let plain = || plain_files_synced(logs, rounds, &bytes);
     let mut times = [const { Vec::new() }; 3];
     for round in 0..=ROUNDS {
         let taken = [ours(true), ours(false), plain()];

@@ -112,19 +112,16 @@ impl Replicas {
                     tracing::warn!(partition = %topic, path = %dir.display(), "a log lies in another directory than the metadata has");
                 }
                 let is_spare = is_spare(state, own);
+                let known = match is_spare && is_doubtful {
+                    true => Known::Doubtful,
+                    false => Known::FromLastRun,
+                };
+                let defaults = &self.context.log_defaults;
+                let settings = TopicSettings::of(image, &topic.topic, state, defaults);
                 sorted.wanted.entry(place.id()).or_default().push(Wanted {
-                    settings: TopicSettings::of(
-                        image,
-                        &topic.topic,
-                        state,
-                        &self.context.log_defaults,
-                    ),
+                    settings,
                     is_spare,
-                    known: if is_spare && is_doubtful {
-                        Known::Doubtful
-                    } else {
-                        Known::FromLastRun
-                    },
+                    known,
                     topic,
                     id,
                 });
