@@ -12,7 +12,7 @@ mod served;
 mod streams_test;
 mod trim;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pair::{LAG_BYTES_MAX, ONE, Pair, TWO, batch, read_all};
 use trimaran_api::replica::{FetchPartition, ReadQuery, ReplicaFetchRequest, RequiredAcks};
@@ -119,9 +119,12 @@ async fn what_a_deposed_leader_wrote_alone_is_cut() {
 
 #[tokio::test]
 async fn a_dead_follower_is_waited_for_until_the_controllers_shrink_the_isr() {
-    let pair = Pair::start_with(Duration::from_millis(300)).await;
+    let lag_time_max = Duration::from_millis(300);
+    let pair = Pair::start_with(lag_time_max).await;
     let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;
     pair.set_config(id, "min.insync.replicas", "1");
+    // The follower was level with the leader at this append, so its time begins no earlier.
+    let began = Instant::now();
     pair.append(ONE, id, "a").await.unwrap();
     pair.broker(TWO).fetchers.stop();
     // Not acknowledged before the lag limit has passed and the shrink is committed.
@@ -162,9 +165,12 @@ async fn a_follower_that_has_told_of_no_sync_is_made_to_look_at_its_disk() {
 
 #[tokio::test]
 async fn a_dead_follower_stops_nobody_for_longer_than_it_takes_to_leave_the_isr() {
-    let pair = Pair::start_with(Duration::from_millis(300)).await;
+    let lag_time_max = Duration::from_millis(300);
+    let pair = Pair::start_with(lag_time_max).await;
     let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;
     pair.set_config(id, "min.insync.replicas", "1");
+    // The follower was level with the leader at this append, so its time begins no earlier.
+    let began = Instant::now();
     pair.append(ONE, id, "a").await.unwrap();
     pair.broker(TWO).fetchers.stop();
     // Three times what it may be behind, by a producer that does not wait for it.
@@ -175,7 +181,12 @@ async fn a_dead_follower_stops_nobody_for_longer_than_it_takes_to_leave_the_isr(
         assert_eq!(appended.await.unwrap().base_offset, Some(Offset(number)));
         let status = replicas.get(id).unwrap().status();
         let is_in_isr = pair.image().partition(id).unwrap().isr.contains(&TWO);
-        assert!(!is_in_isr || status.log_end <= Offset(6), "{status:?}");
+        // Its time may be over a moment before the controllers have answered.
+        let is_patience_over = began.elapsed() >= lag_time_max - Duration::from_millis(1);
+        assert!(
+            !is_in_isr || status.log_end <= Offset(6) || is_patience_over,
+            "{status:?}"
+        );
     }
     pair.until_isr(id, &[ONE]).await;
 }
