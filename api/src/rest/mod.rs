@@ -13,7 +13,7 @@ pub use v3::{
     AlterConfigEntry, AlterConfigsBody, BrokerConfigData, BrokerData, BrokerList, ClusterData,
     ClusterList, ConfigOperation, ConfigSource, ConfigSynonym, CreateTopicBody, Link, ListMetadata,
     Metadata, PartitionData, ProducedData, ProducedRecord, ReassignmentData, ReplicaData,
-    ResourceList, SetConfigBody, TopicConfigData, TopicData, TopicList, TruncateBody,
+    ResourceList, SetConfigBody, SettingData, TopicConfigData, TopicData, TopicList, TruncateBody,
     TruncationData,
 };
 pub use write_outcome::WriteOutcome;

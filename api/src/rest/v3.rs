@@ -242,6 +242,50 @@ pub struct ConfigSynonym {
     pub source: ConfigSource,
 }
 
+/// What every kind of setting tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingData {
+    /// Kafka's name of the setting.
+    pub name: String,
+    /// The value in force; null where there is no bound.
+    pub value: Option<String>,
+    /// Whether nothing is set.
+    pub is_default: bool,
+    /// Whether it cannot be changed here.
+    pub is_read_only: bool,
+    /// Whether its value is a secret.
+    pub is_sensitive: bool,
+    /// Where the value in force comes from.
+    pub source: ConfigSource,
+    /// All values, the one in force first.
+    pub synonyms: Vec<ConfigSynonym>,
+}
+
+impl SettingData {
+    /// A setting that is no secret. `synonyms` are all its values, the one in force first; none
+    /// means that nothing is set.
+    #[must_use]
+    pub fn new(
+        name: String,
+        value: Option<String>,
+        is_read_only: bool,
+        synonyms: Vec<ConfigSynonym>,
+    ) -> Self {
+        let source = synonyms
+            .first()
+            .map_or(ConfigSource::DefaultConfig, |nearest| nearest.source);
+        Self {
+            name,
+            value,
+            is_default: source == ConfigSource::DefaultConfig,
+            is_read_only,
+            is_sensitive: false,
+            source,
+            synonyms,
+        }
+    }
+}
+
 /// A setting of a topic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopicConfigData {
@@ -253,20 +297,9 @@ pub struct TopicConfigData {
     pub cluster_id: ClusterId,
     /// Its topic.
     pub topic_name: TopicName,
-    /// Kafka's name of the setting.
-    pub name: String,
-    /// The value in force; null where there is no bound.
-    pub value: Option<String>,
-    /// Whether nothing is set.
-    pub is_default: bool,
-    /// Whether it cannot be changed.
-    pub is_read_only: bool,
-    /// Whether its value is a secret.
-    pub is_sensitive: bool,
-    /// Where the value in force comes from.
-    pub source: ConfigSource,
-    /// All values, the one in force first.
-    pub synonyms: Vec<ConfigSynonym>,
+    /// The setting itself.
+    #[serde(flatten)]
+    pub setting: SettingData,
 }
 
 /// A setting that brokers take from the cluster.
@@ -284,20 +317,9 @@ pub struct BrokerConfigData {
     /// `BROKER`, of what is set for every broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_type: Option<String>,
-    /// Kafka's name of the setting.
-    pub name: String,
-    /// The value in force; null where there is no bound.
-    pub value: Option<String>,
-    /// Whether nothing is set.
-    pub is_default: bool,
-    /// Whether it cannot be changed here.
-    pub is_read_only: bool,
-    /// Whether its value is a secret.
-    pub is_sensitive: bool,
-    /// Where the value in force comes from.
-    pub source: ConfigSource,
-    /// All values, the one in force first.
-    pub synonyms: Vec<ConfigSynonym>,
+    /// The setting itself.
+    #[serde(flatten)]
+    pub setting: SettingData,
 }
 
 /// The move of a partition's replicas.

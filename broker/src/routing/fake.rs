@@ -11,6 +11,7 @@ use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
     RequiredAcks,
 };
+use trimaran_commit_log::admit_unopened;
 use trimaran_metadata::record::{Config, ConfigResourceType, Partition, RegisterBroker, Topic};
 use trimaran_metadata::{
     ChangeReason, FenceReason, LeaderRecovery, MetadataEntry, MetadataImage, MetadataRecord,
@@ -170,7 +171,7 @@ impl FakePartitions {
         let log = logs.entry(partition).or_default();
         let base = end(log);
         for batch in batches {
-            batch.check_as_produced().expect("a well-formed batch");
+            let batch = admit_unopened(batch).expect("a batch that a leader takes");
             let next = end(log);
             log.push(batch.stamped(next, LeaderEpoch(0)));
         }

@@ -223,27 +223,6 @@ impl RecordBatch {
         Ok(RecordViews::new(records, &self.header))
     }
 
-    /// Checks a batch as a producer may send it: one record for every offset and, where they are
-    /// not compressed, well-formed records throughout (`LogValidator.java`).
-    ///
-    /// # Errors
-    /// The first thing that is wrong with it.
-    pub fn check_as_produced(&self) -> Result<(), BatchError> {
-        let header = &self.header;
-        if !header.is_dense() {
-            return Err(BatchError::RecordCount {
-                count: header.record_count.cast_signed(),
-                last_offset_delta: header.last_offset_delta.cast_signed(),
-                bytes: self.bytes.len() - BATCH_HEADER_BYTES,
-            });
-        }
-        if header.attributes.compression() == Compression::None {
-            self.record_views()?
-                .try_for_each(|record| record.map(drop))?;
-        }
-        Ok(())
-    }
-
     fn refuse_compressed(&self) -> Result<(), BatchError> {
         match self.header.attributes.compression() {
             Compression::None => Ok(()),

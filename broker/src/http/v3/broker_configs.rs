@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use axum::response::Response;
 use trimaran_api::ApiError;
-use trimaran_api::rest::{BrokerConfigData, ConfigSource, ConfigSynonym, ResourceList};
+use trimaran_api::rest::{
+    BrokerConfigData, ConfigSource, ConfigSynonym, ResourceList, SettingData,
+};
 use trimaran_metadata::MetadataImage;
 use trimaran_types::BrokerId;
 
@@ -146,8 +148,7 @@ fn described(
         Of::Broker(id) => (Some(id), None, "KafkaBrokerConfig"),
         Of::Cluster => (None, Some("BROKER".to_owned()), "KafkaClusterConfig"),
     };
-    let in_force = synonyms.first();
-    let source = in_force.map_or(ConfigSource::DefaultConfig, |nearest| nearest.source);
+    let in_force = synonyms.first().and_then(|nearest| nearest.value.clone());
     let below = format!("{}/{name}", of.path());
     BrokerConfigData {
         kind: kind.to_owned(),
@@ -155,12 +156,6 @@ fn described(
         cluster_id: service.cluster_id(),
         broker_id,
         config_type,
-        value: in_force.and_then(|nearest| nearest.value.clone()),
-        name,
-        is_default: source == ConfigSource::DefaultConfig,
-        is_read_only: true,
-        is_sensitive: false,
-        source,
-        synonyms,
+        setting: SettingData::new(name, in_force, true, synonyms),
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use trimaran_api::ApiError;
-use trimaran_api::rest::{ConfigSource, ConfigSynonym, ResourceList, TopicConfigData};
+use trimaran_api::rest::{ConfigSource, ConfigSynonym, ResourceList, SettingData, TopicConfigData};
 use trimaran_metadata::MetadataImage;
 use trimaran_types::TopicName;
 
@@ -60,21 +60,12 @@ fn described(
     let links = Links(service);
     let below = format!("/topics/{topic}/configs/{key}");
     let synonyms = synonyms(image, topic, key);
-    let source = synonyms
-        .first()
-        .map_or(ConfigSource::DefaultConfig, |nearest| nearest.source);
     TopicConfigData {
         kind: "KafkaTopicConfig".to_owned(),
         metadata: links.resource(&below, &format!("/topic={topic}/config={key}")),
         cluster_id: service.cluster_id(),
         topic_name: topic.clone(),
-        name: key.to_owned(),
-        value,
-        is_default: source == ConfigSource::DefaultConfig,
-        is_read_only: false,
-        is_sensitive: false,
-        source,
-        synonyms,
+        setting: SettingData::new(key.to_owned(), value, false, synonyms),
     }
 }
 

@@ -3,8 +3,29 @@
 
 use std::collections::BTreeSet;
 
+use trimaran_types::TopicIdPartition;
+
 use super::pair::{ONE, Pair, TWO, read_all};
 use crate::partition::PartitionRole;
+
+/// Broker 1 is stopped cleanly with the logs of `bad`, which has the record "a", and of `good`.
+async fn stopped_with_two_logs() -> (Pair, TopicIdPartition) {
+    let mut pair = Pair::start().await;
+    let bad = pair.create("bad", &[ONE, TWO], &[ONE, TWO]).await;
+    let good = pair.create("good", &[ONE, TWO], &[ONE, TWO]).await;
+    pair.append(ONE, bad, "a").await.unwrap();
+    pair.append(ONE, good, "b").await.unwrap();
+    assert!(pair.stop(ONE).await);
+    (pair, bad)
+}
+
+/// The other broker leads alone, and this one is let in again with all that it holds.
+async fn comes_back_whole(pair: &Pair, bad: TopicIdPartition) {
+    pair.set_isr(bad, TWO, &[TWO]);
+    pair.until_isr(bad, &[TWO, ONE]).await;
+    let held = read_all(&pair.broker(ONE).replicas.get(bad).unwrap());
+    assert_eq!(held, ["a"]);
+}
 
 async fn until_removed(pair: &Pair) {
     pair.broker(ONE).replicas.remove_deleted();
@@ -76,12 +97,7 @@ async fn a_damaged_note_of_the_topic_takes_only_its_replica_out() {
         b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAg\n",
     ];
     for damage in damages {
-        let mut pair = Pair::start().await;
-        let bad = pair.create("bad", &[ONE, TWO], &[ONE, TWO]).await;
-        let good = pair.create("good", &[ONE, TWO], &[ONE, TWO]).await;
-        pair.append(ONE, bad, "a").await.unwrap();
-        pair.append(ONE, good, "b").await.unwrap();
-        assert!(pair.stop(ONE).await);
+        let (mut pair, bad) = stopped_with_two_logs().await;
         let note = pair.log_dir(ONE, "bad-0").join("partition.metadata");
         std::fs::write(note, damage).unwrap();
         let report = pair.restart(ONE).await;
@@ -94,30 +110,18 @@ async fn a_damaged_note_of_the_topic_takes_only_its_replica_out() {
         assert!(pair.broker(ONE).replicas.failed_dirs().borrow().is_empty());
         // It holds what nobody else may hold: no empty log takes its place.
         assert!(pair.broker(ONE).replicas.get(bad).is_none());
-        // The other one has all of it, once the controllers have said so.
-        pair.set_isr(bad, TWO, &[TWO]);
-        pair.until_isr(bad, &[TWO, ONE]).await;
-        let held = read_all(&pair.broker(ONE).replicas.get(bad).unwrap());
-        assert_eq!(held, ["a"]);
+        comes_back_whole(&pair, bad).await;
         assert_eq!(pair.folders_ending_in(ONE, "-damaged").len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_file_in_the_place_of_a_log_takes_only_its_replica_out() {
-    let mut pair = Pair::start().await;
-    let bad = pair.create("bad", &[ONE, TWO], &[ONE, TWO]).await;
-    let good = pair.create("good", &[ONE, TWO], &[ONE, TWO]).await;
-    pair.append(ONE, bad, "a").await.unwrap();
-    pair.append(ONE, good, "b").await.unwrap();
-    assert!(pair.stop(ONE).await);
+    let (mut pair, bad) = stopped_with_two_logs().await;
     pair.lose(ONE, "bad-0");
     std::fs::write(pair.log_dir(ONE, "bad-0"), b"?").unwrap();
     let report = pair.restart(ONE).await;
     assert_eq!((report.opened, report.out_of_service), (1, 1));
     pair.until_out_of_service(ONE, &["bad-0"]).await;
-    pair.set_isr(bad, TWO, &[TWO]);
-    pair.until_isr(bad, &[TWO, ONE]).await;
-    let held = read_all(&pair.broker(ONE).replicas.get(bad).unwrap());
-    assert_eq!(held, ["a"]);
+    comes_back_whole(&pair, bad).await;
 }
