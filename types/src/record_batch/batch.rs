@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::attributes::TimestampType;
+use super::checksum::checksum;
 use super::error::BatchError;
 use super::header::{BatchHeader, CRC_AT, CRC_REGION_AT, LEADER_EPOCH_AT, MAX_TIMESTAMP_AT};
 use super::record_iter::{RecordIter, RecordViews};
@@ -43,7 +44,7 @@ fn verify(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
             have: bytes.len(),
             need,
         })?;
-    let computed = crc32c::crc32c(region);
+    let computed = checksum(region);
     if computed == header.crc {
         Ok(())
     } else {
@@ -56,7 +57,7 @@ fn verify(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
 
 /// Computes the checksum of the whole batch in `batch` and writes it where it belongs.
 fn write_checksum(batch: &mut [u8]) -> u32 {
-    let crc = crc32c::crc32c(batch.get(CRC_REGION_AT..).unwrap_or_default());
+    let crc = checksum(batch.get(CRC_REGION_AT..).unwrap_or_default());
     put(batch, CRC_AT, &crc.to_be_bytes());
     crc
 }

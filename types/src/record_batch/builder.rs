@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::attributes::{Attributes, TimestampType};
 use super::batch::RecordBatch;
+use super::checksum::checksum;
 use super::header::{
     BATCH_HEADER_BYTES, BatchHeader, BatchProducer, CRC_AT, CRC_REGION_AT, LOG_OVERHEAD,
 };
@@ -193,7 +194,7 @@ impl BatchBuilder {
             record_count: self.count,
         };
         header.write(buffer.first_chunk_mut()?);
-        header.crc = crc32c::crc32c(&buffer[CRC_REGION_AT..]);
+        header.crc = checksum(&buffer[CRC_REGION_AT..]);
         buffer[CRC_AT..CRC_AT + 4].copy_from_slice(&header.crc.to_be_bytes());
         Some(RecordBatch::from_parts(Bytes::from(buffer), header))
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::attributes::{Compression, TimestampType};
 use super::batch::RecordBatch;
 use super::builder::{BatchTooLarge, length, prefix_bytes, put_nullable};
+use super::checksum::checksum;
 use super::header::{BATCH_HEADER_BYTES, BatchHeader, CRC_AT, CRC_REGION_AT, LOG_OVERHEAD};
 use super::record::RecordView;
 use super::varint::{put_varint, put_varlong, varint_bytes, varlong_bytes};
@@ -161,7 +162,7 @@ impl FilteredBatch {
         if let Some(front) = buffer.first_chunk_mut() {
             header.write(front);
         }
-        header.crc = crc32c::crc32c(&buffer[CRC_REGION_AT..]);
+        header.crc = checksum(&buffer[CRC_REGION_AT..]);
         buffer[CRC_AT..CRC_AT + 4].copy_from_slice(&header.crc.to_be_bytes());
         Ok(RecordBatch::from_parts(Bytes::from(buffer), header))
     }

@@ -10,6 +10,7 @@
 mod attributes;
 mod batch;
 mod builder;
+mod checksum;
 mod end_marker;
 mod error;
 mod filtered;
