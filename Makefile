@@ -40,7 +40,8 @@ fix:
 	cargo fmt --all
 
 bench: build
-	cargo bench --locked --package trimaran-commit-log --bench append --bench clean --bench codecs --bench many_logs --bench recovery
+	cargo bench --locked --package trimaran-commit-log --bench append --bench clean --bench codecs --bench many_logs
+	cargo bench --locked --package trimaran-commit-log --bench read --bench recovery --bench synced -- $(filter --quick,$(ARGS))
 	cargo bench --locked --package trimaran-commit-log --bench durability -- --quick
 	TRIMARAN_BIN_DIR=$(BIN) cargo run $(CARGO_FLAGS) --package trimaran-tests --bin bench -- $(ARGS)
 

@@ -1,45 +1,31 @@
 //! What a restart costs: `cargo bench -p trimaran-commit-log --bench recovery`.
 //!
 //! Recovery after a crash is compared with a plain pass over the same bytes, read in order and
-//! checksummed, from the device in both cases. 256 MiB, or 2 GiB with `TRIMARAN_LONG=1`.
+//! checksummed, from the device in both cases. 2 GiB, or 256 MiB with `--quick`.
+
+mod fixture;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use trimaran_commit_log::{
     Disk, DiskFile, Log, LogConfig, LogContext, LogDir, OpenAs, OpenHow, RealDisk,
     parse_partition_dir,
 };
-use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType};
 use trimaran_types::{
-    BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition,
+    BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, TopicId, TopicPartition,
 };
 use uuid::Uuid;
+
+use fixture::{append, batch_bytes, median};
 
 const ROUNDS: usize = 3;
 const PARTITIONS: usize = 1000;
 const BLOCK_BYTES: usize = 1 << 20;
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn topic_id() -> TopicId {
     TopicId::from_uuid(Uuid::from_u128(7))
-}
-
-fn batch(records: usize) -> Bytes {
-    let mut builder = BatchBuilder::new(TimestampType::CreateTime);
-    let value: Vec<u8> = (0..1024).map(|n| (n * 31 % 251) as u8).collect();
-    for _ in 0..records {
-        builder.push(NOW, None, Some(&value), &[]).expect("fits");
-    }
-    builder.build().expect("not empty").into_bytes()
-}
-
-fn append(log: &mut Log, bytes: &Bytes) {
-    let batch = RecordBatch::parse(bytes.clone()).expect("a good batch");
-    log.append_as_leader(vec![batch], LeaderEpoch(0), NOW)
-        .expect("appends");
 }
 
 fn open(root: &Path) -> Log {
@@ -93,20 +79,15 @@ fn seconds(work: impl FnOnce()) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
-}
-
 fn recover(records: usize, bytes: u64) {
     let root = tempfile::tempdir().expect("a directory");
-    let batch = batch(records);
+    let batch = batch_bytes(records);
     let mut log = open(root.path());
     log.assign_epoch(LeaderEpoch(0), Offset::ZERO)
         .expect("a new epoch");
     let mut written = 0;
     while written < bytes {
-        append(&mut log, &batch);
+        append(&mut log, &batch, 1);
         written += batch.len() as u64;
     }
     flush(&mut log);
@@ -153,13 +134,13 @@ fn open_many_after_a_clean_stop() {
     let partitions: Vec<_> = (0..PARTITIONS)
         .map(|number| parse_partition_dir(&format!("t-{number}")).expect("a name"))
         .collect();
-    let batch = batch(10);
+    let batch = batch_bytes(10);
     let mut dir = data_dir(root.path());
     for partition in &partitions {
         let mut log = open_in(&dir, partition);
         log.assign_epoch(LeaderEpoch(0), Offset::ZERO)
             .expect("a new epoch");
-        append(&mut log, &batch);
+        append(&mut log, &batch, 1);
         log.close().expect("closes");
     }
     let mut took = Vec::new();
@@ -178,8 +159,8 @@ fn open_many_after_a_clean_stop() {
 }
 
 fn main() {
-    let is_long = std::env::var_os("TRIMARAN_LONG").is_some_and(|value| value == "1");
-    let bytes = if is_long { 2 << 30 } else { 256 << 20 };
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let bytes = if is_quick { 256 << 20 } else { 2 << 30 };
     println!("{:<44} {:>8} {:>8} {:>8}", "", "MB/s", "plain", "ratio");
     recover(100, bytes);
     recover(1, bytes);
