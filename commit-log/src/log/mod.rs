@@ -6,12 +6,14 @@
 
 mod append;
 mod checkpoint;
+mod cut_indexes;
 mod delete_segments;
 mod files;
 mod finish_swap;
 mod flush;
 mod flush_pace;
 mod gaps;
+mod kept;
 mod open;
 mod producer_state;
 mod recover;

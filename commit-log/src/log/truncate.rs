@@ -16,12 +16,11 @@ use super::room::Room;
 use super::{Active, Log};
 use crate::disk::OpenHow;
 use crate::header_hop::{HeaderHop, HopError};
-use crate::index::{IndexEntry, IndexTail, Indexer, OffsetEntry, TimeEntry};
+use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
 use crate::names::SegmentFile;
 use crate::producers::ProducerStates;
 use crate::reader::{ReadError, find_batch};
-use crate::segment_scan::{ScanRules, ScanStart, scan};
 use crate::shared::SegmentView;
 
 /// Why a log was not cut.
@@ -245,125 +244,20 @@ impl Log {
         file.truncate(position)?;
         file.sync_data()?;
         let first_append = if same { self.active.first_append } else { None };
-        let (offsets, times, indexer) = self
-            .cut_indexes(segment, position, file.as_ref(), same)
-            .or_else(|error| self.drop_indexes(segment, position, file.as_ref(), &error))?;
-        self.become_active(
-            SegmentView {
-                bytes: position,
-                ..segment
-            },
-            indexer,
-        );
-        self.active.file = Some(file);
-        self.active.first_append = first_append.filter(|_: &Timestamp| position > 0);
-        let mut state = self.shared.write();
-        state.offsets = offsets;
-        state.times = times;
-        Ok(())
-    }
-
-    /// Cuts the indexes of the segment that is active from now on, and finds out where they stand.
-    fn cut_indexes(
-        &mut self,
-        segment: SegmentView,
-        position: u64,
-        file: &dyn crate::disk::DiskFile,
-        same: bool,
-    ) -> io::Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>, Indexer)> {
-        if same {
-            self.spill()?;
-        }
-        let view = SegmentView {
+        let segment = SegmentView {
             bytes: position,
             ..segment
         };
-        let bytes_max = u64::from(self.config.index_bytes_max).saturating_mul(2);
-        let offset_file = self
-            .shared
-            .file(&view, SegmentFile::OffsetIndex, OpenHow::OrCreate)?;
-        let time_file = self
-            .shared
-            .file(&view, SegmentFile::TimeIndex, OpenHow::OrCreate)?;
-        let offsets = crate::index::load::<OffsetEntry>(offset_file.as_ref(), bytes_max)?;
-        let times = crate::index::load::<TimeEntry>(time_file.as_ref(), bytes_max)?;
-        let (mut offsets, mut times) = (offsets.unwrap_or_default(), times.unwrap_or_default());
-        offsets.truncate(offsets.partition_point(|entry| u64::from(entry.position) < position));
-        let last = offsets.last().copied();
-        times.truncate(
-            times.partition_point(|time| last.is_some_and(|entry| time.last <= entry.last)),
-        );
-        offset_file.truncate((offsets.len() * OffsetEntry::BYTES) as u64)?;
-        time_file.truncate((times.len() * TimeEntry::BYTES) as u64)?;
-
-        // The batches behind the last entry tell the largest timestamp since then.
-        let start_position = last.map_or(0, |entry| u64::from(entry.position));
-        let mut first = HeaderHop::new(file, start_position, position);
-        let expected = match first.next() {
-            Some(Ok(placed)) => placed.header.base_offset,
-            _ => segment.base,
-        };
-        let start = ScanStart {
-            position: start_position,
-            expected,
-            latest_epoch: None,
-            indexer: Indexer::new(segment.base, times.last().copied()),
-        };
-        let rules = ScanRules {
-            compacted: self.config.compacted,
-            index_interval_bytes: self.config.index_interval_bytes,
-        };
-        let scanned = scan(file, position, start, rules)?;
-        Ok((
-            IndexTail {
-                written: offsets.len(),
-                pending: scanned.offsets,
-            },
-            IndexTail {
-                written: times.len(),
-                pending: scanned.times,
-            },
-            scanned.indexer,
-        ))
-    }
-
-    /// Removes the indexes, which could not be cut, and keeps what they would say in memory until it
-    /// can be written. They follow from the records, so their loss ends nothing.
-    fn drop_indexes(
-        &self,
-        segment: SegmentView,
-        position: u64,
-        file: &dyn crate::disk::DiskFile,
-        cause: &io::Error,
-    ) -> io::Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>, Indexer)> {
-        tracing::warn!(dir = %self.dir().display(), %cause, "indexes that cannot be cut are made anew");
-        self.context().files.forget(segment.id);
-        for kind in [SegmentFile::TimeIndex, SegmentFile::OffsetIndex] {
-            self.remove_file_of(kind, segment.base)?;
-        }
-        let start = ScanStart {
-            position: 0,
-            expected: segment.base,
-            latest_epoch: None,
-            indexer: Indexer::new(segment.base, None),
-        };
-        let rules = ScanRules {
-            compacted: self.config.compacted,
-            index_interval_bytes: self.config.index_interval_bytes,
-        };
-        let scanned = scan(file, position, start, rules)?;
-        let (offsets, times) = (scanned.offsets, scanned.times);
-        Ok((
-            IndexTail {
-                written: 0,
-                pending: offsets,
-            },
-            IndexTail {
-                written: 0,
-                pending: times,
-            },
-            scanned.indexer,
-        ))
+        let indexes = self
+            .cut_indexes(segment, end, file.as_ref(), same)
+            .or_else(|error| self.drop_indexes(segment, file.as_ref(), &error))?;
+        self.become_active(segment, indexes.indexer);
+        self.active.file = Some(file);
+        self.active.first_append = first_append.filter(|_: &Timestamp| position > 0);
+        let mut state = self.shared.write();
+        state.offsets = indexes.offsets;
+        state.times = indexes.times;
+        Ok(())
     }
 
     /// The new segment is on the disk before the old ones go: a directory without any would be
@@ -391,7 +285,7 @@ impl Log {
         self.context().disk.sync_dir(self.dir())
     }
 
-    fn remove_file_of(&self, kind: SegmentFile, base: Offset) -> io::Result<()> {
+    pub(super) fn remove_file_of(&self, kind: SegmentFile, base: Offset) -> io::Result<()> {
         match self
             .context()
             .disk

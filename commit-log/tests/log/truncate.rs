@@ -1,12 +1,13 @@
 //! Truncation, and what it does to epochs, recovery points, flushes and readers.
 
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use trimaran_commit_log::{AssignEpochError, Disk, Log, LogDir, RealDisk};
 use trimaran_types::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
 use crate::clean_crash::StepDisk;
-use crate::rig::{NOW, Rig, batch_of, flush, read_all, segment_files, topic_id};
+use crate::rig::{NOW, Rig, batch_at, batch_of, flush, read_all, segment_files, topic_id};
 
 #[test]
 fn a_flush_that_began_before_a_truncation_does_not_cover_what_came_after() {
@@ -263,5 +264,39 @@ fn a_log_that_begins_anew_is_never_without_a_segment() {
         }
         assert_eq!(rig.segments().into_keys().collect::<Vec<_>>(), [start]);
         assert_eq!(segment_files(&rig.dir(), "index").len(), 0);
+    }
+}
+
+/// The last time entry that a cut leaves is where the index goes on from.
+#[test]
+fn a_damaged_time_entry_does_not_outlive_a_cut() {
+    for damaged in [true, false] {
+        let mut rig = Rig::new();
+        rig.config.segment_bytes = 1 << 20;
+        let mut log = rig.fresh();
+        let append = |log: &mut Log, count: i64| {
+            for _ in 0..count {
+                let batch = batch_at(&[(NOW.0 + log.log_end().0, &[7; 60])]);
+                log.append_as_leader(vec![batch], LeaderEpoch(0), NOW)
+                    .unwrap();
+            }
+        };
+        append(&mut log, 60);
+        let end = log.close().unwrap();
+        let path = rig.segments()[&0].with_extension("timeindex");
+        let whole = std::fs::read(&path).unwrap();
+        let (mut log, _) = rig.open(end.0, true).unwrap();
+        let last_of = |entry: &[u8]| u32::from_be_bytes(entry[8..].try_into().unwrap());
+        let kept = whole.chunks(12).filter(|entry| last_of(entry) < 30).count();
+        assert!(kept > 3);
+        if damaged {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            // A year later.
+            file.write_all_at(&[1], (kept as u64 - 1) * 12 + 2).unwrap();
+        }
+        log.truncate_to(Offset(30)).unwrap();
+        append(&mut log, 30);
+        log.close().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "damaged: {damaged}");
     }
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use trimaran_types::Offset;
-use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchHeader};
 
-use super::{Kept, Recovery, at_path};
+use super::{Recovery, at_path};
 use crate::disk::{DiskFile, OpenHow};
-use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
 use crate::log::OpenError;
+use crate::log::kept::Kept;
 use crate::names::SegmentFile;
 use crate::segment_scan::{Scanned, scan};
 
@@ -59,7 +58,7 @@ impl Recovery<'_> {
         let (Some(offsets), Some(times)) = (offsets, times) else {
             return Ok(Kept::nothing(base));
         };
-        keep(file, base, bytes, target, offsets, times)
+        Kept::of(file, (base, bytes), target, offsets, times)
             .map_err(at_path(&SegmentFile::Log.path(self.dir, base)))
     }
 
@@ -133,73 +132,4 @@ impl Recovery<'_> {
         }
         Ok(())
     }
-}
-
-/// Keeps the entries of batches below `target`, if the last of each index is true: the walk goes on
-/// from the one, and takes the other for the largest timestamp so far.
-fn keep(
-    file: &dyn DiskFile,
-    base: Offset,
-    bytes: u64,
-    target: Offset,
-    mut offsets: Vec<OffsetEntry>,
-    mut times: Vec<TimeEntry>,
-) -> io::Result<Kept> {
-    let absolute = |last: u32| base.plus(i64::from(last));
-    offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) < target));
-    let Some(entry) = offsets.last().copied() else {
-        return Ok(Kept::nothing(base));
-    };
-    let position = u64::from(entry.position);
-    if position >= bytes {
-        return Ok(Kept::nothing(base));
-    }
-    let mut raw = Vec::new();
-    file.read_at(position, BATCH_HEADER_BYTES, &mut raw)?;
-    match BatchHeader::parse(&raw) {
-        Ok(header)
-            if header.last_offset() == absolute(entry.last) && header.base_offset >= base =>
-        {
-            times.truncate(times.partition_point(|time| time.last <= entry.last));
-            let largest = times.last().copied();
-            if let Some(largest) = largest
-                && !is_true(file, base, bytes, &offsets, largest)?
-            {
-                return Ok(Kept::nothing(base));
-            }
-            Ok(Kept {
-                offsets,
-                times,
-                position,
-                expected: header.base_offset,
-            })
-        }
-        _ => Ok(Kept::nothing(base)),
-    }
-}
-
-/// Whether there is a batch that ends with the entry's offset and has its timestamp.
-fn is_true(
-    file: &dyn DiskFile,
-    base: Offset,
-    bytes: u64,
-    offsets: &[OffsetEntry],
-    time: TimeEntry,
-) -> io::Result<bool> {
-    let near = offsets.partition_point(|entry| entry.last <= time.last);
-    let near = near.checked_sub(1).and_then(|at| offsets.get(at));
-    let from = near.map_or(0, |entry| u64::from(entry.position));
-    let last = base.plus(i64::from(time.last));
-    for placed in HeaderHop::new(file, from, bytes) {
-        match placed {
-            Ok(placed) if placed.header.last_offset() < last => {}
-            Ok(placed) => {
-                let header = placed.header;
-                return Ok(header.last_offset() == last && header.max_timestamp == time.timestamp);
-            }
-            Err(HopError::Io(error)) => return Err(error),
-            Err(HopError::Batch { .. }) => return Ok(false),
-        }
-    }
-    Ok(false)
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use trimaran_types::Offset;
 
+use super::kept::Kept;
 use super::open::{Listing, OpenAs, OpenError, SyncedEnd, at as at_path};
 use crate::config::LogConfig;
 use crate::context::LogContext;
@@ -82,25 +83,6 @@ pub(super) struct Recovered {
     /// Whether a batch that was walked names a producer.
     pub has_producers: bool,
     pub report: RecoveryReport,
-}
-
-/// The entries of a segment's indexes that are kept, and where the walk starts after them.
-pub(super) struct Kept {
-    offsets: Vec<OffsetEntry>,
-    times: Vec<TimeEntry>,
-    position: u64,
-    expected: Offset,
-}
-
-impl Kept {
-    pub(super) const fn nothing(base: Offset) -> Self {
-        Self {
-            offsets: Vec::new(),
-            times: Vec::new(),
-            position: 0,
-            expected: base,
-        }
-    }
 }
 
 /// One recovery.
