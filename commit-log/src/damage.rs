@@ -22,6 +22,21 @@ pub enum Damage {
         /// The batch's base offset.
         found: Offset,
     },
+    /// A good batch that does not end where what lies behind it begins: one of the two offsets is
+    /// wrong, and neither lies under a checksum.
+    #[error(
+        "batch ends before offset {end}, behind it {}",
+        match found {
+            Some(found) => format!("comes offset {found}"),
+            None => "the file ends too early".to_owned(),
+        }
+    )]
+    NotJoined {
+        /// The first offset behind the batch.
+        end: Offset,
+        /// The offset that comes next; `None` where no whole one is.
+        found: Option<Offset>,
+    },
     /// A batch whose leader epoch is missing or older than the one before it.
     #[error("batch has leader epoch {found:?} after epoch {latest:?}")]
     EpochOutOfOrder {

@@ -13,6 +13,7 @@
 
 mod aborted;
 mod atomic_file;
+mod behind;
 mod cleaner;
 mod compression;
 mod config;

@@ -48,6 +48,8 @@ pub(crate) struct Scanned {
     /// Where the good batches end, in the file and in the log.
     pub position: u64,
     pub end: Offset,
+    /// Where the last of them begins, in the file and in the log.
+    pub last: Option<(u64, Offset)>,
     /// Why the walk stopped before the end of the file.
     pub damage: Option<Damage>,
 }
@@ -101,6 +103,7 @@ pub(crate) fn scan(
         has_producers: false,
         position: start.position,
         end: start.expected,
+        last: None,
         damage: None,
     };
     while found.position < bytes {
@@ -127,6 +130,7 @@ pub(crate) fn scan(
             .on_batch(&header, found.position, interval_bytes, offsets, times);
         found.batches += 1;
         found.has_producers |= header.producer.is_some();
+        found.last = Some((found.position, header.base_offset));
         found.position += header.total_bytes() as u64;
         found.end = header.next_offset();
     }

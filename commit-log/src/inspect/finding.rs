@@ -56,6 +56,21 @@ pub enum Problem {
         /// The first one that is there again.
         before: Offset,
     },
+    /// A good batch does not end where what lies behind it begins. No checksum covers an offset, so
+    /// either of the two may be the one that is wrong: whoever reads gets neither.
+    #[error(
+        "the batch ends before offset {end}, behind it {}: its own offset may be the wrong one",
+        match found {
+            Some(found) => format!("comes offset {found}"),
+            None => "the file ends too early".to_owned(),
+        }
+    )]
+    NotJoined {
+        /// The first offset behind the batch.
+        end: Offset,
+        /// The offset that comes next; `None` where no whole one is.
+        found: Option<Offset>,
+    },
     /// The log ends before its recovery point, or before the end that it has noted as flushed.
     #[error("the log ends at offset {end} but was synced up to {synced_end}")]
     EndsTooEarly {

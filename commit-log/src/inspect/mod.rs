@@ -5,6 +5,7 @@
 //! writing may be looked at, but its last batch can then look torn; the zeros behind it are room.
 
 mod checkpoints;
+mod doubt;
 mod finding;
 mod indexes;
 mod partition;

@@ -82,7 +82,10 @@ impl Checkpointed {
         match finding.problem {
             Problem::Gap { before, .. } if gaps_allowed || is_deleted(before) => Severity::Note,
             Problem::Hole { before, .. } if is_deleted(before) => Severity::Note,
-            Problem::Gap { .. } | Problem::Hole { .. } | Problem::Batch { .. } => {
+            Problem::NotJoined { end, .. } if is_deleted(end) => Severity::Note,
+            // No power cut leaves these, wherever they lie.
+            Problem::Gap { .. } | Problem::NotJoined { .. } => Severity::Damage,
+            Problem::Hole { .. } | Problem::Batch { .. } => {
                 let is_synced = finding
                     .offset
                     .is_some_and(|at| Some(at) < self.synced_end());
@@ -129,7 +132,7 @@ pub fn inspect_partition(
     let flow = inspect_files(
         disk,
         dir,
-        (&segments, known.synced_end()),
+        (&segments, known, gaps_allowed),
         (&mut summary.topic_id, &mut walked),
         &mut judged,
     )?;
@@ -189,10 +192,11 @@ pub fn lost_partitions(
 fn inspect_files(
     disk: &dyn Disk,
     dir: &Path,
-    (segments, synced_end): (&BTreeMap<Offset, u64>, Option<Offset>),
+    (segments, known, gaps_allowed): (&BTreeMap<Offset, u64>, &Checkpointed, bool),
     (topic_id, walked): (&mut Option<TopicId>, &mut Walked),
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<ControlFlow<()>> {
+    let synced_end = known.synced_end();
     *topic_id = match topic(disk, dir, !segments.is_empty(), on_seen)? {
         ControlFlow::Continue(id) => id,
         ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
@@ -220,6 +224,7 @@ fn inspect_files(
             bytes,
             next,
             synced_end,
+            gaps_allowed,
         };
         let mut ground = Ground::default();
         let (flow, is_whole) = walk(&segment, walked, &mut ground, on_seen)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use trimaran_types::record_batch::{BatchError, BatchHeader, RecordBatch};
 use trimaran_types::{LeaderEpoch, Offset};
 
+use super::doubt;
 use super::indexes::Ground;
 use super::{Finding, OnSeen, Problem, Seen, Severity, batch_of};
 use crate::damage::Damage;
@@ -56,6 +57,8 @@ pub(super) struct SegmentBytes<'a> {
     pub(super) next: Option<Offset>,
     /// Up to where the log was synced, if it is known.
     pub(super) synced_end: Option<Offset>,
+    /// The log carries the mark of one that was compacted.
+    pub(super) gaps_allowed: bool,
 }
 
 /// Walks a segment. The second value says whether all of its bytes are good batches.
@@ -66,6 +69,7 @@ pub(super) fn walk(
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<(ControlFlow<()>, bool)> {
     let (flow, mut expected) = join(segment, walked, on_seen);
+    let mut last = None;
     walked.broke_off = true;
     if flow.is_break() {
         return Ok((flow, false));
@@ -83,28 +87,19 @@ pub(super) fn walk(
         let (batch, epoch) = match checked {
             Ok(good) => good,
             Err(cause) => {
-                let finding = match room(segment, position, expected)? {
-                    Some(room) => {
-                        walked.end = Some(expected.max(segment.base));
-                        room
-                    }
-                    None => broken(segment, position, expected, cause)?,
-                };
-                return Ok((on_seen(&Seen::Finding(&finding)), false));
+                let findings = stop(segment, walked, last, (position, expected), cause)?;
+                return Ok((tell(findings, on_seen), false));
             }
         };
         let header = *batch.header();
-        if header.base_offset > expected
-            && on_seen(&Seen::Finding(&gap(
-                segment,
-                position,
-                expected,
-                header.base_offset,
-            )))
-            .is_break()
-        {
-            return Ok((ControlFlow::Break(()), false));
+        if header.base_offset > expected {
+            let gap = gap(segment, position, expected, header.base_offset);
+            let before = doubt::before_gap(segment, last, (expected, header.base_offset));
+            if tell(before.into_iter().chain([gap]), on_seen).is_break() {
+                return Ok((ControlFlow::Break(()), false));
+            }
         }
+        last = Some((position, header.base_offset));
         expected = header.next_offset();
         walked.add(&header, epoch);
         ground.add(
@@ -125,7 +120,31 @@ pub(super) fn walk(
     // A segment without a batch still says where the log goes on.
     walked.end = Some(expected.max(segment.base));
     walked.broke_off = false;
-    Ok((ControlFlow::Continue(()), true))
+    let at_end = doubt::at_end(segment, last, expected);
+    Ok((tell(at_end, on_seen), true))
+}
+
+/// Why the walk ends at a place: room, or damage, and what the damage says of the batch before it.
+fn stop(
+    segment: &SegmentBytes<'_>,
+    walked: &mut Walked,
+    last: Option<(u64, Offset)>,
+    (position, expected): (u64, Offset),
+    cause: Damage,
+) -> io::Result<Vec<Finding>> {
+    if let Some(room) = room(segment, position, expected)? {
+        walked.end = Some(expected.max(segment.base));
+        return Ok(vec![room]);
+    }
+    let before = doubt::before_damage(segment, last, (position, expected))?;
+    let broken = broken(segment, position, expected, cause)?;
+    Ok(before.into_iter().chain([broken]).collect())
+}
+
+fn tell(findings: impl IntoIterator<Item = Finding>, on_seen: &mut OnSeen<'_>) -> ControlFlow<()> {
+    findings
+        .into_iter()
+        .try_for_each(|finding| on_seen(&Seen::Finding(&finding)))
 }
 
 /// Where the segment's first batch is expected. What is missing before it is said here, since a

@@ -140,6 +140,7 @@ impl Log {
             dir: &dir,
             segments: &segments,
             verified_from: Offset(i64::MAX),
+            gaps_allowed: self.config.compacted,
         };
         replay.run(from, end, &mut states, &mut |_, _| {})?;
         Ok(states)
@@ -256,8 +257,9 @@ impl Log {
         let mut looked_at = 0;
         let mut next = from;
         while next < before
-            && let Some((segment, first)) = find_batch(&self.shared, next)?
+            && let Some(batch) = find_batch(&self.shared, next)?
         {
+            let (segment, first) = (batch.segment, batch.placed);
             let path = self.shared.path(SegmentFile::Log, segment.base);
             let io_error = |source| ReadError::Io {
                 path: path.clone(),

@@ -6,6 +6,7 @@ use trimaran_types::Offset;
 use trimaran_types::record_batch::{BatchHeader, EndMarker, RecordBatch};
 
 use crate::aborted::AbortedTransaction;
+use crate::behind::Behind;
 use crate::damage::Damage;
 use crate::disk::{Disk, DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError, PlacedHeader};
@@ -21,6 +22,8 @@ pub(super) struct Replay<'a> {
     pub segments: &'a [(Offset, u64)],
     /// Batches from here on were verified by checksum just now.
     pub verified_from: Offset,
+    /// Offsets may have gaps inside of a segment.
+    pub gaps_allowed: bool,
 }
 
 impl Replay<'_> {
@@ -30,7 +33,7 @@ impl Replay<'_> {
     /// Only headers are read, and the batches of producers that were not verified.
     ///
     /// # Errors
-    /// A batch is damaged, or the system refused.
+    /// A batch is damaged or does not join the next one, or the system refused.
     pub(super) fn run(
         &self,
         from: Offset,
@@ -42,13 +45,14 @@ impl Replay<'_> {
             .segments
             .partition_point(|(base, _)| *base <= from)
             .saturating_sub(1);
-        for &(base, bytes) in &self.segments[first..] {
+        for (at, &(base, bytes)) in self.segments.iter().enumerate().skip(first) {
             if base >= end {
                 break;
             }
             if bytes == 0 {
                 continue;
             }
+            let mut end_before = base;
             let path = SegmentFile::Log.path(self.dir, base);
             let io_error = |source| ReadError::Io {
                 path: path.clone(),
@@ -60,12 +64,19 @@ impl Replay<'_> {
                 offset: base,
                 cause,
             };
+            let check_join = |behind: Behind, end, position| {
+                let joined = behind.joins(end, self.gaps_allowed);
+                joined.map_err(|cause| corrupt(position, cause))
+            };
             let file = self.disk.open(&path, OpenHow::Existing).map_err(io_error)?;
             for step in HeaderHop::new(file.as_ref(), 0, bytes) {
                 let placed = step.map_err(|error| match error {
                     HopError::Io(source) => io_error(source),
                     HopError::Batch { position, cause } => corrupt(position, cause.into()),
                 })?;
+                let behind = Behind::Batch(Some(placed.header.base_offset));
+                check_join(behind, end_before, placed.position)?;
+                end_before = placed.header.next_offset();
                 if placed.header.last_offset() < from {
                     continue;
                 }
@@ -82,6 +93,9 @@ impl Replay<'_> {
                 if let Some(aborted) = batch.and_then(|batch| states.apply(&batch, None)) {
                     on_aborted(base, aborted);
                 }
+            }
+            if let Some((next, _)) = self.segments.get(at + 1) {
+                check_join(Behind::End(*next), end_before, bytes)?;
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ impl ProducerFiles {
         self,
         context: &LogContext,
         dir: &Path,
-        start: &OpenAs,
+        (start, gaps_allowed): (&OpenAs, bool),
         recovered: &Recovered,
     ) -> Result<Restored, OpenError> {
         let clean = start.clean_shutdown;
@@ -61,6 +61,7 @@ impl ProducerFiles {
             aborted: self.aborted,
             doubted_from: (!clean).then_some(recovered.walked_from),
             log_start: log_start.min(recovered.log_end),
+            gaps_allowed,
         };
         restoring.remove_orphans()?;
         restoring.doubt_damaged()?;
@@ -87,6 +88,7 @@ struct Restoring<'a> {
     doubted_from: Option<Offset>,
     /// What lies below was deleted, and may be there in part.
     log_start: Offset,
+    gaps_allowed: bool,
 }
 
 impl Restoring<'_> {
@@ -178,6 +180,7 @@ impl Restoring<'_> {
             dir: self.dir,
             segments: &recovered.segments,
             verified_from: recovered.walked_from,
+            gaps_allowed: self.gaps_allowed,
         };
         replay.run(from, end, &mut states, &mut on_aborted)?;
         self.write_snapshot(&mut snapshots, &states, log_end)?;

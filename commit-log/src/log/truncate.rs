@@ -129,7 +129,7 @@ impl Log {
             state.segments[at]
         };
         let position = match find_batch(&self.shared, offset)? {
-            Some((_, placed)) => placed.position,
+            Some(found) => found.placed.position,
             None => view.bytes,
         };
         let end = self.end_before(&view, position)?;

@@ -132,10 +132,10 @@ fn offset_of(segment: &SegmentView, entry: Option<TimeEntry>) -> Offset {
 /// Whether the batch that an entry names is there and has its timestamp.
 pub(crate) fn is_true(shared: &Shared, segment: &SegmentView, entry: TimeEntry) -> bool {
     let last = segment.base.plus(i64::from(entry.last));
-    matches!(find_batch(shared, last), Ok(Some((found, placed)))
-        if found.id == segment.id
-            && placed.header.last_offset() == last
-            && placed.header.max_timestamp == entry.timestamp)
+    matches!(find_batch(shared, last), Ok(Some(found))
+        if found.segment.id == segment.id
+            && found.placed.header.last_offset() == last
+            && found.placed.header.max_timestamp == entry.timestamp)
 }
 
 /// Where to start in a finished segment; `None` when all of it is older.

@@ -12,6 +12,14 @@ use crate::index::{OffsetEntry, count_in_file, floor_in_file};
 use crate::names::SegmentFile;
 use crate::shared::{ReadState, SegmentView, Shared};
 
+/// A batch that was found.
+pub(crate) struct FoundBatch {
+    pub segment: SegmentView,
+    /// Where the segment ends: the next one's base, or the log's end.
+    pub segment_end: Offset,
+    pub placed: PlacedHeader,
+}
+
 /// Where a search starts, as the state under the lock says.
 struct Plan {
     segment: SegmentView,
@@ -58,17 +66,21 @@ impl Plan {
     }
 }
 
-/// The first batch whose last offset is `from` or more, and its segment. `None` at the log's end.
+/// The first batch whose last offset is `from` or more. `None` at the log's end.
+///
+/// Its offset is as good as what lies before it. What lies behind it has not been looked at, nor its
+/// checksum.
 ///
 /// What is found may be stale if the log was truncated meanwhile; the caller looks at the
 /// generation, or is the owner.
-pub(crate) fn find_batch(
-    shared: &Shared,
-    from: Offset,
-) -> Result<Option<(SegmentView, PlacedHeader)>, ReadError> {
+pub(crate) fn find_batch(shared: &Shared, from: Offset) -> Result<Option<FoundBatch>, ReadError> {
     let plan = Plan::new(&shared.read(), from);
     if let Some(placed) = find_in_segment(shared, &plan, from)? {
-        return Ok(Some((plan.segment, placed)));
+        return Ok(Some(FoundBatch {
+            segment: plan.segment,
+            segment_end: plan.next_base.unwrap_or(plan.log_end),
+            placed,
+        }));
     }
     let segment = &plan.segment;
     let missing = |cause| ReadError::Corrupt {
@@ -154,6 +166,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Walks the headers from an index entry, or from the segment's start.
+    ///
+    /// An entry tells where its batch lies and how it ends. Where bytes were lost in front of that
+    /// place, only what was written behind it can have moved there, and ends later. So an entry that
+    /// is true stands for all that lies in front of it.
     fn find(
         &self,
         from: Offset,

@@ -4,7 +4,8 @@
 //! well (Bairavasundaram et al., FAST 2008: most latent errors are in data that nobody reads).
 //!
 //! A scrub goes from batch to batch by position, believes no index, and judges what lies outside a
-//! batch's checksum, offset and epoch, by the batches beside it.
+//! batch's checksum, offset and epoch, by the batches beside it. It calls nothing good that a reader
+//! would refuse: a batch counts once it is joined to what lies behind it.
 //!
 //! No false alarm: a finished segment is never changed in place. What changes the log (a truncation,
 //! a swap, a deletion) raises the generation before it touches a file, and a step looks at the
@@ -13,10 +14,13 @@
 
 use bytes::Bytes;
 use trimaran_types::limits::REPLICA_FETCH_BYTES_MAX;
-use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchHeader, RecordBatch};
+use trimaran_types::record_batch::{
+    BASE_OFFSET_BYTES, BATCH_HEADER_BYTES, BatchHeader, RecordBatch,
+};
 use trimaran_types::{LeaderEpoch, Offset};
 
 use super::{LogReader, ReadError, find_batch};
+use crate::behind::Behind;
 use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
 use crate::names::SegmentFile;
@@ -208,18 +212,7 @@ impl LogReader {
         let bytes = self.batches_at(plan, file.as_ref(), at, bytes_max)?;
         let (began, mut good) = (at.position, 0);
         while at.position < plan.view.bytes && (good < bytes.len() || good == 0) {
-            let checked = RecordBatch::verify_front(&bytes[good..])
-                .map_err(Damage::from)
-                .and_then(|header| {
-                    check_order(
-                        header,
-                        at.expected,
-                        latest_epoch,
-                        self.shared.gaps_allowed(),
-                    )
-                })
-                .and_then(|found| reaches_no_further(found, plan.end));
-            match checked {
+            match self.judge(plan, &bytes[good..], at, latest_epoch) {
                 Ok((header, epoch)) => {
                     good += header.total_bytes();
                     at.position += header.total_bytes() as u64;
@@ -242,19 +235,45 @@ impl LogReader {
         Ok((at, latest_epoch, at.position - began))
     }
 
+    /// The batch at `at`, with which `bytes` begin, by its checksum and by what lies around it.
+    fn judge(
+        &self,
+        plan: &Plan,
+        bytes: &[u8],
+        at: Within,
+        latest_epoch: Option<LeaderEpoch>,
+    ) -> Result<(BatchHeader, LeaderEpoch), Damage> {
+        let gaps_allowed = self.shared.gaps_allowed();
+        let header = RecordBatch::verify_front(bytes)?;
+        let good = check_order(header, at.expected, latest_epoch, gaps_allowed)?;
+        let (end, total) = (header.next_offset(), header.total_bytes());
+        if end > plan.end {
+            let (expected, found) = (end, plan.end);
+            return Err(Damage::SegmentOutOfPlace { expected, found });
+        }
+        let behind = if at.position + total as u64 >= plan.view.bytes {
+            Behind::End(plan.end)
+        } else {
+            Behind::in_bytes(bytes.get(total..).unwrap_or_default())
+        };
+        behind.joins(end, gaps_allowed)?;
+        Ok(good)
+    }
+
     /// The first batch of the segment that is not below the log's start.
     fn first_in(&self, plan: &Plan) -> Result<Within, ReadError> {
         let (mut position, mut expected) = (0, plan.view.base);
         if plan.log_start > plan.view.base
-            && let Some((found, first)) = find_batch(&self.shared, plan.log_start)?
-            && found.id == plan.view.id
+            && let Some(found) = find_batch(&self.shared, plan.log_start)?
+            && found.segment.id == plan.view.id
         {
-            (position, expected) = (first.position, first.header.base_offset);
+            (position, expected) = (found.placed.position, found.placed.header.base_offset);
         }
         Ok(Within { position, expected })
     }
 
-    /// The segment's bytes from a place on, at least one batch if it is whole.
+    /// The segment's bytes from a place on: at least one batch if it is whole, and the first bytes of
+    /// what lies behind it.
     fn batches_at(
         &self,
         plan: &Plan,
@@ -263,7 +282,7 @@ impl LogReader {
         bytes_max: usize,
     ) -> Result<Bytes, ReadError> {
         let left = usize::try_from(plan.view.bytes - at.position).unwrap_or(usize::MAX);
-        let want = bytes_max.max(BATCH_HEADER_BYTES).min(left);
+        let with_next = |bytes: usize| bytes.saturating_add(BASE_OFFSET_BYTES).min(left);
         let mut bytes = Vec::new();
         let mut read = |want: usize| {
             bytes.clear();
@@ -271,10 +290,10 @@ impl LogReader {
             read.map_err(|source| self.io_error(plan, source))?;
             // The header's claim is bounded by the largest batch that there may be.
             let first = BatchHeader::parse(&bytes).ok().map(|it| it.total_bytes());
-            Ok(first.filter(|first| *first > bytes.len() && *first <= left))
+            Ok(first.filter(|first| with_next(*first) > bytes.len() && *first <= left))
         };
-        if let Some(first) = read(want)? {
-            read(first)?;
+        if let Some(first) = read(with_next(bytes_max.max(BATCH_HEADER_BYTES)))? {
+            read(with_next(first))?;
         }
         Ok(Bytes::from(bytes))
     }
@@ -303,16 +322,4 @@ fn finished(state: &ReadState) -> impl Iterator<Item = &SegmentView> {
         .windows(2)
         .filter(move |pair| pair[1].base > log_start)
         .map(|pair| &pair[0])
-}
-
-fn reaches_no_further(
-    found: (BatchHeader, LeaderEpoch),
-    end: Offset,
-) -> Result<(BatchHeader, LeaderEpoch), Damage> {
-    let expected = found.0.next_offset();
-    if expected > end {
-        let found = end;
-        return Err(Damage::SegmentOutOfPlace { expected, found });
-    }
-    Ok(found)
 }

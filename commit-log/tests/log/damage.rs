@@ -121,7 +121,9 @@ fn a_flipped_bit_in_the_middle_is_corruption_even_beyond_the_recovery_point() {
 #[test]
 fn a_flipped_bit_in_the_last_batch_is_cut_or_named_by_the_recovery_point() {
     let (rig, path, whole) = five_batches();
-    let last = batches(&whole)[4];
+    let [.., before, last, _] = batches(&whole)[..] else {
+        panic!("five batches")
+    };
     for at in last..whole.len() {
         let mut bad = whole.clone();
         bad[at] ^= 1 << (at % 8);
@@ -136,7 +138,9 @@ fn a_flipped_bit_in_the_last_batch_is_cut_or_named_by_the_recovery_point() {
                 // A whole batch in the wrong place is no torn tail, wherever the synced end is.
                 Err(OpenError::Corrupt { position, .. }) => {
                     assert!(synced_end == 10 || at < last + 16, "byte {at}");
-                    assert_eq!(position, last as u64, "byte {at}");
+                    // Where offsets are missing in front of it, the batch before it is in doubt.
+                    let is_before = at < last + 8 && position == before as u64;
+                    assert!(is_before || position == last as u64, "byte {at}");
                 }
                 Err(other) => panic!("byte {at}: {other}"),
             }

@@ -194,8 +194,11 @@ fn a_missing_segment_is_damage_in_every_log() {
     };
     let (summary, findings) = inspect(&rig.dir(), None);
     assert_eq!(summary.worst, Some(Severity::Damage));
+    // The batch before it may be the one whose offset is wrong.
+    let end = Offset(base);
+    let is_before_it = |finding: &Finding| matches!(finding.problem, Problem::NotJoined { end: at, .. } if at == end);
     assert!(
-        findings.len() == 1 && is_the_hole(&findings[0]),
+        findings.len() == 2 && is_before_it(&findings[0]) && is_the_hole(&findings[1]),
         "{findings:?}"
     );
     // Below the log start, a deletion that a stop broke off leaves any of what it deletes.
@@ -214,7 +217,7 @@ fn a_missing_segment_is_damage_in_every_log() {
         Some(Severity::Damage),
         "segments always join"
     );
-    assert!(is_the_hole(&findings[0]), "{findings:?}");
+    assert!(is_the_hole(&findings[1]), "{findings:?}");
 }
 
 #[test]
@@ -229,8 +232,8 @@ fn a_gap_before_an_empty_segment_is_seen() {
     assert_eq!(segments.pop_last().unwrap().0, end.0);
     fs::remove_file(segments.pop_last().unwrap().1).unwrap();
     let (summary, findings) = inspect(&rig.dir(), None);
-    assert_eq!(severities(&findings), [Severity::Damage]);
-    assert!(matches!(findings[0].problem, Problem::Hole { before, .. } if before == end));
+    assert_eq!(severities(&findings), [Severity::Damage; 2]);
+    assert!(matches!(findings[1].problem, Problem::Hole { before, .. } if before == end));
     assert_eq!(summary.end, Some(end));
 }
 

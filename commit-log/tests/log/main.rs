@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod flusher;
 mod inspect;
+mod joins;
 mod joint;
 mod model;
 mod producer_model;

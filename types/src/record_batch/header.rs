@@ -18,6 +18,9 @@ use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 /// Bytes of the header.
 pub const BATCH_HEADER_BYTES: usize = 61;
 
+/// Bytes of the base offset, with which a batch begins.
+pub const BASE_OFFSET_BYTES: usize = 8;
+
 /// Bytes of base offset and length, which the length field does not count.
 pub const LOG_OVERHEAD: usize = 12;
 
@@ -83,6 +86,14 @@ fn field<const N: usize>(bytes: &[u8; BATCH_HEADER_BYTES], at: usize) -> [u8; N]
 }
 
 impl BatchHeader {
+    /// The base offset of the batch at the front of `bytes`, of which nothing else is looked at;
+    /// `None` when they are fewer than [`BASE_OFFSET_BYTES`].
+    #[must_use]
+    pub fn base_offset_at_front(bytes: &[u8]) -> Option<Offset> {
+        let raw: &[u8; BASE_OFFSET_BYTES] = bytes.first_chunk()?;
+        Some(Offset(i64::from_be_bytes(*raw)))
+    }
+
     /// Decodes the header at the front of `bytes`; what follows it is not looked at.
     ///
     /// # Errors

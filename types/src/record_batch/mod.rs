@@ -31,7 +31,7 @@ pub use builder::{BatchBuilder, BatchTooLarge};
 pub use end_marker::{EndMarker, TransactionEnd};
 pub use error::BatchError;
 pub use filtered::FilteredBatch;
-pub use header::{BATCH_HEADER_BYTES, BatchHeader, BatchProducer, LOG_OVERHEAD};
+pub use header::{BASE_OFFSET_BYTES, BATCH_HEADER_BYTES, BatchHeader, BatchProducer, LOG_OVERHEAD};
 pub use record::{HeaderView, HeaderViews, Record, RecordHeader, RecordView};
 pub use record_iter::{RecordIter, RecordViews};
 pub use split::{Split, split};

@@ -107,7 +107,8 @@ impl Log {
                 Recovery::new(context, dir, &config, (&start, synced), listing, epochs).run()?,
             )
         };
-        let restored = producer_files.restore(context, dir, &start, &recovered)?;
+        let known = (&start, config.compacted);
+        let restored = producer_files.restore(context, dir, known, &recovered)?;
         let noted = note_end(context, dir, &start, recovered.log_end)?;
         let found = Found {
             epochs_on_disk: epochs,

@@ -6,6 +6,7 @@ use std::io;
 use trimaran_types::Offset;
 
 use super::{Recovery, at_path};
+use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
 use crate::log::OpenError;
@@ -33,7 +34,12 @@ impl Recovery<'_> {
         let start = self.scan_start(base, &kept, None);
         let scanned = scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
         self.count(&kept, &scanned);
-        if let Some(cause) = scanned.damage {
+        let (expected, next) = (scanned.end, self.segments.get(at + 1));
+        let hole = next
+            .map(|(found, _)| *found)
+            .filter(|found| *found != expected)
+            .map(|found| Damage::SegmentOutOfPlace { expected, found });
+        if let Some(cause) = scanned.damage.clone().or(hole) {
             let (position, offset) = (scanned.position, scanned.end);
             return Err(OpenError::Corrupt {
                 file: path,

@@ -10,7 +10,9 @@
 //! of the file that hide no record are the room that the log wrote ahead, and are cut.
 //!
 //! Segments join, in a compacted log too: what is missing between two of them is damage like any
-//! other.
+//! other. Offsets that are missing within a segment of a dense log are corruption wherever they lie: no
+//! power cut moves bytes. Then the batch in front of the place is in doubt as well, since it may have
+//! the records of a later one ([`Behind`](crate::behind::Behind)).
 //!
 //! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.

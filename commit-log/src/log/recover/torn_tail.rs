@@ -28,6 +28,14 @@ impl Recovery<'_> {
         if scanned.damage.is_some() && self.is_room(at_segment, file, (position, expected))? {
             return self.cut_room(at_segment, file, position);
         }
+        if let Some((position, offset, cause)) = missing_offsets(scanned) {
+            return Err(OpenError::Corrupt {
+                file: path.to_owned(),
+                position,
+                offset,
+                cause,
+            });
+        }
         let cause = match (&scanned.damage, next) {
             (Some(damage), _) => damage.clone(),
             // Compaction leaves no gap between two segments: the last batch of each stays.
@@ -46,7 +54,7 @@ impl Recovery<'_> {
             return Err(corrupt());
         }
         // A whole batch in the wrong place was never half written, unless the first bytes of a
-        // batch lay in a page that was lost.
+        // batch lay in a page that was lost, and are zeros now.
         let misplaced = matches!(
             cause,
             Damage::OffsetOutOfOrder { .. } | Damage::EpochOutOfOrder { .. }
@@ -126,4 +134,19 @@ impl Recovery<'_> {
             .sync_dir(self.dir)
             .map_err(|e| self.failed(self.dir, &e))
     }
+}
+
+/// Where offsets are missing within a dense segment, and why that is no torn tail: the zeros of a power
+/// cut only ever lower an offset, and move nothing. The place is that of the last batch in front, which
+/// may have the records of a later one.
+fn missing_offsets(scanned: &Scanned) -> Option<(u64, Offset, Damage)> {
+    let Some(Damage::OffsetOutOfOrder { expected, found }) = scanned.damage else {
+        return None;
+    };
+    let cause = Damage::NotJoined {
+        end: expected,
+        found: Some(found),
+    };
+    let place = scanned.last.unwrap_or((scanned.position, scanned.end));
+    (found > expected).then_some((place.0, place.1, cause))
 }
