@@ -45,6 +45,14 @@ pub enum Damage {
         /// The batch's epoch.
         found: Option<LeaderEpoch>,
     },
+    /// A batch has another leader epoch than the log had at its offset (KIP-101).
+    #[error("batch has leader epoch {found:?} where the log is in epoch {expected}")]
+    EpochOutOfPlace {
+        /// The epoch that the log knows.
+        expected: LeaderEpoch,
+        /// The batch's epoch.
+        found: Option<LeaderEpoch>,
+    },
     /// The log ends before a place up to which it was synced.
     #[error("log ends at offset {end} but was synced up to {synced_end}")]
     EndsTooEarly {

@@ -3,6 +3,8 @@
 //! Invariant: epochs and start offsets both grow strictly. An epoch without records is forgotten
 //! when the next one starts at the same offset.
 
+use std::sync::Arc;
+
 use trimaran_types::{LeaderEpoch, Offset};
 
 /// Where the records of one leader epoch start.
@@ -24,10 +26,10 @@ pub struct StaleEpoch {
     pub latest: LeaderEpoch,
 }
 
-/// The epochs of one log, oldest first.
+/// The epochs of one log, oldest first. Cheap to clone: readers hold it as it was when they began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EpochCache {
-    entries: Vec<EpochStart>,
+    entries: Arc<[EpochStart]>,
 }
 
 impl EpochCache {
@@ -35,7 +37,10 @@ impl EpochCache {
     pub(crate) fn from_entries(entries: Vec<EpochStart>) -> Option<Self> {
         let grows =
             |pair: &[EpochStart]| pair[0].epoch < pair[1].epoch && pair[0].start < pair[1].start;
-        entries.windows(2).all(grows).then_some(Self { entries })
+        let entries = entries.windows(2).all(grows).then_some(entries)?;
+        Some(Self {
+            entries: entries.into(),
+        })
     }
 
     /// The entries, oldest first.
@@ -61,13 +66,17 @@ impl EpochCache {
             _ => {}
         }
         self.truncate_from(start);
-        self.entries.push(EpochStart { epoch, start });
+        let entries = self.entries.iter().copied();
+        self.entries = entries.chain([EpochStart { epoch, start }]).collect();
         Ok(())
     }
 
     /// Forgets the epochs that start at `end` or later: their records are gone.
     pub fn truncate_from(&mut self, end: Offset) {
-        self.entries.retain(|entry| entry.start < end);
+        let kept = self.entries.partition_point(|entry| entry.start < end);
+        if kept < self.entries.len() {
+            self.entries = self.entries[..kept].into();
+        }
     }
 
     /// Forgets the epochs whose records all lie below `start`, the log's new start, so that the
@@ -75,7 +84,16 @@ impl EpochCache {
     /// all be gone, but it is no epoch without records, which a truncation forgets.
     pub fn raise_start(&mut self, start: Offset) {
         let covered = self.entries.partition_point(|entry| entry.start <= start);
-        self.entries.drain(..covered.saturating_sub(1));
+        if let Some(gone @ 1..) = covered.checked_sub(1) {
+            self.entries = self.entries[gone..].into();
+        }
+    }
+
+    /// The epoch of the record at `offset`, which is in the log; `None` before the first one known.
+    #[must_use]
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let next = self.entries.partition_point(|entry| entry.start <= offset);
+        Some(self.entries[next.checked_sub(1)?].epoch)
     }
 
     /// The largest known epoch not above `epoch`, and where its records end; `None` when `epoch`
@@ -143,6 +161,22 @@ mod tests {
             EpochCache::default().end_offset_for(LeaderEpoch(0), Offset(5)),
             None
         );
+    }
+
+    #[test]
+    fn an_offset_has_the_epoch_that_started_last() {
+        let known = cache(&[(2, 10), (4, 20)]);
+        for (offset, expected) in [
+            (9, None),
+            (10, Some(2)),
+            (19, Some(2)),
+            (20, Some(4)),
+            (99, Some(4)),
+        ] {
+            let found = known.epoch_at(Offset(offset)).map(|epoch| epoch.0);
+            assert_eq!(found, expected, "{offset}");
+        }
+        assert_eq!(EpochCache::default().epoch_at(Offset(0)), None);
     }
 
     #[test]

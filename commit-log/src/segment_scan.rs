@@ -8,7 +8,7 @@ use trimaran_types::{LeaderEpoch, Offset};
 
 use crate::damage::Damage;
 use crate::disk::DiskFile;
-use crate::epochs::EpochStart;
+use crate::epochs::{EpochCache, EpochStart};
 use crate::index::{Indexer, OffsetEntry, TimeEntry};
 
 const WINDOW_BYTES: usize = 1024 * 1024;
@@ -169,6 +169,17 @@ pub(crate) fn check_order(
     match header.leader_epoch {
         Some(epoch) if latest.is_none_or(|latest| epoch >= latest) => Ok((header, epoch)),
         found => Err(Damage::EpochOutOfOrder { latest, found }),
+    }
+}
+
+/// Checks that a batch has the leader epoch that the log had at its offset, as far as that is known.
+pub(crate) fn check_epoch(header: &BatchHeader, epochs: &EpochCache) -> Result<(), Damage> {
+    let found = header.leader_epoch;
+    match epochs.epoch_at(header.base_offset) {
+        Some(expected) if found != Some(expected) => {
+            Err(Damage::EpochOutOfPlace { expected, found })
+        }
+        _ => Ok(()),
     }
 }
 

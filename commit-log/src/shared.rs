@@ -14,6 +14,7 @@ use trimaran_types::Offset;
 use crate::aborted::AbortedTransaction;
 use crate::cleaner::CleaningGate;
 use crate::context::LogContext;
+use crate::epochs::EpochCache;
 use crate::index::{IndexTail, OffsetEntry, TimeEntry};
 use crate::open_files::SegmentId;
 use crate::tail::HotTail;
@@ -36,6 +37,8 @@ pub(crate) struct ReadState {
     pub truncations: u64,
     pub log_start: Offset,
     pub log_end: Offset,
+    /// Those of the records; the owner may know a later one that has none yet.
+    pub epochs: EpochCache,
     /// Oldest first, never empty; the last one is being written.
     pub segments: Vec<SegmentView>,
     /// Indexes of the last segment.

@@ -141,7 +141,8 @@ pub enum Problem {
     /// A file that must be there.
     #[error("missing, although there are segments")]
     Missing,
-    /// A batch's epoch is not what the checkpoint says.
+    /// A batch's epoch is not what the checkpoint says. Below the recovery point the checkpoint is
+    /// believed; beyond it, it is made anew.
     #[error("epochs of the batches are missing in it, the first one starts at offset {start}")]
     EpochsDiffer {
         /// Where the first epoch starts that the file does not have in this way.

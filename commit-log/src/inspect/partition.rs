@@ -95,6 +95,10 @@ impl Checkpointed {
                     (false, None) => finding.severity,
                 }
             }
+            // Below it the next start believes the file, and readers give no batch that differs.
+            Problem::EpochsDiffer { start } if Some(start) < self.recovery_point => {
+                Severity::Damage
+            }
             _ => finding.severity,
         }
     }
@@ -252,7 +256,7 @@ fn inspect_files(
     if producers::snapshots(disk, dir, on_seen)?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
-    epochs(disk, dir, walked, on_seen)
+    epochs(disk, dir, (walked, known.log_start), on_seen)
 }
 
 fn topic(
@@ -283,11 +287,12 @@ fn topic(
 }
 
 /// The epoch checkpoint, against the batches. It may know of epochs that have no record, and it is
-/// written at checkpoints only, so the latest epochs of the log may be absent in it.
+/// written at checkpoints only, so the latest epochs of the log may be absent in it, and those below
+/// the log's start.
 fn epochs(
     disk: &dyn Disk,
     dir: &Path,
-    walked: &Walked,
+    (walked, log_start): (&Walked, Option<Offset>),
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<ControlFlow<()>> {
     let file = dir.join(LEADER_EPOCH_CHECKPOINT);
@@ -308,7 +313,11 @@ fn epochs(
         return Ok(ControlFlow::Break(()));
     }
     let last_known = cache.entries().last().map(|entry| entry.epoch);
-    let differs = walked.epochs.iter().enumerate().find(|(number, walked)| {
+    let started = walked
+        .epochs
+        .partition_point(|epoch| Some(epoch.start) <= log_start);
+    let kept = &walked.epochs[started.saturating_sub(1)..];
+    let differs = kept.iter().enumerate().find(|(number, walked)| {
         let known = cache
             .entries()
             .iter()

@@ -277,6 +277,7 @@ impl Log {
             segment.bytes = bytes;
         }
         state.log_end = self.log_end;
+        state.epochs = self.epochs.clone();
         let (base, end, bytes_max) = (
             run.headers[0].base_offset,
             self.log_end,

@@ -99,6 +99,7 @@ impl Log {
             state.generation += 1;
             state.log_start = offset;
             state.log_end = offset;
+            state.epochs = self.epochs.clone();
             state.offsets = IndexTail::default();
             state.times = IndexTail::default();
             state.aborted = IndexTail::default();
@@ -197,6 +198,7 @@ impl Log {
         let mut state = self.shared.write();
         state.generation += 1;
         state.log_end = end;
+        state.epochs = self.epochs.clone();
         state.log_start = state.log_start.min(end);
         let kept = state
             .segments

@@ -7,6 +7,7 @@ use trimaran_types::Offset;
 use super::ReadError;
 use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
+use crate::epochs::EpochCache;
 use crate::header_hop::{HeaderHop, HopError, PlacedHeader};
 use crate::index::{OffsetEntry, count_in_file, floor_in_file};
 use crate::names::SegmentFile;
@@ -18,6 +19,8 @@ pub(crate) struct FoundBatch {
     /// Where the segment ends: the next one's base, or the log's end.
     pub segment_end: Offset,
     pub placed: PlacedHeader,
+    /// Those of the records up to the segment's end.
+    pub epochs: EpochCache,
 }
 
 /// Where a search starts, as the state under the lock says.
@@ -25,6 +28,7 @@ struct Plan {
     segment: SegmentView,
     next_base: Option<Offset>,
     log_end: Offset,
+    epochs: EpochCache,
     hint: Hint,
 }
 
@@ -61,6 +65,7 @@ impl Plan {
             segment,
             next_base,
             log_end: state.log_end,
+            epochs: state.epochs.clone(),
             hint,
         }
     }
@@ -80,6 +85,7 @@ pub(crate) fn find_batch(shared: &Shared, from: Offset) -> Result<Option<FoundBa
             segment: plan.segment,
             segment_end: plan.next_base.unwrap_or(plan.log_end),
             placed,
+            epochs: plan.epochs,
         }));
     }
     let segment = &plan.segment;

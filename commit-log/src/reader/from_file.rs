@@ -1,7 +1,9 @@
 //! Reading and verifying batches of one segment.
 //!
 //! What is given is joined to what lies behind it (see [`Behind`]): the read takes the first bytes of
-//! the next batch with it. A batch that is not joined is damaged, or stands before one that is.
+//! the next batch with it. A batch that is not joined is damaged, or stands before one that is. Nor is
+//! a batch given whose leader epoch is not the log's own at its offset: a follower would take it for
+//! the truth, and cut its log by it later.
 
 use bytes::Bytes;
 use trimaran_types::Offset;
@@ -13,6 +15,7 @@ use crate::behind::Behind;
 use crate::damage::Damage;
 use crate::disk::OpenHow;
 use crate::names::SegmentFile;
+use crate::segment_scan::check_epoch;
 use crate::shared::Shared;
 
 /// Whole batches from the one that holds `from`, ending at or before `end`, in one read call once
@@ -108,6 +111,7 @@ impl Given<'_> {
         if found < expected || (found > expected && !self.gaps_allowed) {
             return Err(Damage::OffsetOutOfOrder { expected, found });
         }
+        check_epoch(&header, &self.found.epochs)?;
         Ok(header)
     }
 

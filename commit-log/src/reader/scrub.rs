@@ -23,9 +23,10 @@ use super::{LogReader, ReadError, find_batch};
 use crate::behind::Behind;
 use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
+use crate::epochs::EpochCache;
 use crate::names::SegmentFile;
 use crate::open_files::SegmentId;
-use crate::segment_scan::check_order;
+use crate::segment_scan::{check_epoch, check_order};
 use crate::shared::{ReadState, SegmentView};
 
 /// A segment that is not written any more.
@@ -82,6 +83,7 @@ struct Plan {
     view: SegmentView,
     /// Where the next segment begins.
     end: Offset,
+    epochs: EpochCache,
     place: ScrubPlace,
 }
 
@@ -98,6 +100,7 @@ impl Plan {
             log_start: state.log_start,
             view: state.segments[at],
             end: next.base,
+            epochs: state.epochs.clone(),
             place,
         })
     }
@@ -246,6 +249,7 @@ impl LogReader {
         let gaps_allowed = self.shared.gaps_allowed();
         let header = RecordBatch::verify_front(bytes)?;
         let good = check_order(header, at.expected, latest_epoch, gaps_allowed)?;
+        check_epoch(&header, &plan.epochs)?;
         let (end, total) = (header.next_offset(), header.total_bytes());
         if end > plan.end {
             let (expected, found) = (end, plan.end);

@@ -167,11 +167,18 @@ fn small_files_are_judged_too() {
     let rig = several_segments();
     let epochs = rig.dir().join("leader-epoch-checkpoint");
     fs::write(&epochs, "0\n2\n0 7\n1 9\n").unwrap();
-    let (_, findings) = inspect(&rig.dir(), None);
-    assert!(
-        matches!(findings[0].problem, Problem::EpochsDiffer { .. }),
-        "{findings:?}"
-    );
+    // Beyond the recovery point the file is made anew, below it readers go by it.
+    for (point, severity) in [
+        (None, Severity::Rebuilt),
+        (Some(Offset(61)), Severity::Damage),
+    ] {
+        let (_, findings) = inspect(&rig.dir(), point);
+        assert!(
+            matches!(findings[0].problem, Problem::EpochsDiffer { .. }),
+            "{findings:?}"
+        );
+        assert_eq!(severities(&findings), [severity]);
+    }
     fs::write(&epochs, "garbage").unwrap();
     let (_, findings) = inspect(&rig.dir(), None);
     assert_eq!(findings[0].problem, Problem::Unreadable);

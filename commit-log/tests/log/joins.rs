@@ -455,3 +455,50 @@ fn the_offline_inspection_suspects_the_batch_before_the_place() {
         loss.undo();
     }
 }
+
+/// A leader epoch lies outside the checksum, too. The log knows which one it had where.
+#[test]
+fn no_epoch_is_given_that_the_log_did_not_have_there() {
+    let rig = rig();
+    let mut log = rig.fresh();
+    let all = batches();
+    for (number, part) in all.chunks(7).enumerate() {
+        let epoch = LeaderEpoch(i32::try_from(number * 2).unwrap());
+        log.assign_epoch(epoch, log.log_end()).unwrap();
+        for batch in part {
+            let values: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+            log.append_as_leader(vec![batch_of(&values)], epoch, NOW)
+                .unwrap();
+        }
+    }
+    let epochs = log.epochs().clone();
+    let reader = log.reader();
+    for (_, path) in rig.segments() {
+        let whole = fs::read(&path).unwrap();
+        for batch in placed(&whole) {
+            let right = epochs.epoch_at(Offset(batch.base)).unwrap().0;
+            for epoch in (-1..9).filter(|epoch| *epoch != right) {
+                let mut changed = whole.clone();
+                let at = batch.position + 12;
+                changed[at..at + 4].copy_from_slice(&epoch.to_be_bytes());
+                fs::write(&path, changed).unwrap();
+                for (from, bytes_max) in [(batch.base, 1), (0, 1 << 20), (batch.base, 1 << 20)] {
+                    let Ok(bytes) = reader.read(Offset(from), Offset(i64::MAX), bytes_max) else {
+                        continue;
+                    };
+                    for (offset, found, _) in records_in(bytes) {
+                        let right = epochs.epoch_at(Offset(offset)).unwrap();
+                        assert_eq!(found, right.0, "epoch {epoch} at {}", batch.base);
+                    }
+                }
+                let refused = reader.read(Offset(batch.base), Offset(i64::MAX), 1);
+                let is_named = matches!(
+                    &refused,
+                    Err(ReadError::Corrupt { position, .. }) if *position == batch.position as u64
+                );
+                assert!(is_named, "epoch {epoch} at {}: {refused:?}", batch.base);
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+}

@@ -52,11 +52,14 @@ pub(super) fn assemble(
     let last = segments[segments.len() - 1];
     let log_end = recovered.log_end;
     let log_start = start.log_start.unwrap_or(first).clamp(first, log_end);
+    let mut epochs = recovered.epochs;
+    epochs.raise_start(log_start);
     let state = ReadState {
         generation: 0,
         truncations: 0,
         log_start,
         log_end,
+        epochs: epochs.clone(),
         segments,
         offsets: recovered.offsets,
         times: recovered.times,
@@ -71,8 +74,6 @@ pub(super) fn assemble(
         state,
     ));
     context.tails.register(Arc::downgrade(&shared));
-    let mut epochs = recovered.epochs;
-    epochs.raise_start(log_start);
     let log = Log {
         shared,
         topic_partition: partition_of(dir),
