@@ -2,8 +2,9 @@
 //! files.
 //!
 //! Every batch read from a file is verified before it is handed out (promise P-CORRUPT): by
-//! checksum, by its place, and by what lies behind it, since no checksum covers its offset. Indexes are only a hint: an entry is checked against its batch, and when
-//! it lies the segment is walked from its start.
+//! checksum, by its place, and by what lies behind it, since no checksum covers its offset. Indexes
+//! are only a hint: an entry is checked against its batch, and when it lies the segment is walked
+//! from its start.
 
 mod by_timestamp;
 mod find;

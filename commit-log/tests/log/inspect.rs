@@ -203,7 +203,10 @@ fn a_missing_segment_is_damage_in_every_log() {
     assert_eq!(summary.worst, Some(Severity::Damage));
     // The batch before it may be the one whose offset is wrong.
     let end = Offset(base);
-    let is_before_it = |finding: &Finding| matches!(finding.problem, Problem::NotJoined { end: at, .. } if at == end);
+    let is_before_it = |finding: &Finding| {
+        let found = Some(Offset(before));
+        finding.problem == Problem::NotJoined { end, found }
+    };
     assert!(
         findings.len() == 2 && is_before_it(&findings[0]) && is_the_hole(&findings[1]),
         "{findings:?}"

@@ -16,6 +16,7 @@ mod files;
 mod flusher;
 mod inspect;
 mod joins;
+mod joins_rig;
 mod joint;
 mod model;
 mod producer_model;

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use trimaran_types::Offset;
+
 use super::OpenAs;
 use super::synced_end::partition_of;
 use crate::config::LogConfig;
@@ -39,15 +41,7 @@ pub(super) fn assemble(
         restored,
         noted,
     } = found;
-    let segments: Vec<SegmentView> = recovered
-        .segments
-        .iter()
-        .map(|&(base, bytes)| SegmentView {
-            id: context.files.next_id(),
-            base,
-            bytes,
-        })
-        .collect();
+    let segments = views(context, &recovered);
     let first = segments[0].base;
     let last = segments[segments.len() - 1];
     let log_end = recovered.log_end;
@@ -99,4 +93,13 @@ pub(super) fn assemble(
         snapshots: restored.snapshots,
     };
     (log, recovered.report)
+}
+
+fn views(context: &LogContext, recovered: &Recovered) -> Vec<SegmentView> {
+    let view = |&(base, bytes): &(Offset, u64)| SegmentView {
+        id: context.files.next_id(),
+        base,
+        bytes,
+    };
+    recovered.segments.iter().map(view).collect()
 }
