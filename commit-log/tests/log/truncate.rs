@@ -291,8 +291,9 @@ fn a_damaged_time_entry_does_not_outlive_a_cut() {
         assert!(kept > 3);
         if damaged {
             let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-            // A year later.
-            file.write_all_at(&[1], (kept as u64 - 1) * 12 + 2).unwrap();
+            // A little later, so that the column still grows.
+            let at = (kept - 1) * 12 + 7;
+            file.write_all_at(&[whole[at] + 1], at as u64).unwrap();
         }
         log.truncate_to(Offset(30)).unwrap();
         append(&mut log, 30);
