@@ -90,8 +90,9 @@ impl Keeping<'_> {
             let record = record?;
             if header.attributes.is_control() || self.stays(&record, expired) {
                 // One that the pass has not looked at yet may delete records that its next part
-                // must still drop: its time begins with the pass that does.
-                has_tombstone |= record.value.is_none() && record.offset < self.map_end;
+                // must still drop: its time begins with the pass that does. So does that of the
+                // others in its batch, which has one horizon for all.
+                has_tombstone |= record.value.is_none() && header.next_offset() <= self.map_end;
                 stay.push(record);
             }
         }

@@ -1,4 +1,4 @@
-//! The rules at their edges: batches that no longer fit.
+//! The rules at their edges: a map that ends inside a batch, and batches that no longer fit.
 
 use trimaran_types::Offset;
 use trimaran_types::limits::BATCH_BYTES_MAX;
@@ -43,6 +43,19 @@ fn part(kept: Result<Kept, RecordsError>) -> RecordBatch {
     match kept {
         Ok(Kept::Part(batch)) => batch,
         other => panic!("not a part: {other:?}"),
+    }
+}
+
+#[test]
+fn a_batch_that_the_map_does_not_know_to_its_end_gets_no_horizon() {
+    let batch = keyed(&[("early", None), ("old", Some(b"1")), ("late", None)]);
+    let last = [("early", 0), ("old", 9), ("late", 2)];
+    assert_eq!(judged(&batch, 1, &last), Ok(Kept::Whole));
+    for (map_end, has_horizon) in [(2, false), (3, true)] {
+        let kept = part(judged(&batch, map_end, &last));
+        assert_eq!(kept.header().record_count, 2);
+        let attributes = kept.header().attributes;
+        assert_eq!(attributes.has_delete_horizon(), has_horizon, "{map_end}");
     }
 }
 
