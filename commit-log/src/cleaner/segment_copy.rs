@@ -134,7 +134,13 @@ impl<'a> SegmentCopy<'a> {
 }
 
 /// Removes what a pass that broke off has left. What cannot be removed goes at the next start.
+///
+/// Nothing in a directory that has failed: a swap may be half done there, and what is left of the copy
+/// tells the next start that it was not committed.
 pub(super) fn remove_copy(shared: &Shared, base: Offset) {
+    if shared.context.latch.check().is_err() {
+        return;
+    }
     for kind in SegmentFile::ALL {
         let path = suffixed(&shared.path(kind, base), CLEANED_SUFFIX);
         match shared.context.disk.remove_file(&path) {

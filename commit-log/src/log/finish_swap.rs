@@ -12,7 +12,8 @@ use super::open::{OpenError, at};
 use crate::context::LogContext;
 use crate::damage::Damage;
 use crate::disk::{DiskEntry, OpenHow};
-use crate::header_hop::{HeaderHop, HopError};
+use crate::header_hop::{HeaderHop, HopError, PlacedHeader};
+use crate::index::{self, IndexEntry, OffsetEntry, TimeEntry};
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile, suffixed};
 
 /// What a swap replaces, the log last: the others may not lack it.
@@ -59,13 +60,15 @@ pub(super) fn finish_swap(
         return Ok(entries);
     }
     for (base, files) in found {
-        let ending = Ending { context, dir, base };
-        let committed = files.swap.contains(&SegmentFile::Log)
-            || (files.swap.contains(&SegmentFile::TimeIndex)
-                && !files.cleaned.contains(&SegmentFile::Log)
-                && logs.contains(&base));
+        let ending = Ending {
+            context,
+            dir,
+            base,
+            logs: &logs,
+        };
+        let committed = ending.is_committed(&files)?;
         if committed {
-            ending.complete(&files, &logs)?;
+            ending.complete(&files)?;
         } else {
             // These must be gone first: without the others they would look like a committed swap.
             ending.remove(&files.swap, SWAP_SUFFIX)?;
@@ -77,22 +80,100 @@ pub(super) fn finish_swap(
     context.disk.list(dir).map_err(at(dir))
 }
 
+/// An entry of an index, made from the batch that it stands for.
+trait FromBatch: IndexEntry {
+    /// `None` when the batch lies too far behind the segment's base for an index.
+    fn from_batch(base: Offset, placed: &PlacedHeader) -> Option<Self>;
+}
+
+fn last_of(base: Offset, placed: &PlacedHeader) -> Option<u32> {
+    u32::try_from(placed.header.last_offset().distance_from(base)).ok()
+}
+
+impl FromBatch for OffsetEntry {
+    fn from_batch(base: Offset, placed: &PlacedHeader) -> Option<Self> {
+        Some(Self {
+            last: last_of(base, placed)?,
+            position: u32::try_from(placed.position).ok()?,
+        })
+    }
+}
+
+impl FromBatch for TimeEntry {
+    fn from_batch(base: Offset, placed: &PlacedHeader) -> Option<Self> {
+        Some(Self {
+            timestamp: placed.header.max_timestamp,
+            last: last_of(base, placed)?,
+        })
+    }
+}
+
 struct Ending<'a> {
     context: &'a LogContext,
     dir: &'a Path,
     base: Offset,
+    /// The bases of all segments.
+    logs: &'a BTreeSet<Offset>,
 }
 
 impl Ending<'_> {
+    /// Whether the new segment wins. With its log's first name gone and its last one there, the marker
+    /// alone tells, and is believed only if the log says the same: it reaches over others, or
+    /// the new indexes are its own.
+    fn is_committed(&self, files: &Unfinished) -> Result<bool, OpenError> {
+        if files.swap.contains(&SegmentFile::Log) {
+            return Ok(true);
+        }
+        let is_marked = files.swap.contains(&SegmentFile::TimeIndex)
+            && !files.cleaned.contains(&SegmentFile::Log)
+            && self.logs.contains(&self.base);
+        if !is_marked {
+            return Ok(false);
+        }
+        Ok(self.replaced(self.end_of_new(files)?).next().is_some()
+            || (self.is_index_of_log::<OffsetEntry>(files, SegmentFile::OffsetIndex)?
+                && self.is_index_of_log::<TimeEntry>(files, SegmentFile::TimeIndex)?))
+    }
+
+    /// Whether every entry of the new index, if it still waits for its name, stands for a batch of
+    /// the log.
+    fn is_index_of_log<E: FromBatch>(
+        &self,
+        files: &Unfinished,
+        kind: SegmentFile,
+    ) -> Result<bool, OpenError> {
+        if !files.swap.contains(&kind) {
+            return Ok(true);
+        }
+        let path = suffixed(&kind.path(self.dir, self.base), SWAP_SUFFIX);
+        let index = self.context.disk.open(&path, OpenHow::Existing);
+        let entries = index.and_then(|index| index::load::<E>(index.as_ref(), index.bytes()?));
+        let Some(entries) = entries.map_err(at(&path))? else {
+            return Ok(false);
+        };
+        let path = SegmentFile::Log.path(self.dir, self.base);
+        let file = self.context.disk.open(&path, OpenHow::Existing);
+        let file = file.map_err(at(&path))?;
+        let bytes = file.bytes().map_err(at(&path))?;
+        let mut waiting = entries.iter().peekable();
+        for placed in HeaderHop::new(file.as_ref(), 0, bytes).map_while(Result::ok) {
+            waiting.next_if(|entry| E::from_batch(self.base, &placed) == Some(**entry));
+        }
+        Ok(waiting.next().is_none())
+    }
+
+    /// The segments behind the first that one up to `end` replaces.
+    fn replaced(&self, end: Offset) -> impl Iterator<Item = Offset> {
+        let behind = self.logs.range(self.base.next()..);
+        behind.take_while(move |base| **base < end).copied()
+    }
+
     /// The old segments go first: once the new one has its name, only its time index tells.
-    fn complete(&self, files: &Unfinished, logs: &BTreeSet<Offset>) -> Result<(), OpenError> {
+    fn complete(&self, files: &Unfinished) -> Result<(), OpenError> {
         let end = self.end_of_new(files)?;
-        for base in logs
-            .range(self.base.next()..)
-            .take_while(|base| **base < end)
-        {
+        for base in self.replaced(end) {
             for kind in KINDS {
-                self.remove_file(&kind.path(self.dir, *base))?;
+                self.remove_file(&kind.path(self.dir, base))?;
             }
         }
         if files.swap.contains(&SegmentFile::Log) {
