@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use trimaran_types::Offset;
+use trimaran_types::record_batch::RecordBatch;
 
 use super::open::{OpenError, at};
 use crate::context::LogContext;
@@ -212,6 +213,10 @@ impl Ending<'_> {
     }
 
     /// Where the new segment ends: it replaces what begins below.
+    ///
+    /// Segments are deleted by this, so the batch that says it must have a good checksum and lie behind
+    /// the one before it, and the next segment must begin there: a swap replaces finished segments, and
+    /// syncs the names of all others before it counts.
     fn end_of_new(&self, files: &Unfinished) -> Result<Offset, OpenError> {
         let named = SegmentFile::Log.path(self.dir, self.base);
         let path = if files.swap.contains(&SegmentFile::Log) {
@@ -222,20 +227,44 @@ impl Ending<'_> {
         let file = self.context.disk.open(&path, OpenHow::Existing);
         let file = file.map_err(at(&path))?;
         let bytes = file.bytes().map_err(at(&path))?;
-        let mut end = self.base;
+        let corrupt = |position, offset, cause| OpenError::Corrupt {
+            file: path.clone(),
+            position,
+            offset,
+            cause,
+        };
+        let (mut end, mut last) = (self.base, None);
         for placed in HeaderHop::new(file.as_ref(), 0, bytes) {
-            match placed {
-                Ok(placed) => end = placed.header.next_offset(),
+            let placed = match placed {
+                Ok(placed) => placed,
                 Err(HopError::Io(source)) => return Err(at(&path)(source)),
                 Err(HopError::Batch { position, cause }) => {
-                    return Err(OpenError::Corrupt {
-                        file: path,
-                        position,
-                        offset: end,
-                        cause: Damage::Batch(cause),
-                    });
+                    return Err(corrupt(position, end, Damage::Batch(cause)));
                 }
+            };
+            let (expected, found) = (end, placed.header.base_offset);
+            if found < expected {
+                let cause = Damage::OffsetOutOfOrder { expected, found };
+                return Err(corrupt(placed.position, end, cause));
             }
+            end = placed.header.next_offset();
+            last = Some(placed);
+        }
+        if let Some(placed) = last {
+            let mut raw = Vec::new();
+            file.read_at(placed.position, placed.header.total_bytes(), &mut raw)
+                .map_err(at(&path))?;
+            RecordBatch::parse(raw.into()).map_err(|cause| {
+                corrupt(placed.position, placed.header.base_offset, cause.into())
+            })?;
+        }
+        if last.is_none() || !self.logs.contains(&end) {
+            let behind = self.logs.range(end.next()..).next();
+            let cause = Damage::SegmentOutOfPlace {
+                expected: end,
+                found: *behind.or(self.logs.last()).unwrap_or(&self.base),
+            };
+            return Err(corrupt(bytes, end, cause));
         }
         Ok(end)
     }

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trimaran_commit_log::{CleanError, RealDisk};
+use trimaran_commit_log::{CleanError, OpenError, RealDisk};
+use trimaran_types::record_batch::BatchHeader;
 
 use crate::clean_rig::Pass;
 use crate::cleaner::{append, last_values, rig};
@@ -80,4 +81,31 @@ fn indexes_of_another_log_do_not_make_a_swap() {
     std::fs::remove_file(after.path("log.cleaned")).unwrap();
     assert!(after.path("timeindex.swap").exists());
     after.is_undone();
+}
+
+#[test]
+fn a_new_segment_that_does_not_say_what_it_replaces_replaces_nothing() {
+    // The base offset of the last batch, which no checksum covers; its last offset; all bytes.
+    for damage in [Some((5, 1)), Some((26, 8)), None] {
+        let after = interrupted(3);
+        let path = after.path("log.swap");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (mut at, mut last) = (0, 0);
+        while at < bytes.len() {
+            last = at;
+            at += BatchHeader::parse(&bytes[at..]).unwrap().total_bytes();
+        }
+        match damage {
+            Some((place, bit)) => bytes[last + place] ^= bit,
+            None => bytes.clear(),
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let segments = after.rig.segments();
+        let opened = after.rig.open(after.end, false);
+        assert!(
+            matches!(opened, Err(OpenError::Corrupt { .. })),
+            "{damage:?}"
+        );
+        assert_eq!(after.rig.segments(), segments);
+    }
 }
