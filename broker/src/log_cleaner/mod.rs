@@ -2,8 +2,8 @@
 //!
 //! Each takes the filthiest log that is due, cleans it, and looks for the next; when none is due it
 //! waits. Replicas clean their own logs, leaders and followers alike: offsets do not change, so
-//! there is nothing to agree on. A log that cannot be cleaned is left alone from then on, with its
-//! reason, and the others go on. Segments are swapped in by the log's owner.
+//! there is nothing to agree on. A log that cannot be cleaned now is left alone for a while, one that
+//! never can from then on, and the others go on. Segments are swapped in by the log's owner.
 
 mod config;
 mod pace;
@@ -93,7 +93,7 @@ impl LogCleaner {
     /// How many logs are left alone because they could not be cleaned.
     #[must_use]
     pub fn uncleanable(&self) -> usize {
-        self.shared.lock().uncleanable.len()
+        self.shared.lock().uncleanable()
     }
 }
 

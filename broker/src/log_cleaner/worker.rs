@@ -1,6 +1,5 @@
 //! One thread of the cleaner.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -29,7 +28,7 @@ struct Busy<'a> {
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.shared.lock().busy.remove(&self.handle.id());
+        self.shared.lock().end(self.handle);
     }
 }
 
@@ -38,14 +37,17 @@ impl Shared {
     pub(super) fn work(&self) {
         let mut cleaner = Cleaner::new(self.config.of_one_thread());
         loop {
-            let go_on_at_once = match self.take() {
-                Some((due, plan)) => self.clean(&mut cleaner, &due, plan),
+            let go_on = match self.take() {
+                Some((due, plan)) => {
+                    self.clean(&mut cleaner, &due, plan);
+                    !self.lock().is_stopping
+                }
                 None => {
                     cleaner.release_memory();
-                    false
+                    self.wait(self.config.backoff)
                 }
             };
-            if self.lock().is_stopping || (!go_on_at_once && !self.wait(self.config.backoff)) {
+            if !go_on {
                 return;
             }
         }
@@ -56,21 +58,23 @@ impl Shared {
         let image = self.replicas.context().current_image();
         let now = Clock::wall();
         let handles = self.replicas.table().all();
-        let hosted: HashSet<_> = handles.iter().map(PartitionHandle::id).collect();
-        self.lock().retain(&hosted);
+        self.lock().retain(&handles);
+        let looked = Instant::now();
         let mut ratio_max = 0.0_f64;
         let due = handles.into_iter().filter_map(|handle| {
             let topic = &handle.topic().topic;
             if !handle.status().needs_keys
                 || !handle.is_in_service()
-                || !self.lock().is_free(handle.id())
+                || !self.lock().is_free(&handle, looked)
             {
                 return None;
             }
             let settings = compaction_settings(&image, topic);
             let status = handle.status();
-            // Nothing that is not committed, and nothing that is not on this disk.
+            // Nothing that is not committed, nothing that is not on this disk, and no transaction
+            // that is open, or whose end is not committed.
             let limit = status.high_watermark.min(status.flushed_end);
+            let limit = status.first_unstable.map_or(limit, |at| limit.min(at));
             let plan = handle.reader().plan_cleaning(limit, &settings, now)?;
             ratio_max = ratio_max.max(plan.dirty_ratio());
             if !plan.is_due(&settings) {
@@ -90,15 +94,12 @@ impl Shared {
         self.stats.dirtiest(ratio_max);
         let (due, plan) = filthiest(due)?;
         // Another thread may have been faster; then this one looks again after a while.
-        self.lock()
-            .busy
-            .insert(due.handle.id())
-            .then_some((due, plan))
+        self.lock().begin(&due.handle).then_some((due, plan))
     }
 
-    /// Cleans one log. Tells whether it is worth looking for the next one at once.
-    fn clean(&self, cleaner: &mut Cleaner, due: &Due, plan: CleanPlan) -> bool {
-        let busy = Busy {
+    /// Cleans one log, or leaves it alone for some time.
+    fn clean(&self, cleaner: &mut Cleaner, due: &Due, plan: CleanPlan) {
+        let _busy = Busy {
             shared: self,
             handle: &due.handle,
         };
@@ -114,22 +115,24 @@ impl Shared {
                     let records = report.records_without_key;
                     tracing::warn!(%partition, records, "records without a key were removed");
                 }
-                return true;
+                self.lock().cleaned(&due.handle);
+                return;
             }
-            Ok(Err(CleanError::Stopped | CleanError::Changed)) => return false,
             Ok(Err(error)) if !error.is_lasting() => {
-                self.stats.failed();
-                tracing::warn!(%partition, %error, "log not cleaned; trying again later");
-                return false;
+                if !matches!(error, CleanError::Stopped | CleanError::Changed) {
+                    self.stats.failed();
+                    tracing::warn!(%partition, %error, "log not cleaned; trying again later");
+                }
+                let until = Instant::now() + self.config.backoff;
+                self.lock().leave_until(&due.handle, until);
+                return;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the pass panicked".to_owned(),
         };
         self.stats.failed();
         tracing::error!(%partition, reason, "log cannot be cleaned; it is left alone");
-        self.lock().uncleanable.insert(due.handle.id(), reason);
-        drop(busy);
-        true
+        self.lock().leave(&due.handle);
     }
 
     fn pass(
@@ -138,19 +141,8 @@ impl Shared {
         due: &Due,
         plan: CleanPlan,
     ) -> Result<CleanReport, CleanError> {
-        let (producer_ends, first_unstable) = due
-            .handle
-            .cleaning_state_blocking()
-            .ok_or(CleanError::Stopped)?;
-        // Transactions that are open, or whose end is not committed, hold the cleaner back.
-        let plan = match first_unstable.filter(|at| *at < plan.before) {
-            Some(limit) => due
-                .handle
-                .reader()
-                .plan_cleaning(limit, &due.settings, Clock::wall())
-                .ok_or(CleanError::Changed)?,
-            None => plan,
-        };
+        let producer_ends = due.handle.producer_ends_blocking();
+        let producer_ends = producer_ends.ok_or(CleanError::Stopped)?;
         let job = CleanJob {
             log: due.handle.reader(),
             config: &due.config,

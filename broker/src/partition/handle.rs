@@ -101,6 +101,7 @@ impl PartitionHandle {
             leader_epoch: None,
             log_start: start.log.log_start(),
             high_watermark,
+            first_unstable: start.log.first_unstable_offset(),
             flushed_end: start.log.flushed_end(),
             log_end: start.log.log_end(),
             epoch_start: None,
