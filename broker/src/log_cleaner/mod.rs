@@ -3,7 +3,8 @@
 //! Each takes the filthiest log that is due, cleans it, and looks for the next; when none is due it
 //! waits. Replicas clean their own logs, leaders and followers alike: offsets do not change, so
 //! there is nothing to agree on. A log that cannot be cleaned now is left alone for a while, one that
-//! never can from then on, and the others go on. Segments are swapped in by the log's owner.
+//! never can from then on, and the others go on. Bytes that are damaged at two passes condemn the
+//! replica. Segments are swapped in by the log's owner.
 
 mod config;
 mod pace;

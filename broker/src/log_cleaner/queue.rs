@@ -32,8 +32,22 @@ impl Life for PartitionHandle {
 enum Rest {
     /// It could not be cleaned; it may be then.
     Until(Instant),
+    /// The same, because bytes of it were damaged.
+    Doubted(Instant),
     /// It cannot be cleaned.
     ForGood,
+    /// It is damaged, and was the last one in sync.
+    LastInSync,
+}
+
+impl Rest {
+    /// From when on it may be taken again.
+    const fn until(self) -> Option<Instant> {
+        match self {
+            Self::Until(until) | Self::Doubted(until) => Some(until),
+            Self::ForGood | Self::LastInSync => None,
+        }
+    }
 }
 
 /// What the threads agree on. Holds replicas of this broker only, each once.
@@ -59,11 +73,18 @@ impl<L: Life> Queue<L> {
     /// Whether a thread may take the log.
     pub(super) fn is_free(&self, log: &L, now: Instant) -> bool {
         !self.busy.contains_key(&log.id())
-            && match self.resting.get(&log.id()) {
-                Some((resting, Rest::Until(until))) => !resting.is_same(log) || *until <= now,
-                Some((resting, Rest::ForGood)) => !resting.is_same(log),
-                None => true,
-            }
+            && self
+                .rest_of(log)
+                .is_none_or(|rest| rest.until().is_some_and(|until| until <= now))
+    }
+
+    fn rest_of(&self, log: &L) -> Option<Rest> {
+        let (resting, rest) = self.resting.get(&log.id())?;
+        resting.is_same(log).then_some(*rest)
+    }
+
+    fn set(&mut self, log: &L, rest: Rest) {
+        self.resting.insert(log.id(), (log.clone(), rest));
     }
 
     /// A thread takes the log; `false` when another one has it.
@@ -85,21 +106,44 @@ impl<L: Life> Queue<L> {
         self.resting.remove(&log.id());
     }
 
-    /// It could not be cleaned; the others come first.
+    /// It could not be cleaned; the others come first. A doubt stays.
     pub(super) fn leave_until(&mut self, log: &L, until: Instant) {
-        self.resting
-            .insert(log.id(), (log.clone(), Rest::Until(until)));
+        let rest = match self.rest_of(log) {
+            Some(Rest::Doubted(_)) => Rest::Doubted(until),
+            _ => Rest::Until(until),
+        };
+        self.set(log, rest);
+    }
+
+    /// Bytes of it were damaged; they are looked at again. `false` when they were before.
+    pub(super) fn doubt(&mut self, log: &L, until: Instant) -> bool {
+        let is_new = !matches!(self.rest_of(log), Some(Rest::Doubted(_)));
+        self.set(log, Rest::Doubted(until));
+        is_new
     }
 
     /// It cannot be cleaned.
     pub(super) fn leave(&mut self, log: &L) {
-        self.resting.insert(log.id(), (log.clone(), Rest::ForGood));
+        self.set(log, Rest::ForGood);
+    }
+
+    /// It is damaged, and nobody else is in sync.
+    pub(super) fn keep_last_in_sync(&mut self, log: &L) {
+        self.set(log, Rest::LastInSync);
+    }
+
+    /// Those that were kept because nobody else was in sync.
+    pub(super) fn last_in_sync(&self) -> Vec<L> {
+        let kept = self.resting.values();
+        kept.filter(|(_, rest)| *rest == Rest::LastInSync)
+            .map(|(log, _)| log.clone())
+            .collect()
     }
 
     /// How many cannot be cleaned.
     pub(super) fn uncleanable(&self) -> usize {
-        let for_good = |(_, rest): &&(L, Rest)| *rest == Rest::ForGood;
-        self.resting.values().filter(for_good).count()
+        let rests = self.resting.values();
+        rests.filter(|(_, rest)| rest.until().is_none()).count()
     }
 
     /// Forgets replicas that are no more.
@@ -157,6 +201,23 @@ mod tests {
         queue.leave(&log);
         assert!(!queue.is_free(&log, later));
         assert_eq!(queue.uncleanable(), 1);
+    }
+
+    #[test]
+    fn damage_is_believed_when_it_is_met_twice() {
+        let mut queue = Queue::default();
+        let (log, anew) = (Replica(0, 0), Replica(0, 1));
+        let now = Instant::now();
+        assert!(queue.doubt(&log, now) && queue.is_free(&log, now));
+        // A look that came to nothing in between settles nothing.
+        queue.leave_until(&log, now);
+        assert!(!queue.doubt(&log, now));
+        queue.cleaned(&log);
+        assert!(queue.doubt(&log, now));
+        assert!(queue.doubt(&anew, now), "another log");
+        queue.keep_last_in_sync(&anew);
+        assert!(!queue.is_free(&anew, now));
+        assert_eq!((queue.last_in_sync().len(), queue.uncleanable()), (1, 1));
     }
 
     #[test]

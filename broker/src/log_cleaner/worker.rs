@@ -12,6 +12,7 @@ use trimaran_commit_log::{
 use super::Shared;
 use super::topic::compaction_settings;
 use crate::partition::{Clock, PartitionHandle, TopicSettings};
+use crate::replicas::Suspected;
 
 /// A log that is due.
 struct Due {
@@ -59,6 +60,7 @@ impl Shared {
         let now = Clock::wall();
         let handles = self.replicas.table().all();
         self.lock().retain(&handles);
+        self.condemn_kept();
         let looked = Instant::now();
         let mut ratio_max = 0.0_f64;
         let due = handles.into_iter().filter_map(|handle| {
@@ -123,16 +125,49 @@ impl Shared {
                     self.stats.failed();
                     tracing::warn!(%partition, %error, "log not cleaned; trying again later");
                 }
-                let until = Instant::now() + self.config.backoff;
-                self.lock().leave_until(&due.handle, until);
+                self.lock().leave_until(&due.handle, self.later());
                 return;
             }
+            Ok(Err(error)) if error.is_damage() => return self.damaged(&due.handle, &error),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the pass panicked".to_owned(),
         };
         self.stats.failed();
         tracing::error!(%partition, reason, "log cannot be cleaned; it is left alone");
         self.lock().leave(&due.handle);
+    }
+
+    fn later(&self) -> Instant {
+        Instant::now() + self.config.backoff
+    }
+
+    /// Only what is damaged twice is damaged. Then the replica is condemned, as if a reader had met it.
+    fn damaged(&self, handle: &PartitionHandle, error: &CleanError) {
+        let partition = handle.topic();
+        self.stats.failed();
+        if self.lock().doubt(handle, self.later()) {
+            tracing::warn!(%partition, %error, "log not cleaned for bad bytes; looking at them again later");
+            return;
+        }
+        let suspected = self.replicas.suspect(handle);
+        tracing::error!(%partition, %error, ?suspected, "the cleaner has found damage");
+        self.leave_suspected(handle, suspected);
+    }
+
+    fn leave_suspected(&self, handle: &PartitionHandle, suspected: Suspected) {
+        match suspected {
+            Suspected::LastInSync => self.lock().keep_last_in_sync(handle),
+            // Until it is gone from the table.
+            Suspected::Condemned | Suspected::Gone => self.lock().leave(handle),
+        }
+    }
+
+    /// Looks whether others are in sync now with the damaged logs that were kept for the lack of them.
+    fn condemn_kept(&self) {
+        let kept = self.lock().last_in_sync();
+        for handle in kept {
+            self.leave_suspected(&handle, self.replicas.suspect(&handle));
+        }
     }
 
     fn pass(

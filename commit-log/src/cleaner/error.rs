@@ -97,6 +97,20 @@ impl CleanError {
         }
     }
 
+    /// Whether bytes are lost, and not merely out of reach for now: they are not what was written, the
+    /// device cannot read them, or the file is gone.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        const EIO: i32 = 5;
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Read { source, .. } => {
+                source.raw_os_error() == Some(EIO) || source.kind() == io::ErrorKind::NotFound
+            }
+            _ => false,
+        }
+    }
+
     /// The file in which it lies, when it is one that lasts.
     pub(super) const fn damaged_file(&self) -> Option<&PathBuf> {
         match self {

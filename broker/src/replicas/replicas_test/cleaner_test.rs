@@ -143,3 +143,36 @@ async fn a_log_that_an_open_transaction_holds_back_holds_no_other_back() {
     .await;
     stop(second).await;
 }
+
+#[tokio::test]
+async fn what_the_cleaner_finds_damaged_is_fetched_anew_and_cleaned() {
+    let mut pair = Pair::start().await;
+    let id = compacted(&pair, "flights", &[ONE, TWO]).await;
+    fill(&pair, id).await;
+    let end = handle(&pair, ONE, id).status().log_end;
+    pair.until(TWO, id, |status| status.high_watermark == end)
+        .await;
+    pair.hear(TWO);
+    let path = pair
+        .log_dir(TWO, "flights-0")
+        .join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[70] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let cleaner = cleaner(&pair, TWO, FAST);
+    let replicas = Arc::clone(&pair.broker(TWO).replicas);
+    until("the replica to be begun anew", || {
+        replicas.replicas_begun_anew() == 1
+    })
+    .await;
+    pair.until_isr(id, &[ONE, TWO]).await;
+    until("the new one to be cleaned", || {
+        replicas.get(id).is_some_and(|handle| {
+            handle.reader().finished_segments().len() > 1 && finished_records(&handle) < 3
+        })
+    })
+    .await;
+    assert_eq!(cleaner.uncleanable(), 0);
+    assert_eq!(replicas.damaged_logs_kept(), 1);
+    stop(cleaner).await;
+}
