@@ -75,8 +75,16 @@ impl LogCleaner {
 
     /// Ends the threads; a pass that is under way breaks off. Blocks until they have ended.
     pub fn stop(&self) {
-        self.shared.lock().is_stopping = true;
+        let busy = {
+            let mut queue = self.shared.lock();
+            queue.is_stopping = true;
+            queue.busy()
+        };
         self.shared.changed.notify_all();
+        // A pass that begins only now sees the flag before its first pause.
+        for handle in busy {
+            handle.reader().interrupt_cleaning();
+        }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             if thread.join().is_err() {

@@ -101,6 +101,11 @@ impl<L: Life> Queue<L> {
         self.busy.remove(&log.id());
     }
 
+    /// Those that a thread is at.
+    pub(super) fn busy(&self) -> Vec<L> {
+        self.busy.values().cloned().collect()
+    }
+
     /// It was cleaned.
     pub(super) fn cleaned(&mut self, log: &L) {
         self.resting.remove(&log.id());

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use trimaran_commit_log::{
     CleanControl, CleanError, CleanJob, CleanPlan, CleanReport, CleanedSegment, Cleaner,
@@ -201,20 +201,15 @@ struct OwnerControl<'a> {
 }
 
 impl CleanControl for OwnerControl<'_> {
-    fn go_on_after(&mut self, bytes: u64) -> bool {
+    fn go_on_after(&mut self, bytes: u64) -> Option<Duration> {
         self.shared.stats.moved(bytes);
         let pause = {
             let pace = self.shared.pace.lock();
             let mut pace = pace.unwrap_or_else(PoisonError::into_inner);
             pace.pause_after(bytes, Instant::now())
         };
-        if !self.handle.is_in_service() {
-            return false;
-        }
-        if pause.is_zero() {
-            return !self.shared.lock().is_stopping;
-        }
-        self.shared.wait(pause)
+        let goes_on = self.handle.is_in_service() && !self.shared.lock().is_stopping;
+        goes_on.then_some(pause)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

@@ -295,7 +295,8 @@ impl Task<'_> {
         if bytes == 0 {
             return Ok(());
         }
-        if self.shared.cleaning.is_closed() || !control.go_on_after(bytes) {
+        let pause = control.go_on_after(bytes).ok_or(CleanError::Stopped)?;
+        if !self.shared.cleaning.pause(pause) {
             return Err(CleanError::Stopped);
         }
         if self.shared.read().truncations != self.plan.truncations {

@@ -21,8 +21,8 @@ struct Deleting<'a> {
 }
 
 impl CleanControl for Deleting<'_> {
-    fn go_on_after(&mut self, _bytes: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _bytes: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

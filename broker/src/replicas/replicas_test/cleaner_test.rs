@@ -176,3 +176,38 @@ async fn what_the_cleaner_finds_damaged_is_fetched_anew_and_cleaned() {
     assert_eq!(replicas.damaged_logs_kept(), 1);
     stop(cleaner).await;
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_pause_of_the_cleaner() {
+    for ends_log in [true, false] {
+        let pair = Pair::start().await;
+        let id = compacted(&pair, "flights", &[ONE]).await;
+        pair.set_config(id, "segment.bytes", "262144");
+        pair.until(ONE, id, |status| status.batch_bytes_max > 100_000)
+            .await;
+        let value = "x".repeat(60_000);
+        while handle(&pair, ONE, id)
+            .reader()
+            .finished_segments()
+            .is_empty()
+        {
+            append(&pair, id, keyed(None, "k", &value)).await;
+        }
+        // A minute for each read.
+        let slow = LogCleanerConfig {
+            io_bytes_per_second_max: Some(1024),
+            ..FAST
+        };
+        let cleaner = cleaner(&pair, ONE, slow);
+        until("a first read", || {
+            shown(&cleaner, "log_cleaner_io_bytes") > 0
+        })
+        .await;
+        if ends_log {
+            let handle = handle(&pair, ONE, id);
+            let closed = tokio::time::timeout(LONG, handle.close(Closing::Discard)).await;
+            closed.expect("closed in time").unwrap();
+        }
+        stop(cleaner).await;
+    }
+}
