@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trimaran_types::Offset;
 use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{Offset, Timestamp};
 
 use super::CleanError;
 use crate::aborted::AbortedTransaction;
@@ -95,9 +95,19 @@ impl<'a> SegmentCopy<'a> {
     }
 
     /// Writes what is left and the indexes, and makes all of it durable, names included. Tells the
-    /// bytes of the copy.
-    pub(super) fn finish(mut self, aborted: &[AbortedTransaction]) -> Result<u64, CleanError> {
+    /// bytes of the copy, which counts as written at `written_at`: retention goes by that where a record
+    /// is stamped in the future.
+    pub(super) fn finish(
+        mut self,
+        aborted: &[AbortedTransaction],
+        written_at: Option<Timestamp>,
+    ) -> Result<u64, CleanError> {
         self.flush()?;
+        if let Some(at) = written_at
+            && let Err(error) = self.file.set_written_at(at)
+        {
+            tracing::warn!(file = %self.path.display(), %error, "a cleaned segment counts as written just now");
+        }
         self.times.extend(self.indexer.take_time_entry());
         self.sync(&self.path, self.file.as_ref())?;
         self.write_index(SegmentFile::OffsetIndex, &self.offsets)?;
