@@ -300,6 +300,12 @@ impl PartitionHandle {
         self.0.mailbox.send(event).await.is_ok()
     }
 
+    /// Where events go; a test takes a place in it beforehand.
+    #[cfg(test)]
+    pub(super) fn mailbox(&self) -> &mpsc::Sender<Event> {
+        &self.0.mailbox
+    }
+
     pub(super) fn send_blocking(&self, event: Event) -> bool {
         self.0.mailbox.blocking_send(event).is_ok()
     }

@@ -106,7 +106,7 @@ impl Owner {
             self.release_held();
         };
         mailbox.close();
-        self.refuse_the_rest(&mut mailbox);
+        refuse_the_rest(&self.name, &mut mailbox).await;
         self.end_role(KafkaError::NotLeaderOrFollower);
         self.release_held();
         self.publish_as(PartitionRole::Stopped);
@@ -118,17 +118,6 @@ impl Owner {
         }
         if let Some((closing, reply)) = closing {
             let _ = reply.send(close(self.log, closing).await);
-        }
-    }
-
-    /// What came too late was surely not written, and its callers may go elsewhere.
-    fn refuse_the_rest(&self, mailbox: &mut mpsc::Receiver<Event>) {
-        while let Ok(event) = mailbox.try_recv() {
-            if let Event::Append(request) = event {
-                let error = KafkaError::NotLeaderOrFollower;
-                let refusal = append_refused(&self.name, error, Outcome::NothingWritten);
-                let _ = request.reply.send(Err(refusal));
-            }
         }
     }
 
@@ -303,6 +292,19 @@ async fn gather(mailbox: &mut mpsc::Receiver<Event>, events: &mut Vec<Event>) {
         && let Ok(event) = mailbox.try_recv()
     {
         events.push(event);
+    }
+}
+
+/// What came too late was surely not written, and its callers may go elsewhere. Waits for those who
+/// have their place in the closed mailbox already: what they put there later would outlive the end of
+/// the log, which waits for one of them, the cleaner, to hear that nothing comes of it.
+async fn refuse_the_rest(name: &str, mailbox: &mut mpsc::Receiver<Event>) {
+    while let Some(event) = mailbox.recv().await {
+        if let Event::Append(request) = event {
+            let error = KafkaError::NotLeaderOrFollower;
+            let refusal = append_refused(name, error, Outcome::NothingWritten);
+            let _ = request.reply.send(Err(refusal));
+        }
     }
 }
 
