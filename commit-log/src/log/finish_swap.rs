@@ -146,16 +146,17 @@ impl Ending<'_> {
         if !files.swap.contains(&kind) {
             return Ok(true);
         }
-        let path = suffixed(&kind.path(self.dir, self.base), SWAP_SUFFIX);
-        let index = self.context.disk.open(&path, OpenHow::Existing);
-        let entries = index.and_then(|index| index::load::<E>(index.as_ref(), index.bytes()?));
-        let Some(entries) = entries.map_err(at(&path))? else {
-            return Ok(false);
-        };
         let path = SegmentFile::Log.path(self.dir, self.base);
         let file = self.context.disk.open(&path, OpenHow::Existing);
         let file = file.map_err(at(&path))?;
         let bytes = file.bytes().map_err(at(&path))?;
+        let path = suffixed(&kind.path(self.dir, self.base), SWAP_SUFFIX);
+        let index = self.context.disk.open(&path, OpenHow::Existing);
+        // An entry is smaller than the batch that it stands for.
+        let entries = index.and_then(|index| index::load::<E>(index.as_ref(), bytes));
+        let Some(entries) = entries.map_err(at(&path))? else {
+            return Ok(false);
+        };
         let mut waiting = entries.iter().peekable();
         for placed in HeaderHop::new(file.as_ref(), 0, bytes).map_while(Result::ok) {
             waiting.next_if(|entry| E::from_batch(self.base, &placed) == Some(**entry));
