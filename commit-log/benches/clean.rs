@@ -23,8 +23,8 @@ const LOG_BYTES: u64 = 96 * 1024 * 1024;
 struct Owner<'a>(&'a mut Log);
 
 impl CleanControl for Owner<'_> {
-    fn go_on_after(&mut self, _: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

@@ -131,6 +131,15 @@ pub trait DiskFile: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Makes [`Self::written_at`] tell `at`; without effect where it cannot tell. A later write tells its
+    /// own time again.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn set_written_at(&self, _at: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Lets the system drop what it holds in memory of this file, so that the next read shows what
     /// the device has. A wish; dirty pages stay.
     fn forget_cached(&self);

@@ -2,8 +2,9 @@
 //!
 //! Each takes the filthiest log that is due, cleans it, and looks for the next; when none is due it
 //! waits. Replicas clean their own logs, leaders and followers alike: offsets do not change, so
-//! there is nothing to agree on. A log that cannot be cleaned is left alone from then on, with its
-//! reason, and the others go on. Segments are swapped in by the log's owner.
+//! there is nothing to agree on. A log that cannot be cleaned now is left alone for a while, one that
+//! never can from then on, and the others go on. Bytes that are damaged at two passes condemn the
+//! replica. Segments are swapped in by the log's owner.
 
 mod config;
 mod pace;
@@ -74,8 +75,16 @@ impl LogCleaner {
 
     /// Ends the threads; a pass that is under way breaks off. Blocks until they have ended.
     pub fn stop(&self) {
-        self.shared.lock().is_stopping = true;
+        let busy = {
+            let mut queue = self.shared.lock();
+            queue.is_stopping = true;
+            queue.busy()
+        };
         self.shared.changed.notify_all();
+        // A pass that begins only now sees the flag before its first pause.
+        for handle in busy {
+            handle.reader().interrupt_cleaning();
+        }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             if thread.join().is_err() {
@@ -93,7 +102,7 @@ impl LogCleaner {
     /// How many logs are left alone because they could not be cleaned.
     #[must_use]
     pub fn uncleanable(&self) -> usize {
-        self.shared.lock().uncleanable.len()
+        self.shared.lock().uncleanable()
     }
 }
 

@@ -43,8 +43,8 @@ pub(crate) enum Event {
     Retain(oneshot::Sender<Option<Retained>>),
     /// The log start is on the disk up to here: the segments below may go.
     DeleteSegments(Offset, oneshot::Sender<Option<DeletedSegments>>),
-    /// The cleaner wants to know where producers stand, and the first unstable offset.
-    CleaningState(oneshot::Sender<(Vec<ProducerEnd>, Option<Offset>)>),
+    /// The cleaner wants to know where producers stand.
+    ProducerEnds(oneshot::Sender<Vec<ProducerEnd>>),
     /// The cleaner has a segment to be swapped in.
     ReplaceSegments(
         Box<CleanedSegment>,

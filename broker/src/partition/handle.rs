@@ -101,6 +101,7 @@ impl PartitionHandle {
             leader_epoch: None,
             log_start: start.log.log_start(),
             high_watermark,
+            first_unstable: start.log.first_unstable_offset(),
             flushed_end: start.log.flushed_end(),
             log_end: start.log.log_end(),
             epoch_start: None,
@@ -297,6 +298,12 @@ impl PartitionHandle {
 
     pub(crate) async fn send(&self, event: Event) -> bool {
         self.0.mailbox.send(event).await.is_ok()
+    }
+
+    /// Where events go; a test takes a place in it beforehand.
+    #[cfg(test)]
+    pub(super) fn mailbox(&self) -> &mpsc::Sender<Event> {
+        &self.0.mailbox
     }
 
     pub(super) fn send_blocking(&self, event: Event) -> bool {

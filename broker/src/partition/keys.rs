@@ -1,4 +1,5 @@
-//! Keys in a compacted topic: a record without one could never be superseded, so it is refused.
+//! Keys in a compacted topic: a record without one could never be superseded, so it is refused; so are
+//! records that make no sense, which the cleaner could not pass.
 
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use trimaran_types::record_batch::{Compression, RecordBatch};
 
 use crate::codec_work::CodecWork;
 
-/// Passes if every record has a key. Batches that are compressed are opened beside the runtime.
+/// Passes if every record can be read and has a key. Batches that are compressed are opened beside the runtime.
 ///
 /// # Errors
-/// `INVALID_RECORD` with the first record's place in `details`; nothing was written.
+/// `INVALID_RECORD` with the first such record's place in `details`; nothing was written.
 pub(super) async fn check_keys(
     codecs: &CodecWork,
     partition: &Arc<str>,
@@ -38,7 +39,11 @@ fn check(partition: &str, batches: &[RecordBatch]) -> Result<(), ApiError> {
             refused(message, place)
         })?;
         for record in plain.views() {
-            if record.is_ok_and(|record| record.key.is_none()) {
+            let record = record.map_err(|cause| {
+                let message = format!("{partition}: record {place}: {cause}; nothing was written");
+                refused(message, place)
+            })?;
+            if record.key.is_none() {
                 let message = format!(
                     "{partition}: record {place} has no key, which a topic with \
                      cleanup.policy=compact needs; nothing was written"
@@ -70,6 +75,23 @@ mod tests {
             builder.push(Timestamp(1), *key, Some(b"v"), &[]).unwrap();
         }
         builder.build().unwrap()
+    }
+
+    #[test]
+    fn records_that_make_no_sense_are_refused() {
+        let good = batch(&[Some(b"a"), Some(b"b")]);
+        let mut raw = good.bytes().to_vec();
+        // The length of the first record's key.
+        raw[61 + 4] = 0x7e;
+        let crc = crc32c::crc32c(&raw[21..]);
+        raw[17..21].copy_from_slice(&crc.to_be_bytes());
+        let bad = RecordBatch::parse(raw.into()).unwrap();
+        let packed = compress(&bad, Codec::Lz4, &DecompressLimits::default()).unwrap();
+        for bad in [bad, packed] {
+            let refusal = check("t-0", &[good.clone(), bad]).unwrap_err();
+            assert_eq!(refusal.body.kafka_error, Some(KafkaError::InvalidRecord));
+            assert_eq!(refusal.body.details.unwrap()["record"], 2);
+        }
     }
 
     #[test]

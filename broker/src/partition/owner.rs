@@ -106,7 +106,7 @@ impl Owner {
             self.release_held();
         };
         mailbox.close();
-        self.refuse_the_rest(&mut mailbox);
+        refuse_the_rest(&self.name, &mut mailbox).await;
         self.end_role(KafkaError::NotLeaderOrFollower);
         self.release_held();
         self.publish_as(PartitionRole::Stopped);
@@ -118,17 +118,6 @@ impl Owner {
         }
         if let Some((closing, reply)) = closing {
             let _ = reply.send(close(self.log, closing).await);
-        }
-    }
-
-    /// What came too late was surely not written, and its callers may go elsewhere.
-    fn refuse_the_rest(&self, mailbox: &mut mpsc::Receiver<Event>) {
-        while let Ok(event) = mailbox.try_recv() {
-            if let Event::Append(request) = event {
-                let error = KafkaError::NotLeaderOrFollower;
-                let refusal = append_refused(&self.name, error, Outcome::NothingWritten);
-                let _ = request.reply.send(Err(refusal));
-            }
         }
     }
 
@@ -157,7 +146,7 @@ impl Owner {
                 Event::Trim(request) => self.trim(*request),
                 Event::Retain(reply) => self.retain(reply),
                 Event::DeleteSegments(start, reply) => self.delete_segments(start, reply),
-                Event::CleaningState(reply) => self.tell_cleaning_state(reply),
+                Event::ProducerEnds(reply) => self.tell_producer_ends(reply),
                 Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
                 Event::DirFailed => self.fail("the log directory has failed"),
                 Event::Close(how, reply) => closing = Some((how, reply)),
@@ -230,6 +219,7 @@ impl Owner {
             leader_epoch: self.role.leader_epoch(),
             log_start: self.log.log_start(),
             high_watermark: self.known_high_watermark(),
+            first_unstable: self.log.first_unstable_offset(),
             flushed_end: self.log.flushed_end(),
             log_end: self.log.log_end(),
             epoch_start,
@@ -302,6 +292,19 @@ async fn gather(mailbox: &mut mpsc::Receiver<Event>, events: &mut Vec<Event>) {
         && let Ok(event) = mailbox.try_recv()
     {
         events.push(event);
+    }
+}
+
+/// What came too late was surely not written, and its callers may go elsewhere. Waits for those who
+/// have their place in the closed mailbox already: what they put there later would outlive the end of
+/// the log, which waits for one of them, the cleaner, to hear that nothing comes of it.
+async fn refuse_the_rest(name: &str, mailbox: &mut mpsc::Receiver<Event>) {
+    while let Some(event) = mailbox.recv().await {
+        if let Event::Append(request) = event {
+            let error = KafkaError::NotLeaderOrFollower;
+            let refusal = append_refused(name, error, Outcome::NothingWritten);
+            let _ = request.reply.send(Err(refusal));
+        }
     }
 }
 

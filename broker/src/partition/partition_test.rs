@@ -2,6 +2,7 @@
 
 mod append_time_test;
 mod back_pressure_test;
+mod closing_test;
 mod compacted_leader_test;
 mod epochs_test;
 mod fixture;

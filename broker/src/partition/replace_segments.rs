@@ -2,7 +2,6 @@
 
 use tokio::sync::oneshot;
 use trimaran_commit_log::{CleanedSegment, ProducerEnd, ReplaceError, Replaced};
-use trimaran_types::Offset;
 
 use super::event::Event;
 use super::owner::Owner;
@@ -26,11 +25,11 @@ impl PartitionHandle {
         answer.blocking_recv().unwrap_or(Err(ReplaceError::Changed))
     }
 
-    /// Where the log's producers stand, and the first offset of an open transaction; `None` when
-    /// the owner has ended. Not for a thread of the runtime.
-    pub(crate) fn cleaning_state_blocking(&self) -> Option<(Vec<ProducerEnd>, Option<Offset>)> {
+    /// Where the log's producers stand; `None` when the owner has ended. Not for a thread of the
+    /// runtime.
+    pub(crate) fn producer_ends_blocking(&self) -> Option<Vec<ProducerEnd>> {
         let (reply, answer) = oneshot::channel();
-        self.send_blocking(Event::CleaningState(reply))
+        self.send_blocking(Event::ProducerEnds(reply))
             .then(|| answer.blocking_recv().ok())
             .flatten()
     }
@@ -45,11 +44,8 @@ impl PartitionHandle {
 }
 
 impl Owner {
-    pub(super) fn tell_cleaning_state(
-        &self,
-        reply: oneshot::Sender<(Vec<ProducerEnd>, Option<Offset>)>,
-    ) {
-        let _ = reply.send((self.log.producer_ends(), self.log.first_unstable_offset()));
+    pub(super) fn tell_producer_ends(&self, reply: oneshot::Sender<Vec<ProducerEnd>>) {
+        let _ = reply.send(self.log.producer_ends());
     }
 
     /// Blocks for two syncs of the directory, some ten times an hour at most: a cut of the log,

@@ -28,6 +28,8 @@ pub struct PartitionStatus {
     pub log_start: Offset,
     /// First offset that consumers may not read yet, as far as this replica knows.
     pub high_watermark: Offset,
+    /// The first offset of a transaction that is open, or whose end is not committed.
+    pub first_unstable: Option<Offset>,
     /// Everything below is on this broker's disk.
     pub flushed_end: Offset,
     /// First unwritten offset.

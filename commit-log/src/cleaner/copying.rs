@@ -59,10 +59,12 @@ impl<'a> Copying<'a> {
             _ => Some(self.create()?),
         };
         keeping.markers_gone.clear();
+        let mut written_at = None;
         for (at, source) in self.sources.iter().enumerate() {
             let next = self.sources.get(at + 1).map(|next| next.base);
             let (is_last_source, end) = (next.is_none(), next.unwrap_or(self.end));
             let mut batches = SegmentBatches::open(self.task.shared, source, end, self.io_bytes)?;
+            written_at = batches.written_at().max(written_at);
             loop {
                 let position = batches.position();
                 let Some(batch) = batches.next()? else { break };
@@ -87,7 +89,8 @@ impl<'a> Copying<'a> {
             }
         }
         let aborted = self.aborted(keeping);
-        copy.map(|copy| copy.finish(&aborted)).transpose()
+        copy.map(|copy| copy.finish(&aborted, written_at))
+            .transpose()
     }
 
     /// The aborted transactions whose markers lie in the group and stay. Their records are gone, but

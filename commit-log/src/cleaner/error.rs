@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use trimaran_types::Offset;
-use trimaran_types::record_batch::BatchError;
+use trimaran_types::record_batch::{BatchError, BatchTooLarge};
 
-use crate::compression::DecompressError;
+use crate::compression::{CompressError, DecompressError};
 use crate::damage::Damage;
 use crate::latch::{DirFailed, DirLatch};
 use crate::log::{ReplaceError, is_exhausted};
@@ -52,8 +52,8 @@ pub enum CleanError {
         /// What is wrong.
         cause: Damage,
     },
-    /// The records of a batch cannot be read.
-    #[error("the batch at offset {offset} of {} cannot be read: {cause}", path.display())]
+    /// The records of a batch cannot be read, or those that stay not be written again.
+    #[error("the batch at offset {offset} of {} cannot be cleaned: {cause}", path.display())]
     Records {
         /// The file.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum CleanError {
     },
 }
 
-/// Why the records of a batch cannot be read.
+/// Why the records of a batch cannot be read, or those that stay not be written again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordsError {
     /// A record makes no sense.
@@ -73,6 +73,12 @@ pub enum RecordsError {
     /// They cannot be decompressed.
     #[error(transparent)]
     Compressed(#[from] DecompressError),
+    /// Those that stay, compressed by our codec, are larger than a batch may be.
+    #[error("what stays of it: {0}")]
+    TooLarge(#[from] BatchTooLarge),
+    /// Those that stay cannot be compressed now.
+    #[error(transparent)]
+    Codec(#[from] CompressError),
 }
 
 impl CleanError {
@@ -82,8 +88,26 @@ impl CleanError {
         match self {
             // A system that has run out of descriptors may have some again later.
             Self::Read { source, .. } => !is_exhausted(source),
+            Self::Records {
+                cause: RecordsError::Codec(_),
+                ..
+            } => false,
             Self::Corrupt { .. } | Self::Records { .. } => true,
             Self::Stopped | Self::Changed | Self::DirFailed(_) | Self::NoRoom { .. } => false,
+        }
+    }
+
+    /// Whether bytes are lost, and not merely out of reach for now: they are not what was written, the
+    /// device cannot read them, or the file is gone.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        const EIO: i32 = 5;
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Read { source, .. } => {
+                source.raw_os_error() == Some(EIO) || source.kind() == io::ErrorKind::NotFound
+            }
+            _ => false,
         }
     }
 

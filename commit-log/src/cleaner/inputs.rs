@@ -11,15 +11,18 @@ use crate::producers::ProducerEnd;
 /// What a pass must know about producers and transactions of the log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CleanInputs {
-    ends: HashMap<ProducerId, ProducerEnd>,
+    /// Where each live producer stands, and where it stood at the end of the plan if that differs.
+    ends: HashMap<ProducerId, [Option<ProducerEnd>; 2]>,
     aborted: HashMap<ProducerId, Vec<AbortedTransaction>>,
 }
 
 impl CleanInputs {
-    /// Of these live producers and aborted transactions.
+    /// Of these live producers, of producers as they stood at the end of the plan, and of these
+    /// aborted transactions.
     #[must_use]
     pub(super) fn new(
-        ends: impl IntoIterator<Item = ProducerEnd>,
+        live: impl IntoIterator<Item = ProducerEnd>,
+        at_end: impl IntoIterator<Item = ProducerEnd>,
         aborted: impl IntoIterator<Item = AbortedTransaction>,
     ) -> Self {
         let mut by_producer: HashMap<ProducerId, Vec<AbortedTransaction>> = HashMap::new();
@@ -29,24 +32,33 @@ impl CleanInputs {
         by_producer
             .values_mut()
             .for_each(|ranges| ranges.sort_by_key(|range| range.first));
+        let mut ends: HashMap<_, _> = live
+            .into_iter()
+            .map(|end| (end.producer, [Some(end), None]))
+            .collect();
+        for end in at_end {
+            if let Some([_, before]) = ends.get_mut(&end.producer) {
+                *before = Some(end);
+            }
+        }
         Self {
-            ends: ends.into_iter().map(|end| (end.producer, end)).collect(),
+            ends,
             aborted: by_producer,
         }
     }
 
     /// Whether the batch must stay, empty perhaps, for its producer's state to survive.
     pub(super) fn is_producers_last(&self, header: &BatchHeader) -> bool {
-        let Some((producer, end)) = header
+        let Some((producer, ends)) = header
             .producer
             .and_then(|producer| Some((producer, self.ends.get(&producer.id)?)))
         else {
             return false;
         };
-        match end.last_offset {
+        ends.iter().flatten().any(|end| match end.last_offset {
             Some(last) => header.last_offset() == last,
             None => header.attributes.is_control() && producer.epoch == end.epoch,
-        }
+        })
     }
 
     /// Whether the batch's records were aborted.

@@ -16,6 +16,9 @@ use super::offset_map::OffsetMap;
 use super::recode;
 use super::transactions::Transactions;
 
+#[cfg(test)]
+mod keeping_test;
+
 /// What becomes of a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -87,8 +90,9 @@ impl Keeping<'_> {
             let record = record?;
             if header.attributes.is_control() || self.stays(&record, expired) {
                 // One that the pass has not looked at yet may delete records that its next part
-                // must still drop: its time begins with the pass that does.
-                has_tombstone |= record.value.is_none() && record.offset < self.map_end;
+                // must still drop: its time begins with the pass that does. So does that of the
+                // others in its batch, which has one horizon for all.
+                has_tombstone |= record.value.is_none() && header.next_offset() <= self.map_end;
                 stay.push(record);
             }
         }
@@ -98,15 +102,18 @@ impl Keeping<'_> {
         }
         let is_stamped = header.attributes.has_delete_horizon();
         let needs_stamp = !is_stamped && (has_tombstone || is_lone_marker);
-        if stay.len() == header.record_count as usize && !needs_stamp {
+        if needs_stamp {
+            let stamped = FilteredBatch::of(header).delete_horizon(self.horizon());
+            match rebuilt(batch, stamped, &stay) {
+                // The horizon makes the records' times longer. Without it, tombstones stay.
+                Err(RecordsError::TooLarge(_)) => {}
+                stamped => return stamped.map(Kept::Part),
+            }
+        }
+        if stay.len() == header.record_count as usize {
             return Ok(Kept::Whole);
         }
-        let mut kept = FilteredBatch::of(header);
-        if needs_stamp {
-            kept = kept.delete_horizon(self.horizon());
-        }
-        stay.iter().for_each(|record| kept.push(record));
-        Ok(recode::rebuild(batch, kept).map_or(Kept::Whole, Kept::Part))
+        rebuilt(batch, FilteredBatch::of(header), &stay).map(Kept::Part)
     }
 
     fn stays(&mut self, record: &RecordView<'_>, expired: bool) -> bool {
@@ -129,6 +136,15 @@ impl Keeping<'_> {
     fn is_past_horizon(&self, header: &BatchHeader) -> bool {
         header.attributes.has_delete_horizon() && header.base_timestamp <= self.now
     }
+}
+
+fn rebuilt(
+    source: &RecordBatch,
+    mut kept: FilteredBatch,
+    stay: &[RecordView<'_>],
+) -> Result<RecordBatch, RecordsError> {
+    stay.iter().for_each(|record| kept.push(record));
+    recode::rebuild(source, kept)
 }
 
 /// A batch without its records, if its place must be kept.

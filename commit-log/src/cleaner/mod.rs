@@ -8,7 +8,8 @@
 //! What always holds: offsets never change; the active segment, and what is not durable or not
 //! committed, is never looked at; for every key the last record that the pass has seen stays, as a
 //! tombstone until its delete horizon has passed (KIP-534); the last batch of every live producer
-//! stays, so that retries are recognised; the first batch of every leader epoch stays, so that who
+//! stays, so that retries are recognised, and the last one below the end of the plan, should what
+//! follows be lost; the first batch of every leader epoch stays, so that who
 //! learns epochs from batches learns where they began; the last batch of every segment stays, so
 //! that the file tells how far it reaches. Batches that stay only for their place may be empty.
 
@@ -24,6 +25,7 @@ mod keeping;
 mod offset_map;
 mod pass;
 mod plan;
+mod producers_at_end;
 mod recode;
 mod segment_batches;
 mod segment_copy;

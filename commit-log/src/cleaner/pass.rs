@@ -10,6 +10,7 @@ use super::facts::{name_of, sealed};
 use super::group::{GroupBounds, Member, groups};
 use super::keeping::{Counted, Keeping};
 use super::offset_map::OffsetMap;
+use super::producers_at_end::producers_at_end;
 use super::recode;
 use super::segment_batches::SegmentBatches;
 use super::transactions::Transactions;
@@ -71,7 +72,6 @@ pub struct CleanJob<'a> {
 pub(super) struct Task<'a> {
     pub(super) shared: &'a Shared,
     pub(super) plan: CleanPlan,
-    inputs: &'a CleanInputs,
     /// The aborted transactions, in the order of their markers.
     pub(super) aborted: &'a [AbortedTransaction],
 }
@@ -112,11 +112,9 @@ impl Cleaner {
         shared.context.latch.check()?;
         let _inside = shared.cleaning.enter().ok_or(CleanError::Stopped)?;
         let aborted = aborted_between(shared, Offset::ZERO, plan.before)?;
-        let inputs = CleanInputs::new(job.producer_ends.iter().copied(), aborted.iter().copied());
         let task = Task {
             shared,
             plan,
-            inputs: &inputs,
             aborted: &aborted,
         };
         let sources = task.sources()?;
@@ -131,11 +129,15 @@ impl Cleaner {
         sources: &[SegmentView],
         control: &mut dyn CleanControl,
     ) -> Result<CleanReport, CleanError> {
-        let map_end = self.fill_map(task, sources, control)?;
+        let live = job.producer_ends;
+        let at_end = producers_at_end(task, live, sources, control)?;
+        let aborted = task.aborted.iter().copied();
+        let inputs = CleanInputs::new(live.iter().copied(), at_end, aborted);
+        let map_end = self.fill_map(task, &inputs, sources, control)?;
         let mut keeping = Keeping {
             map: &self.map,
             map_end,
-            inputs: task.inputs,
+            inputs: &inputs,
             now: job.now,
             delete_retention_ms: job.settings.delete_retention_ms,
             transactions: Transactions::default(),
@@ -178,6 +180,7 @@ impl Cleaner {
     fn fill_map(
         &mut self,
         task: &Task<'_>,
+        inputs: &CleanInputs,
         sources: &[SegmentView],
         control: &mut dyn CleanControl,
     ) -> Result<Offset, CleanError> {
@@ -198,7 +201,7 @@ impl Cleaner {
             let mut batches = SegmentBatches::open(task.shared, source, end, io_bytes)?;
             while let Some(batch) = batches.next()? {
                 task.go_on_after(batches.take_read_bytes(), control)?;
-                if let Some(full) = self.note_keys(task, &batches, &batch)? {
+                if let Some(full) = self.note_keys(task, inputs, &batches, &batch)? {
                     return Ok(full);
                 }
             }
@@ -210,6 +213,7 @@ impl Cleaner {
     fn note_keys(
         &mut self,
         task: &Task<'_>,
+        inputs: &CleanInputs,
         batches: &SegmentBatches,
         batch: &RecordBatch,
     ) -> Result<Option<Offset>, CleanError> {
@@ -217,7 +221,7 @@ impl Cleaner {
         if header.next_offset() <= task.plan.first_dirty
             || header.attributes.is_control()
             || header.record_count == 0
-            || task.inputs.is_aborted(header)
+            || inputs.is_aborted(header)
         {
             return Ok(None);
         }
@@ -291,7 +295,8 @@ impl Task<'_> {
         if bytes == 0 {
             return Ok(());
         }
-        if self.shared.cleaning.is_closed() || !control.go_on_after(bytes) {
+        let pause = control.go_on_after(bytes).ok_or(CleanError::Stopped)?;
+        if !self.shared.cleaning.pause(pause) {
             return Err(CleanError::Stopped);
         }
         if self.shared.read().truncations != self.plan.truncations {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use trimaran_types::Offset;
 use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader, RecordBatch};
+use trimaran_types::{Offset, Timestamp};
 
 use super::CleanError;
 use crate::damage::Damage;
@@ -65,6 +65,11 @@ impl SegmentBatches {
     /// The file, for messages.
     pub(super) const fn path(&self) -> &PathBuf {
         &self.path
+    }
+
+    /// When the segment was last written, where that is known.
+    pub(super) fn written_at(&self) -> Option<Timestamp> {
+        self.file.written_at().ok().flatten()
     }
 
     /// Where the next batch lies.

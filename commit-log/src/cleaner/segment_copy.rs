@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trimaran_types::Offset;
 use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::{Offset, Timestamp};
 
 use super::CleanError;
 use crate::aborted::AbortedTransaction;
@@ -95,9 +95,19 @@ impl<'a> SegmentCopy<'a> {
     }
 
     /// Writes what is left and the indexes, and makes all of it durable, names included. Tells the
-    /// bytes of the copy.
-    pub(super) fn finish(mut self, aborted: &[AbortedTransaction]) -> Result<u64, CleanError> {
+    /// bytes of the copy, which counts as written at `written_at`: retention goes by that where a record
+    /// is stamped in the future.
+    pub(super) fn finish(
+        mut self,
+        aborted: &[AbortedTransaction],
+        written_at: Option<Timestamp>,
+    ) -> Result<u64, CleanError> {
         self.flush()?;
+        if let Some(at) = written_at
+            && let Err(error) = self.file.set_written_at(at)
+        {
+            tracing::warn!(file = %self.path.display(), %error, "a cleaned segment counts as written just now");
+        }
         self.times.extend(self.indexer.take_time_entry());
         self.sync(&self.path, self.file.as_ref())?;
         self.write_index(SegmentFile::OffsetIndex, &self.offsets)?;
@@ -134,7 +144,13 @@ impl<'a> SegmentCopy<'a> {
 }
 
 /// Removes what a pass that broke off has left. What cannot be removed goes at the next start.
+///
+/// Nothing in a directory that has failed: a swap may be half done there, and what is left of the copy
+/// tells the next start that it was not committed.
 pub(super) fn remove_copy(shared: &Shared, base: Offset) {
+    if shared.context.latch.check().is_err() {
+        return;
+    }
     for kind in SegmentFile::ALL {
         let path = suffixed(&shared.path(kind, base), CLEANED_SUFFIX);
         match shared.context.disk.remove_file(&path) {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, FlockOperation};
@@ -136,6 +136,14 @@ impl DiskFile for RealFile {
             .ok()
             .and_then(|since| i64::try_from(since.as_millis()).ok());
         Ok(ms.map(Timestamp))
+    }
+
+    fn set_written_at(&self, at: Timestamp) -> io::Result<()> {
+        let since = u64::try_from(at.0).ok().map(Duration::from_millis);
+        match since.and_then(|since| UNIX_EPOCH.checked_add(since)) {
+            Some(time) => self.0.set_modified(time),
+            None => Ok(()),
+        }
     }
 
     fn forget_cached(&self) {

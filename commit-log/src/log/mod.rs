@@ -38,6 +38,7 @@ pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
 pub use replace_segments::{ReplaceError, Replaced};
+pub(crate) use replay::Replay;
 pub use retain::Retained;
 pub use run::is_exhausted;
 pub use truncate::TruncateError;

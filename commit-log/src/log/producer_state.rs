@@ -21,8 +21,9 @@ use crate::producers::{
 use crate::reader::{ReadError, find_batch};
 use crate::shared::SegmentView;
 
-/// How far back in the log older batches of a producer are looked for, step by step, in offsets.
-const LOOK_BACK_OFFSETS: [i64; 3] = [1 << 10, 1 << 14, 1 << 18];
+/// How far back in the log older batches of a producer are looked for, step by step, in offsets. Only
+/// the last step may have more batches than are looked at.
+const LOOK_BACK_OFFSETS: [i64; 4] = [1 << 10, 1 << 14, 1 << 16, 1 << 18];
 
 /// Most batches that are looked at in one step.
 const LOOK_BACK_BATCHES_MAX: usize = 100_000;
@@ -229,7 +230,8 @@ impl Log {
     }
 
     /// Batches of a producer right before `before`, oldest first: as many as are remembered, or
-    /// what there is.
+    /// what there is. A step that had to end early came from the far end and knows nothing of what is
+    /// near: what the step before it has found stands.
     fn earlier_batches(
         &self,
         producer: ProducerId,
@@ -239,7 +241,10 @@ impl Log {
         let mut found = Vec::new();
         for distance in LOOK_BACK_OFFSETS {
             let from = Offset(before.0.saturating_sub(distance)).max(start);
-            found = self.batches_of(producer, from, before)?;
+            let Some(all) = self.batches_of(producer, from, before)? else {
+                break;
+            };
+            found = all;
             if found.len() >= crate::producers::BATCHES_REMEMBERED || from == start {
                 break;
             }
@@ -247,12 +252,14 @@ impl Log {
         Ok(found)
     }
 
+    /// A producer's batches between two offsets, oldest first; `None` when there are more batches
+    /// between them than are looked at.
     fn batches_of(
         &self,
         producer: ProducerId,
         from: Offset,
         before: Offset,
-    ) -> Result<Vec<ProducerBatch>, ReadError> {
+    ) -> Result<Option<Vec<ProducerBatch>>, ReadError> {
         let mut found = Vec::new();
         let mut looked_at = 0;
         let mut next = from;
@@ -284,14 +291,17 @@ impl Log {
                 };
                 next = header.next_offset();
                 looked_at += 1;
-                if header.base_offset >= before || looked_at > LOOK_BACK_BATCHES_MAX {
-                    return Ok(found);
+                if header.base_offset >= before {
+                    return Ok(Some(found));
+                }
+                if looked_at > LOOK_BACK_BATCHES_MAX {
+                    return Ok(None);
                 }
                 if header.producer.is_some_and(|other| other.id == producer) {
                     found.extend(ProducerBatch::of(&header, || None::<EndMarker>));
                 }
             }
         }
-        Ok(found)
+        Ok(Some(found))
     }
 }

@@ -15,7 +15,7 @@ use crate::producers::{ProducerBatch, ProducerStates};
 use crate::reader::ReadError;
 
 /// The segments that are walked.
-pub(super) struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     pub disk: &'a dyn Disk,
     pub dir: &'a Path,
     /// Base and bytes of each, oldest first.
@@ -34,7 +34,7 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// A batch is damaged or does not join the next one, or the system refused.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         from: Offset,
         end: Offset,

@@ -26,7 +26,7 @@ pub(crate) use check::{Origin, Verdict};
 pub(crate) use draft::Draft;
 pub use entry::ProducerEnd;
 pub use sequence::Sequence;
-pub(crate) use snapshot_files::{SnapshotFiles, is_good_snapshot};
+pub(crate) use snapshot_files::{SnapshotFiles, is_good_snapshot, load_snapshot};
 pub(crate) use states::ProducerStates;
 
 /// Most producers that one log remembers. A leader refuses further ones until some have expired;

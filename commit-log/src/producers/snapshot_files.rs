@@ -57,19 +57,10 @@ impl SnapshotFiles {
         up_to: Offset,
     ) -> io::Result<Option<(ProducerStates, Offset)>> {
         while let Some(end) = self.ends.range(..=up_to).next_back().copied() {
-            let path = SegmentFile::Snapshot.path(dir, end);
-            let bytes = match disk.open(&path, OpenHow::Existing) {
-                Ok(file) => {
-                    let mut bytes = Vec::new();
-                    file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
-                    bytes
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                Err(error) => return Err(error),
-            };
-            if let Some(states) = parse(&bytes) {
+            if let Some(states) = load_snapshot(disk, dir, end)? {
                 return Ok(Some((states, end)));
             }
+            let path = SegmentFile::Snapshot.path(dir, end);
             tracing::warn!(file = %path.display(), "damaged producer snapshot removed");
             self.remove(disk, dir, end)?;
         }
@@ -119,6 +110,26 @@ impl SnapshotFiles {
         self.ends.remove(&end);
         Ok(())
     }
+}
+
+/// The snapshot of a log that ended at `end`; `None` when there is none that can be believed.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn load_snapshot(
+    disk: &dyn Disk,
+    dir: &Path,
+    end: Offset,
+) -> io::Result<Option<ProducerStates>> {
+    let path = SegmentFile::Snapshot.path(dir, end);
+    let file = match disk.open(&path, OpenHow::Existing) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
+    Ok(parse(&bytes))
 }
 
 /// Whether a snapshot can be believed.

@@ -36,7 +36,7 @@ impl SegmentFacts {
     /// Producers write timestamps, so one may lie in the future, by a mistake perhaps by years, and
     /// would keep its segment until then. A record is no younger than the write that brought it, so
     /// then the time of that counts. A segment so lives at most `retention.ms` after it was last
-    /// written. Kafka has no such bound; it refuses such records at the door
+    /// written, which compaction carries over to what it writes. Kafka has no such bound; it refuses such records at the door
     /// (`message.timestamp.after.max.ms`, KIP-937), which helps nobody who has them already.
     ///
     /// A timestamp that makes sense is believed over the time of the write: this broker's clock may

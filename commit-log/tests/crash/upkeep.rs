@@ -94,8 +94,8 @@ fn batch(records: &[Written]) -> RecordBatch {
 struct Owner<'a>(&'a mut Log, usize);
 
 impl CleanControl for Owner<'_> {
-    fn go_on_after(&mut self, _bytes: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _bytes: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

@@ -123,10 +123,10 @@ pub(crate) struct Owned<'a> {
 }
 
 impl CleanControl for Owned<'_> {
-    fn go_on_after(&mut self, bytes: u64) -> bool {
+    fn go_on_after(&mut self, bytes: u64) -> Option<std::time::Duration> {
         assert!(bytes > 0);
         self.go_on = self.go_on.saturating_sub(1);
-        self.go_on > 0
+        (self.go_on > 0).then_some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

@@ -1,14 +1,14 @@
 //! Producers, transactions and control batches in a compacted log.
 
 use trimaran_commit_log::Log;
-use trimaran_types::record_batch::RecordBatch;
+use trimaran_types::record_batch::{BatchHeader, RecordBatch};
 use trimaran_types::{LeaderEpoch, Offset, ProducerId, Timestamp};
 
 use crate::clean_rig::{
     ABORT, COMMIT, Pass, TRANSACTIONAL, batches, keyed, marker, produced, records,
 };
 use crate::cleaner::rig;
-use crate::rig::{NOW, flush};
+use crate::rig::{NOW, Rig, flush, segment_files};
 
 fn append(log: &mut Log, batch: RecordBatch) -> Offset {
     let done = log.append_as_leader(vec![batch], LeaderEpoch(0), NOW);
@@ -116,5 +116,56 @@ fn a_committed_marker_stays_while_a_record_of_it_does() {
         clean(&mut log, ms);
         assert_eq!(offsets_of(&log, COMMIT), [end.0]);
         fill(&mut log);
+    }
+}
+
+/// Ends the log as a power cut would that takes all that is not flushed.
+fn lose_unflushed(rig: &Rig, log: Log) {
+    let flushed = log.flushed_end();
+    drop(log);
+    let active = rig.segments().into_values().next_back().unwrap();
+    let bytes = std::fs::read(&active).unwrap();
+    let mut kept = 0;
+    while kept < bytes.len() {
+        let header = BatchHeader::parse(&bytes[kept..]).unwrap();
+        if header.base_offset >= flushed {
+            break;
+        }
+        kept += header.total_bytes();
+    }
+    std::fs::write(&active, &bytes[..kept]).unwrap();
+}
+
+#[test]
+fn a_producers_last_batch_that_may_still_be_lost_does_not_free_the_one_before() {
+    for has_snapshots in [true, false] {
+        let rig = rig();
+        let mut log = rig.fresh();
+        append(&mut log, keyed(&[("first", Some("1"))]));
+        let sent = produced(5, 0, 0, &[("k", Some("1"))]);
+        let kept = append(&mut log, sent.clone());
+        append(&mut log, keyed(&[("k", Some("2"))]));
+        fill(&mut log);
+        append(&mut log, produced(5, 1, 0, &[("l", Some("1"))]));
+        if !has_snapshots {
+            for path in segment_files(&rig.dir(), "snapshot").into_values() {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        clean(&mut log, 0);
+        let found = batches(&log.reader());
+        let batch = found.iter().find(|b| b.header().base_offset == kept);
+        assert_eq!(batch.map(|b| b.header().record_count), Some(0));
+        lose_unflushed(&rig, log);
+        let (mut log, _) = rig.open(0, false).unwrap();
+        let end = log.log_end();
+        assert_eq!(append(&mut log, sent), kept, "the repetition is known");
+        assert_eq!(log.log_end(), end);
+        // With a later batch in what is cleaned, this one goes.
+        append(&mut log, produced(5, 1, 0, &[("l", Some("1"))]));
+        fill(&mut log);
+        clean(&mut log, 0);
+        let found = batches(&log.reader());
+        assert!(found.iter().all(|b| b.header().base_offset != kept));
     }
 }

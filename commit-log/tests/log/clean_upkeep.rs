@@ -2,12 +2,13 @@
 //! and what is missing between segments.
 
 use std::io;
+use std::time::{Duration, UNIX_EPOCH};
 
 use trimaran_commit_log::{
     CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, Damage, Log, OpenError, ReadError,
     ReplaceError, Replaced,
 };
-use trimaran_types::Offset;
+use trimaran_types::{Offset, Timestamp};
 
 use crate::clean_rig::{Pass, batches, keyed};
 use crate::cleaner::{append, rig};
@@ -21,8 +22,8 @@ struct Deleting<'a> {
 }
 
 impl CleanControl for Deleting<'_> {
-    fn go_on_after(&mut self, _bytes: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _bytes: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {
@@ -91,6 +92,40 @@ fn snapshots_go_with_the_segments_that_they_belonged_to() {
     let expected: Vec<_> = bases.map(|base| format!("{base:020}.snapshot")).collect();
     assert_eq!(found, expected);
     assert_eq!(names(&rig.dir(), ".deleted"), Vec::<String>::new());
+}
+
+#[test]
+fn a_cleaned_segment_is_as_old_as_the_youngest_that_it_was_made_from() {
+    const WEEK_MS: u64 = 7 * 24 * 3_600_000;
+    let mut rig = rig();
+    rig.config.deletes = true;
+    rig.config.retention_ms = Some(WEEK_MS);
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b"].repeat(60));
+    // What was written long ago is stamped in the future.
+    let now = Timestamp(NOW.0 - 1);
+    let written = |number: u64| {
+        let ms = NOW.0.unsigned_abs() - 2 * WEEK_MS + number * 1000;
+        UNIX_EPOCH + Duration::from_millis(ms)
+    };
+    for (number, path) in (0..).zip(rig.segments().into_values()) {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        file.unwrap().set_modified(written(number)).unwrap();
+    }
+    let (before, active) = (
+        rig.segments().len(),
+        *rig.segments().keys().next_back().unwrap(),
+    );
+    Pass::default().run(&mut log).unwrap().unwrap();
+    append(&mut log, &["a", "b"].repeat(60));
+    Pass::default().run(&mut log).unwrap().unwrap();
+    let merged = rig.segments();
+    let first = merged.values().next().unwrap();
+    assert!(*merged.keys().nth(1).unwrap() >= active, "{merged:?}");
+    let modified = std::fs::metadata(first).unwrap().modified().unwrap();
+    assert_eq!(modified, written(before as u64 - 2));
+    let retained = log.retain(log.log_end(), now).unwrap().unwrap();
+    assert_eq!(retained.log_start.0, *merged.keys().nth(1).unwrap());
 }
 
 #[test]

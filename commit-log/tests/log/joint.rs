@@ -200,8 +200,8 @@ fn a_log_start_within_a_segment_that_is_swapped_stays() {
 struct Shared(Arc<Mutex<Log>>);
 
 impl CleanControl for Shared {
-    fn go_on_after(&mut self, _bytes: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _bytes: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {

@@ -6,6 +6,7 @@ mod clean_crash;
 mod clean_model;
 mod clean_rig;
 mod clean_rules;
+mod clean_swap;
 mod clean_upkeep;
 mod cleaner;
 mod crash;

@@ -409,3 +409,33 @@ fn a_snapshot_that_cannot_be_written_ends_the_directory_unless_the_disk_is_full(
     );
     drop(rig);
 }
+
+#[test]
+fn a_look_that_must_end_early_keeps_what_is_near() {
+    let mut rig = Rig::new();
+    rig.config = LogConfig {
+        segment_bytes: 64 << 20,
+        index_interval_bytes: 4096,
+        ..rig.config
+    };
+    let mut log = rig.fresh();
+    let me = (1, 0);
+    // More batches than are looked at, and nearer ones.
+    for _ in 0..50 {
+        append(&mut log, vec![batch_of(&[b"x"]); 2001]).unwrap();
+    }
+    for n in 0..3 {
+        append(&mut log, vec![sent(me, n, 1, false)]).unwrap();
+        append(&mut log, vec![batch_of(&[b"x"]); 20_000]).unwrap();
+    }
+    let last = log.log_end().0;
+    append(&mut log, vec![sent(me, 3, 1, false)]).unwrap();
+    let end = log.close().unwrap();
+    let (mut log, _) = rig.open(end.0, true).unwrap();
+    for n in [2, 1, 0] {
+        let at = last - i64::from(3 - n) * 20_001;
+        let placed = append(&mut log, vec![sent(me, n, 1, false)]).unwrap();
+        assert_eq!(placed, [(at, at, true)], "batch {n}");
+    }
+    assert_eq!(log.log_end(), end);
+}

@@ -18,8 +18,8 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000);
 struct Owned<'a>(&'a mut Log);
 
 impl CleanControl for Owned<'_> {
-    fn go_on_after(&mut self, _bytes: u64) -> bool {
-        true
+    fn go_on_after(&mut self, _bytes: u64) -> Option<std::time::Duration> {
+        Some(std::time::Duration::ZERO)
     }
 
     fn replace(&mut self, cleaned: CleanedSegment) -> Result<Replaced, ReplaceError> {
