@@ -18,7 +18,7 @@ pub(in crate::http) async fn offsets(
     let name = topic_name(path.at(0))?;
     let index = partition_index(path.at(1))?;
     let found = topic_lookup::topic(&service, &name, UNKNOWN_TOPIC).await?;
-    let offsets = service.router().offsets(found.partition(index)?).await?;
+    let offsets = service.router().offsets(found.partition(index)?, None).await?;
     let answer = OffsetsV2 {
         beginning_offset: offsets.log_start,
         end_offset: offsets.high_watermark,

@@ -146,8 +146,8 @@ impl From {
     ) -> Result<Offset, ApiError> {
         Ok(match self {
             Self::At(offset) => *offset,
-            Self::Earliest => service.router().offsets(partition).await?.log_start,
-            Self::Latest => service.router().offsets(partition).await?.high_watermark,
+            Self::Earliest => service.router().offsets(partition, None).await?.log_start,
+            Self::Latest => service.router().offsets(partition, None).await?.high_watermark,
         })
     }
 }
