@@ -39,7 +39,7 @@ pub const PARTITION_APPEND: &str = "/v1/partitions/{topic_id}/{partition}/append
 pub const APPEND_STREAM: &str = "/v1/append-stream";
 /// A broker reads for a client at the leader: `GET`, record batches.
 pub const PARTITION_READ: &str = "/v1/partitions/{topic_id}/{partition}/read";
-/// A broker asks the leader for a partition's offsets: `GET`.
+/// A broker asks the leader for a partition's offsets, and where a time lies: `GET`.
 pub const PARTITION_OFFSETS: &str = "/v1/partitions/{topic_id}/{partition}/offsets";
 /// A broker has the leader delete the oldest records: `POST`.
 pub const PARTITION_TRIM: &str = "/v1/partitions/{topic_id}/{partition}/trim";

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use trimaran_api::client::CallError;
-use trimaran_api::rest::{FetchedRecord, OffsetsV2};
+use trimaran_api::rest::{FetchedRecord, OffsetsAtTimeV2, OffsetsV2};
 use trimaran_types::{KafkaError, Offset, PartitionIndex, Timestamp, TopicName};
 
 use crate::connection::Connection;
@@ -41,6 +41,24 @@ pub(crate) async fn offsets(
         .get(
             &format!("topics/{topic}/partitions/{partition}/offsets"),
             &[],
+        )
+        .await
+}
+
+/// The same, and the first record of a time or later.
+///
+/// # Errors
+/// As [`offsets`].
+pub(crate) async fn offsets_at_time(
+    connection: &Connection,
+    topic: &TopicName,
+    partition: PartitionIndex,
+    time: Timestamp,
+) -> Result<OffsetsAtTimeV2, Failure> {
+    connection
+        .get(
+            &format!("topics/{topic}/partitions/{partition}/offsets"),
+            &[("timestamp", time.0.to_string())],
         )
         .await
 }

@@ -189,5 +189,8 @@ impl Directory {
             let right = Some((timestamp(offset), Offset(offset)));
             assert!(!all || found.is_ok_and(|found| found == right));
         }
+        let latest = Offset(RECORDS - 1);
+        let found = reader.offset_of_max_timestamp(log.log_end());
+        assert!(!all || found.is_ok_and(|it| it == Some((timestamp(latest.0), latest))));
     }
 }

@@ -12,6 +12,6 @@ pub use fetch::{
     DivergingEpoch, FetchPartition, FetchPartitionResult, REPLICA_FETCH_PROTOCOL,
     ReplicaFetchRequest, ReplicaFetchResponse,
 };
-pub use offsets::PartitionOffsets;
+pub use offsets::{OffsetAndTimestamp, OffsetsQuery, PartitionOffsets, TimestampQuery};
 pub use read::{HIGH_WATERMARK, LEADER_EPOCH, LOG_START, ReadQuery};
 pub use trim::{TrimQuery, TrimResponse};

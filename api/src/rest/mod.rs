@@ -6,8 +6,8 @@ mod v3;
 mod write_outcome;
 
 pub use v2::{
-    BrokersV2, FetchedRecord, OffsetsV2, PartitionV2, ProduceOffset, ProduceResponseV2,
-    RecordHeaderV2, ReplicaV2, TopicV2,
+    BrokersV2, FetchedRecord, OffsetsAtTimeV2, OffsetsV2, PartitionV2, ProduceOffset,
+    ProduceResponseV2, RecordHeaderV2, ReplicaV2, TopicV2,
 };
 pub use v3::{
     AlterConfigEntry, AlterConfigsBody, BrokerConfigData, BrokerData, BrokerList, ClusterData,

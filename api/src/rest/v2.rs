@@ -56,6 +56,19 @@ pub struct OffsetsV2 {
     pub end_offset: Offset,
 }
 
+/// Answer to the same with `?timestamp=`: the bounds, and the record that was asked for. Both of its
+/// fields are null when there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OffsetsAtTimeV2 {
+    /// The bounds.
+    #[serde(flatten)]
+    pub bounds: OffsetsV2,
+    /// The record's offset.
+    pub offset: Option<Offset>,
+    /// Its timestamp in milliseconds.
+    pub timestamp: Option<Timestamp>,
+}
+
 /// Answer to a v2 produce request: one entry a record, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProduceResponseV2 {

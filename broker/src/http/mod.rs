@@ -47,3 +47,5 @@ mod memory_test;
 mod stream_test;
 #[cfg(test)]
 mod test_client;
+#[cfg(test)]
+mod time_test;

@@ -274,6 +274,7 @@ impl PartitionHandle {
             high_watermark: status.high_watermark,
             log_end: status.log_end,
             leader_epoch,
+            found: None,
         })
     }
 

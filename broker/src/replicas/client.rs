@@ -78,13 +78,20 @@ impl Replicas {
     /// As there, and `NOT_LEADER_OR_FOLLOWER` when this broker has no replica or does not lead any
     /// more; `OFFSET_NOT_AVAILABLE` while no controller can say.
     pub async fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
-        let handle = self.hosted(partition)?;
+        self.offsets_of(&self.hosted(partition)?).await
+    }
+
+    /// The same of a replica that was found.
+    pub(super) async fn offsets_of(
+        &self,
+        handle: &PartitionHandle,
+    ) -> Result<PartitionOffsets, ApiError> {
         let offsets = handle.offsets()?;
-        if self.leads_by_lease(partition, offsets.leader_epoch) {
+        if self.leads_by_lease(handle.id(), offsets.leader_epoch) {
             return Ok(offsets);
         }
         let epoch = Some(offsets.leader_epoch);
-        self.confirm_leading(&handle, partition, epoch).await?;
+        self.confirm_leading(handle, handle.id(), epoch).await?;
         Ok(offsets)
     }
 
@@ -122,7 +129,7 @@ impl Replicas {
         self.table.get(partition)
     }
 
-    fn hosted(&self, partition: TopicIdPartition) -> Result<PartitionHandle, ApiError> {
+    pub(super) fn hosted(&self, partition: TopicIdPartition) -> Result<PartitionHandle, ApiError> {
         self.table
             .get(partition)
             .ok_or_else(|| no_such_partition(partition))

@@ -249,7 +249,8 @@ pub(super) fn result_of(
     }
 }
 
-fn leads_in(handle: &PartitionHandle, epoch: LeaderEpoch) -> bool {
+/// Whether the replica leads in this epoch now.
+pub(super) fn leads_in(handle: &PartitionHandle, epoch: LeaderEpoch) -> bool {
     let status = handle.status();
     status.role == PartitionRole::Leader && status.leader_epoch == Some(epoch)
 }

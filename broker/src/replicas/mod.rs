@@ -8,6 +8,7 @@
 //! on it; what is left of it is kept (P-CORRUPT). A log that nobody asks for is set aside, never deleted (P-TOMBSTONE); one whose deletion is
 //! committed is renamed at once and removed in the background.
 
+mod by_time;
 mod checkpoints;
 mod client;
 mod condemn;
@@ -30,6 +31,7 @@ mod quarantine;
 mod questions;
 mod report;
 mod resign;
+mod searches;
 mod shutdown;
 mod table;
 mod unassigned;
@@ -78,6 +80,8 @@ pub struct Replicas {
     /// Whether this broker leads, asked of the controllers.
     questions: questions::Questions<Option<TopicStatus>>,
     not_made: not_made::NotMade,
+    /// Where logs are searched by time.
+    searches: searches::Searches,
 }
 
 impl Replicas {
@@ -104,6 +108,7 @@ impl Replicas {
             counts: counts::Counts::default(),
             questions: questions::Questions::default(),
             not_made: not_made::NotMade::default(),
+            searches: searches::Searches::default(),
         })
     }
 

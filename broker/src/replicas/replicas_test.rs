@@ -1,6 +1,7 @@
 //! Two brokers' replicas and fetchers in one process, wired by HTTP on loopback; the controllers
 //! are played by the test.
 
+mod by_time_test;
 mod cleaner_test;
 mod damage_test;
 mod dirs;

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use trimaran_api::ApiError;
 use trimaran_api::replica::{
-    AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
-    RequiredAcks,
+    AppendResponse, OffsetAndTimestamp, PartitionOffsets, ReadQuery, ReplicaFetchRequest,
+    ReplicaFetchResponse, RequiredAcks, TimestampQuery,
 };
 use trimaran_commit_log::admit_unopened;
 use trimaran_metadata::record::{Config, ConfigResourceType, Partition, RegisterBroker, Topic};
@@ -218,6 +218,21 @@ fn end(log: &[RecordBatch]) -> Offset {
         .map_or(Offset::ZERO, |batch| batch.header().last_offset().next())
 }
 
+fn search(log: &[RecordBatch], wanted: TimestampQuery) -> Option<OffsetAndTimestamp> {
+    let records = log.iter().flat_map(|batch| {
+        let records = batch.records().expect("not compressed");
+        records.map(|record| record.expect("a good record"))
+    });
+    let mut found = records.map(|record| OffsetAndTimestamp {
+        offset: record.offset,
+        timestamp: record.timestamp,
+    });
+    match wanted {
+        TimestampQuery::AtLeast(at_least) => found.find(|it| it.timestamp >= at_least),
+        TimestampQuery::Max => found.min_by_key(|it| std::cmp::Reverse(it.timestamp)),
+    }
+}
+
 impl LocalPartitions for FakePartitions {
     fn append(
         &self,
@@ -240,14 +255,17 @@ impl LocalPartitions for FakePartitions {
     fn offsets(
         &self,
         partition: TopicIdPartition,
+        wanted: Option<TimestampQuery>,
     ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let log_end = logs.get(&partition).map_or(Offset::ZERO, |log| end(log));
+        let log = logs.get(&partition).map_or(&[][..], Vec::as_slice);
+        let log_end = end(log);
         let offsets = PartitionOffsets {
             log_start: Offset::ZERO,
             high_watermark: log_end,
             log_end,
             leader_epoch: LeaderEpoch(0),
+            found: wanted.and_then(|wanted| search(log, wanted)),
         };
         std::future::ready(Ok(offsets)).boxed()
     }

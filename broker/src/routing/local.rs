@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
-    RequiredAcks,
+    RequiredAcks, TimestampQuery,
 };
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{Offset, TopicIdPartition};
@@ -34,10 +34,11 @@ pub trait LocalPartitions: Send + Sync + std::fmt::Debug + 'static {
         query: ReadQuery,
     ) -> BoxFuture<'_, Result<Records, ApiError>>;
 
-    /// The bounds of the log.
+    /// The bounds of the log, and the record that is `wanted` by its timestamp, if one is.
     fn offsets(
         &self,
         partition: TopicIdPartition,
+        wanted: Option<TimestampQuery>,
     ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>>;
 
     /// Deletes the records before an offset; answers when no in-sync replica keeps them, at most

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use trimaran_api::ApiError;
 use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, ReadQuery, ReplicaFetchRequest, ReplicaFetchResponse,
-    RequiredAcks,
+    RequiredAcks, TimestampQuery,
 };
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{Offset, TopicIdPartition};
@@ -46,8 +46,15 @@ impl LocalPartitions for Replicas {
     fn offsets(
         &self,
         partition: TopicIdPartition,
+        wanted: Option<TimestampQuery>,
     ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
-        Self::offsets(self, partition).boxed()
+        async move {
+            match wanted {
+                None => Self::offsets(self, partition).await,
+                Some(wanted) => self.offsets_by_time(partition, wanted).await,
+            }
+        }
+        .boxed()
     }
 
     fn trim(

@@ -8,8 +8,8 @@ use reqwest::{Client, RequestBuilder, Response};
 use trimaran_api::client::{CallError, call, call_bytes, read_body};
 use trimaran_api::replica::append_stream::STREAMED_BYTES_MAX;
 use trimaran_api::replica::{
-    AppendQuery, AppendResponse, HIGH_WATERMARK, LEADER_EPOCH, LOG_START, PartitionOffsets,
-    ReadQuery, RequiredAcks, TrimQuery, TrimResponse,
+    AppendQuery, AppendResponse, HIGH_WATERMARK, LEADER_EPOCH, LOG_START, OffsetsQuery,
+    PartitionOffsets, ReadQuery, RequiredAcks, TimestampQuery, TrimQuery, TrimResponse,
 };
 use trimaran_api::{headers, paths};
 use trimaran_types::record_batch::RecordBatch;
@@ -140,11 +140,13 @@ impl Remote {
     pub(super) async fn offsets(
         &self,
         callee: &Callee,
+        wanted: Option<TimestampQuery>,
         timeout: Duration,
     ) -> Result<PartitionOffsets, CallError> {
         let request = self
             .http
             .get(callee.url(paths::PARTITION_OFFSETS))
+            .query(&OffsetsQuery { timestamp: wanted })
             .timeout(timeout.saturating_add(NETWORK_SLACK));
         call(self.marked(request, callee), &callee.address).await
     }

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use trimaran_api::ApiError;
 use trimaran_api::client::CallError;
-use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
+use trimaran_api::replica::{
+    AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks, TimestampQuery,
+};
 use trimaran_api::rest::WriteOutcome;
 use trimaran_metadata::MetadataImage;
 use trimaran_types::record_batch::RecordBatch;
@@ -131,22 +133,26 @@ impl PartitionRouter {
         .await
     }
 
-    /// Asks the leader for the bounds of a log.
+    /// Asks the leader for the bounds of a log, and for the record that is `wanted` by its timestamp.
     ///
     /// # Errors
     /// As [`PartitionRouter::read`].
-    pub async fn offsets(&self, partition: TopicIdPartition) -> Result<PartitionOffsets, ApiError> {
+    pub async fn offsets(
+        &self,
+        partition: TopicIdPartition,
+        wanted: Option<TimestampQuery>,
+    ) -> Result<PartitionOffsets, ApiError> {
         let deadline = Instant::now() + READ_PATIENCE;
         until_deadline(&self.image, self.me, partition, deadline, |place| async {
             match callee(place, partition) {
                 None => self
                     .local
-                    .offsets(partition)
+                    .offsets(partition, wanted)
                     .await
                     .map_err(refused_question),
                 Some(callee) => {
                     let timeout = deadline.saturating_duration_since(Instant::now());
-                    let asked = self.remote.offsets(&callee, timeout);
+                    let asked = self.remote.offsets(&callee, wanted, timeout);
                     let asked = self
                         .unless_replaced(&callee, GiveUp::WhenItDoesNotLead, asked)
                         .await;

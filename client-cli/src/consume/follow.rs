@@ -8,7 +8,7 @@ use trimaran_types::{PartitionIndex, TopicName};
 use super::{Sink, Start};
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::partition_reader::{PartitionReader, ReadRecord, offsets};
+use crate::partition_reader::{PartitionReader, ReadRecord};
 
 /// Partitions followed at once; each holds a connection.
 const PARTITIONS_MAX: usize = 256;
@@ -65,11 +65,11 @@ async fn read(
     from: Start,
     pages: mpsc::Sender<Page>,
 ) {
-    let bounds = match offsets(connection, topic, partition).await {
-        Ok(bounds) => bounds,
+    let first = match from.find(connection, topic, partition).await {
+        Ok((_, first)) => first,
         Err(failure) => return drop(pages.send(Err(failure)).await),
     };
-    let mut reader = PartitionReader::new(connection, topic, partition, from.in_bounds(&bounds));
+    let mut reader = PartitionReader::new(connection, topic, partition, first);
     loop {
         let page = reader.read(POLL_WAIT).await;
         let is_over = page.is_err();

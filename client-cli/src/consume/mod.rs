@@ -6,14 +6,14 @@ mod start;
 
 use clap::{Args, ValueEnum};
 use trimaran_api::rest::{OffsetsV2, TopicV2};
-use trimaran_types::{Offset, PartitionIndex, TopicName};
+use trimaran_types::{Offset, PartitionIndex, Timestamp, TopicName};
 
 pub(crate) use start::Start;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::{OutputFormat, Printer};
-use crate::partition_reader::{PartitionReader, ReadRecord, offsets};
+use crate::partition_reader::{PartitionReader, ReadRecord};
 
 /// How long one read below the end waits; data is there, so this only bounds a leader change.
 const READ_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -32,6 +32,16 @@ pub(crate) struct ConsumeArguments {
     /// Where to begin in each partition: earliest, latest or an offset.
     #[arg(short, long, default_value = "earliest")]
     pub(crate) from: Start,
+    /// Begin at the first record of this time or later, in each partition; where there is none, at
+    /// the end. UTC such as 2026-11-21T10:00:00Z, milliseconds since 1970, or how long ago: -1h, -90s.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = start::time,
+        allow_hyphen_values = true,
+        conflicts_with = "from"
+    )]
+    pub(crate) from_time: Option<Timestamp>,
     /// Stop after this many records.
     #[arg(short = 'n', long)]
     pub(crate) count: Option<u64>,
@@ -74,12 +84,21 @@ impl ConsumeArguments {
         };
         let partitions = self.partitions(connection).await?;
         if self.follow {
-            return follow::run(connection, &self.topic, &partitions, self.from, &mut sink).await;
+            return follow::run(
+                connection,
+                &self.topic,
+                &partitions,
+                self.start(),
+                &mut sink,
+            )
+            .await;
         }
         let (mut beyond, mut some_reach) = (None, false);
         for partition in partitions {
-            let bounds = offsets(connection, &self.topic, partition).await?;
-            let from = self.from.in_bounds(&bounds);
+            let (bounds, from) = self
+                .start()
+                .find(connection, &self.topic, partition)
+                .await?;
             if from > bounds.end_offset {
                 beyond.get_or_insert_with(|| beyond_the_end(&self.topic, partition, from, &bounds));
                 continue;
@@ -94,6 +113,10 @@ impl ConsumeArguments {
         }
         // Nothing at all would look as if everything had been read.
         beyond.filter(|_| !some_reach).map_or(Ok(()), Err)
+    }
+
+    fn start(&self) -> Start {
+        self.from_time.map_or(self.from, Start::Since)
     }
 
     async fn partitions(&self, connection: &Connection) -> Result<Vec<PartitionIndex>, Failure> {

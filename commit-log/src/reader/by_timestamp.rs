@@ -1,21 +1,24 @@
 //! The first record at or after a moment (`ListOffsets` by timestamp).
 
-use trimaran_types::record_batch::{RecordBatch, split};
+use std::ops::ControlFlow;
+
+use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{Offset, Timestamp};
 
-use super::{LogReader, ReadError, find_batch};
-use crate::compression::{DecompressLimits, decompress};
-use crate::damage::Damage;
+use super::index_claim::{Claim, is_true};
+use super::{LogReader, ReadError, batches};
 use crate::disk::OpenHow;
-use crate::index::{TimeEntry, count_in_file, floor_in_file, last_in_file};
+use crate::index::{TimeEntry, count_in_file, floor_in_file};
 use crate::names::SegmentFile;
 use crate::shared::{SegmentView, Shared};
 
-const READ_BYTES: usize = 256 * 1024;
-
 impl LogReader {
     /// The first record below `before` whose timestamp is `at_least` or later, with its timestamp.
-    /// Only a batch that can hold it is decompressed.
+    ///
+    /// Looks at the last entry of each segment's time index until one is late enough, then reads from
+    /// the batch that the index names; only batches that can hold the record are decompressed. A
+    /// segment whose index is missing or lies is read from its start. Memory: one read (256 KiB or one
+    /// batch), and the records of one batch.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -56,7 +59,7 @@ impl LogReader {
             let next = segments.get(at + 1).map(|next| next.base);
             let start = match next {
                 None => active_start(&self.shared, segment, newest, at_least),
-                Some(_) => match sealed_start(&self.shared, segment, at_least) {
+                Some(next) => match sealed_start(&self.shared, segment, next, at_least) {
                     Some(start) => start,
                     None => continue,
                 },
@@ -80,22 +83,10 @@ impl LogReader {
         log_start: Offset,
         at_least: Timestamp,
     ) -> Result<Option<(Timestamp, Offset)>, ReadError> {
-        let mut from = start;
-        while from < end {
-            let bytes = self.read(from, end, READ_BYTES)?;
-            let before = from;
-            // Read back verified, so every one of them parses.
-            for batch in split(bytes).map_while(Result::ok) {
-                if let Some(found) = first_in_batch(&batch, log_start, at_least)? {
-                    return Ok(Some(found));
-                }
-                from = batch.header().next_offset();
-            }
-            if from == before {
-                break;
-            }
-        }
-        Ok(None)
+        self.walk(start, end, |batch| {
+            let found = first_in_batch(&batch, log_start, at_least)?;
+            Ok(found.map_or(ControlFlow::Continue(()), ControlFlow::Break))
+        })
     }
 }
 
@@ -104,18 +95,11 @@ fn first_in_batch(
     log_start: Offset,
     at_least: Timestamp,
 ) -> Result<Option<(Timestamp, Offset)>, ReadError> {
-    let header = batch.header();
-    if header.max_timestamp < at_least {
+    if batch.header().max_timestamp < at_least {
         return Ok(None);
     }
-    let unreadable = |cause: Damage| ReadError::Records {
-        offset: header.base_offset,
-        cause,
-    };
-    let records = decompress(batch, &DecompressLimits::default())
-        .map_err(|error| unreadable(error.into()))?;
-    for record in records.views() {
-        let record = record.map_err(|error| unreadable(error.into()))?;
+    for record in batches::open(batch)?.views() {
+        let record = record.map_err(|error| batches::unreadable(batch, error))?;
         if record.timestamp >= at_least && record.offset >= log_start {
             return Ok(Some((record.timestamp, record.offset)));
         }
@@ -129,38 +113,28 @@ fn offset_of(segment: &SegmentView, entry: Option<TimeEntry>) -> Offset {
     })
 }
 
-/// Whether the batch that an entry names is there and has its timestamp.
-pub(crate) fn is_true(shared: &Shared, segment: &SegmentView, entry: TimeEntry) -> bool {
-    let last = segment.base.plus(i64::from(entry.last));
-    matches!(find_batch(shared, last), Ok(Some(found))
-        if found.segment.id == segment.id
-            && found.placed.header.last_offset() == last
-            && found.placed.header.max_timestamp == entry.timestamp)
-}
-
-/// Where to start in a finished segment; `None` when all of it is older.
-fn sealed_start(shared: &Shared, segment: &SegmentView, at_least: Timestamp) -> Option<Offset> {
-    let file = shared.file(segment, SegmentFile::TimeIndex, OpenHow::Existing);
+/// Where to start in a finished segment, which ends at `end`; `None` when all of it is older.
+fn sealed_start(
+    shared: &Shared,
+    segment: &SegmentView,
+    end: Offset,
+    at_least: Timestamp,
+) -> Option<Offset> {
     // Without its index, or with one that lies, a segment is walked.
-    let Ok(file) = file else {
+    let Some(claim) = Claim::of_whole(shared, segment, end) else {
         return Some(segment.base);
     };
-    match last_in_file::<TimeEntry>(file.as_ref()) {
-        Ok(Some(last)) if is_true(shared, segment, last) => {
-            if last.timestamp < at_least {
-                return None;
-            }
-        }
-        _ => return Some(segment.base),
+    if claim.timestamp < at_least {
+        return None;
     }
-    let count = count_in_file::<TimeEntry>(file.as_ref()).unwrap_or(0);
-    let floor = floor_in_file(file.as_ref(), count, |e: TimeEntry| e.timestamp <= at_least);
-    Some(offset_of(
-        segment,
-        floor
-            .unwrap_or(None)
-            .filter(|entry| is_true(shared, segment, *entry)),
-    ))
+    let floor = || {
+        let file = shared.file(segment, SegmentFile::TimeIndex, OpenHow::Existing)?;
+        let count = count_in_file::<TimeEntry>(file.as_ref())?;
+        floor_in_file(file.as_ref(), count, |e: TimeEntry| e.timestamp <= at_least)
+    };
+    let floor: Option<TimeEntry> = floor().unwrap_or(None);
+    let floor = floor.filter(|entry| is_true(shared, segment, *entry));
+    Some(offset_of(segment, floor))
 }
 
 /// Where to start in the segment that is being written.

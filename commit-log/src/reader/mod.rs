@@ -6,9 +6,12 @@
 //! are only a hint: an entry is checked against its batch, and when it lies the segment is walked
 //! from its start.
 
+mod batches;
 mod by_timestamp;
 mod find;
 mod from_file;
+mod index_claim;
+mod max_timestamp;
 mod scrub;
 
 use std::io;
@@ -24,8 +27,8 @@ use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
 
-pub(crate) use by_timestamp::is_true;
 pub(crate) use find::find_batch;
+pub(crate) use index_claim::is_true;
 pub use scrub::{FinishedSegment, ScrubPlace, Scrubbed};
 
 /// How often a read starts again because the log was truncated meanwhile.

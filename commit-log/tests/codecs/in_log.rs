@@ -109,10 +109,25 @@ fn a_moment_is_found_inside_a_compressed_batch() {
     assert_eq!(find(&log, 1_915, end), Some((1_940, 19 * 16 + 1)));
     assert_eq!(find(&log, 1_941, end), None);
     assert_eq!(find(&log, 100, 16), None);
+    let latest = |log: &Log, before| {
+        let found = log.reader().offset_of_max_timestamp(Offset(before));
+        found
+            .unwrap()
+            .map(|(timestamp, offset)| (timestamp.0, offset.0))
+    };
+    for hundred in 0..20 {
+        // Below the first four batches' end, and inside of the second of them.
+        for before in [16, 7].map(|more| 16 * hundred + more) {
+            let found = latest(&log, before);
+            assert_eq!(found, Some((hundred * 100 + 40, hundred * 16 + 1)));
+        }
+    }
     // A start inside a batch hides its first records.
     log.raise_log_start(Offset(2));
     assert_eq!(find(&log, 0, end), Some((20, 2)));
     assert_eq!(find(&log, 21, end), Some((30, 3)));
+    assert_eq!(latest(&log, 4), Some((30, 3)));
+    assert_eq!(latest(&log, 8), Some((40, 5)));
 }
 
 #[test]
@@ -135,6 +150,9 @@ fn records_that_cannot_be_read_are_named_and_not_skipped() {
         }
         other => panic!("{other:?}"),
     }
+    // They may be the latest.
+    let latest = reader.offset_of_max_timestamp(log.log_end());
+    assert!(matches!(latest, Err(ReadError::Records { offset, .. }) if offset == Offset(1)));
 }
 
 #[test]
@@ -186,6 +204,8 @@ fn log_append_time_is_the_leader_s_and_the_records_stay_as_they_are() {
         };
         assert_eq!(found(NOW), Some(Offset(0)));
         assert_eq!(found(Timestamp(NOW.0 + 1)), Some(Offset(9)));
+        let latest = log.reader().offset_of_max_timestamp(log.log_end());
+        assert_eq!(latest.unwrap(), Some((later, Offset(9))));
     };
     check(&log);
     // What is on the disk has good checksums, and the index the new times.

@@ -188,6 +188,14 @@ fn read_log(dir: &LogDir, number: usize, path: &str, epochs_count: bool) -> Outc
             Err(other) => panic!("{path}: {other:?}"),
         }
     }
+    match reader.offset_of_max_timestamp(log.log_end()) {
+        Ok(found) => {
+            let last = RECORDS - 1;
+            assert_eq!(found, Some((timestamp(last), Offset(last))), "{path}");
+        }
+        Err(ReadError::Corrupt { .. }) => outcome = Outcome::Named,
+        Err(other) => panic!("{path}: {other:?}"),
+    }
     outcome
 }
 

@@ -20,18 +20,26 @@ pub(crate) type Keyed<'a> = (&'a str, Option<&'a str>);
 pub(crate) type Found = (i64, String, Option<String>);
 
 pub(crate) fn keyed(records: &[Keyed<'_>]) -> RecordBatch {
-    built(None, records)
+    built(None, records, |_| NOW)
 }
 
-fn built(producer: Option<BatchProducer>, records: &[Keyed<'_>]) -> RecordBatch {
+/// The same with a time for each record, by its place in the batch.
+pub(crate) fn keyed_at(records: &[Keyed<'_>], time: impl Fn(usize) -> Timestamp) -> RecordBatch {
+    built(None, records, time)
+}
+
+fn built(
+    producer: Option<BatchProducer>,
+    records: &[Keyed<'_>],
+    time: impl Fn(usize) -> Timestamp,
+) -> RecordBatch {
     let mut builder = BatchBuilder::new(TimestampType::CreateTime);
     if let Some(producer) = producer {
         builder = builder.producer(producer);
     }
-    for (key, value) in records {
-        builder
-            .push(NOW, Some(key.as_bytes()), value.map(str::as_bytes), &[])
-            .unwrap();
+    for (number, (key, value)) in records.iter().enumerate() {
+        let (key, value) = (Some(key.as_bytes()), value.map(str::as_bytes));
+        builder.push(time(number), key, value, &[]).unwrap();
     }
     builder.build().unwrap()
 }
@@ -55,7 +63,9 @@ pub(crate) fn produced(id: i64, sequence: i32, bits: u8, records: &[Keyed<'_>]) 
         epoch: ProducerEpoch(0),
         base_sequence: sequence,
     };
-    let mut raw = built(Some(producer), records).into_bytes().to_vec();
+    let mut raw = built(Some(producer), records, |_| NOW)
+        .into_bytes()
+        .to_vec();
     raw[22] |= bits;
     let crc = crc32c::crc32c(&raw[21..]);
     raw[17..21].copy_from_slice(&crc.to_be_bytes());
@@ -109,6 +119,17 @@ pub(crate) fn records(reader: &LogReader) -> Vec<Found> {
             let key = text(&record.key.unwrap());
             all.push((record.offset.0, key, record.value.map(|value| text(&value))));
         }
+    }
+    all
+}
+
+/// Timestamp and offset of every record.
+pub(crate) fn times(reader: &LogReader) -> Vec<(i64, i64)> {
+    let mut all = Vec::new();
+    for batch in batches(reader) {
+        let plain = decompress(&batch, &DecompressLimits::default()).unwrap();
+        let records = plain.records().map(Result::unwrap);
+        all.extend(records.map(|record| (record.timestamp.0, record.offset.0)));
     }
     all
 }

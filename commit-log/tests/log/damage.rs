@@ -284,6 +284,12 @@ fn indexes_are_only_hints() {
                         Some((NOW, Offset(0))),
                         "{extension} of {base}: {content:?}"
                     );
+                    let latest = log.reader().offset_of_max_timestamp(log.log_end());
+                    assert_eq!(
+                        latest.unwrap(),
+                        Some((NOW, Offset(0))),
+                        "{extension} of {base}: {content:?}"
+                    );
                 }
             }
             fs::write(&path, whole).unwrap();

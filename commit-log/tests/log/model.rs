@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use trimaran_commit_log::{Log, LogConfig, ReadError, RoomLimits};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::rig::{NOW, Rig, batch_at, flush, read_all, records_in};
+use crate::rig::{NOW, Rig, batch_at, first_latest, flush, read_all, records_in};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -16,7 +16,10 @@ enum Step {
     Truncate(prop::sample::Index),
     StartAt(i64),
     Read(prop::sample::Index, prop::sample::Index, usize),
-    FindTime(i64),
+    /// The first record at a time or later, below a bound.
+    FindTime(i64, prop::sample::Index),
+    /// The record with the largest timestamp below a bound.
+    FindMaxTime(prop::sample::Index),
     /// Deletes the records before an offset.
     Trim(prop::sample::Index),
     /// Retention with this `retention.bytes`, up to a high watermark.
@@ -37,7 +40,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..500_i64).prop_map(Step::StartAt),
         6 => (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3000_usize)
             .prop_map(|(from, before, max)| Step::Read(from, before, max)),
-        3 => (0..2000_i64).prop_map(Step::FindTime),
+        3 => (0..2000_i64, any::<prop::sample::Index>())
+            .prop_map(|(at_least, before)| Step::FindTime(at_least, before)),
+        6 => any::<prop::sample::Index>().prop_map(Step::FindMaxTime),
         2 => any::<prop::sample::Index>().prop_map(Step::Trim),
         3 => (0..6000_u64, any::<prop::sample::Index>())
             .prop_map(|(bytes, committed)| Step::Retain(bytes, committed)),
@@ -128,6 +133,16 @@ impl Model {
             .unwrap_or(self.end())
     }
 
+    /// Timestamp and offset of the records that a reader below `before` is shown.
+    fn visible(&self, before: i64) -> impl Iterator<Item = (i64, i64)> {
+        let known = (self.base..).zip(&self.records);
+        known
+            .map(|(offset, record)| (record.0, offset))
+            .filter(move |(_, offset)| {
+                *offset >= self.start && self.batch_end(self.batch_of(*offset)) <= before
+            })
+    }
+
     fn batch_of(&self, offset: i64) -> i64 {
         self.batches
             .iter()
@@ -211,7 +226,8 @@ impl Run {
             }
             Step::Retain(bytes, committed) => self.retain(&mut log, *bytes, committed),
             Step::Read(from, before, max) => self.read(&log, from, before, *max),
-            Step::FindTime(at_least) => self.find_time(&log, *at_least),
+            Step::FindTime(at_least, before) => self.find_time(&log, *at_least, before),
+            Step::FindMaxTime(before) => self.find_max_time(&log, before),
             Step::Flush => {
                 flush(&mut log);
                 assert_eq!(log.flushed_end(), log.log_end());
@@ -231,16 +247,18 @@ impl Run {
                 drop(log);
                 log = self.reopen(self.recovery_point, false);
             }
-            Step::Close => {
-                self.rig.log_start = Some(log.log_start());
-                let bytes = log.bytes();
-                let end = log.close().unwrap();
-                assert_eq!(self.file_bytes(), bytes, "a closed log has no room");
-                self.recovery_point = end.0;
-                log = self.reopen(end.0, true);
-            }
+            Step::Close => log = self.close(log),
         }
         self.log = Some(log);
+    }
+
+    fn close(&mut self, log: Log) -> Log {
+        self.rig.log_start = Some(log.log_start());
+        let bytes = log.bytes();
+        let end = log.close().unwrap();
+        assert_eq!(self.file_bytes(), bytes, "a closed log has no room");
+        self.recovery_point = end.0;
+        self.reopen(end.0, true)
     }
 
     fn reopen(&mut self, recovery_point: i64, clean: bool) -> Log {
@@ -389,20 +407,31 @@ impl Run {
         }
     }
 
-    fn find_time(&self, log: &Log, at_least: i64) {
+    fn find_time(&self, log: &Log, at_least: i64, before: &prop::sample::Index) {
+        let before = self.model.place(before);
         let found = log
             .reader()
-            .offset_for_timestamp(Timestamp(at_least), log.log_end())
+            .offset_for_timestamp(Timestamp(at_least), Offset(before))
             .unwrap();
-        let known = (self.model.base..).zip(&self.model.records);
-        let expected = known
-            .filter(|(offset, record)| *offset >= self.model.start && record.0 >= at_least)
-            .map(|(offset, record)| (record.0, offset))
-            .next();
+        let mut visible = self.model.visible(before);
+        let expected = visible.find(|(time, _)| *time >= at_least);
         assert_eq!(
             found.map(|(t, o)| (t.0, o.0)),
             expected,
-            "first record at {at_least} or later"
+            "first record at {at_least} or later below {before}"
+        );
+    }
+
+    fn find_max_time(&self, log: &Log, before: &prop::sample::Index) {
+        let before = self.model.place(before);
+        let found = log
+            .reader()
+            .offset_of_max_timestamp(Offset(before))
+            .unwrap();
+        assert_eq!(
+            found.map(|(t, o)| (t.0, o.0)),
+            first_latest(self.model.visible(before)),
+            "first record with the largest timestamp below {before}"
         );
     }
 

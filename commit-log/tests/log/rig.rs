@@ -56,6 +56,11 @@ pub(crate) fn records_in(bytes: Bytes) -> Vec<(i64, i32, Vec<u8>)> {
     records
 }
 
+/// The first of these that has the largest timestamp: timestamp and offset.
+pub(crate) fn first_latest(records: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i64)> {
+    records.min_by_key(|(time, offset)| (std::cmp::Reverse(*time), *offset))
+}
+
 /// Everything that a reader gives, in small reads.
 pub(crate) fn read_all(reader: &LogReader, bytes_max: usize) -> Vec<(i64, i32, Vec<u8>)> {
     let mut all = Vec::new();

@@ -11,6 +11,7 @@ pub(crate) fn cases(cluster_id: &str) -> Vec<Case> {
     cases.extend(records_for_nobody());
     cases.extend(illegal_names());
     cases.extend(offsets());
+    cases.extend(times());
     cases.extend(methods(cluster_id));
     cases
 }
@@ -190,6 +191,40 @@ fn offsets() -> Vec<Case> {
             "a negative size",
             "offset=0&timeout=0&max_bytes=-1",
             "max_bytes",
+        ),
+    ]
+}
+
+fn times() -> Vec<Case> {
+    let refused = |name: &str, query: &str, says| {
+        let path = format!("/topics/{TOPIC}/partitions/0/{query}");
+        Case::refused(name, Request::get(&path), (400, 40002), says)
+    };
+    vec![
+        refused(
+            "an offset and a time",
+            "records?offset=0&timestamp=0&timeout=0&max_bytes=1000",
+            "'offset' and 'timestamp'",
+        ),
+        refused(
+            "a time that is none",
+            "records?timestamp=yesterday&timeout=0&max_bytes=1000",
+            "yesterday",
+        ),
+        refused(
+            "a time before 1970",
+            "records?timestamp=-1&timeout=0&max_bytes=1000",
+            "'-1'",
+        ),
+        refused(
+            "a time beyond all years",
+            "records?timestamp=9223372036854775807&timeout=0&max_bytes=1000",
+            "9223372036854775807",
+        ),
+        refused(
+            "bounds at a time that is none",
+            "offsets?timestamp=2026-13-01T00:00:00Z",
+            "2026-13-01",
         ),
     ]
 }

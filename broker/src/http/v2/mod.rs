@@ -8,6 +8,7 @@ mod produce_answer;
 mod produce_body;
 mod record_json;
 mod records;
+mod time_query;
 pub(in crate::http) mod topic_configs;
 
 pub(super) use metadata::{brokers, partition, partitions, topic, topics};

@@ -9,12 +9,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use trimaran_api::ApiError;
-use trimaran_api::replica::ReadQuery;
+use trimaran_api::replica::{ReadQuery, TimestampQuery};
 use trimaran_types::limits::{LONG_POLL_MS_MAX, READ_BYTES_MAX};
 use trimaran_types::record_batch::{BatchHeader, Compression};
 use trimaran_types::{Offset, TopicIdPartition};
 
 use super::record_json::{Ask, write_records};
+use super::time_query::wanted_time;
 use crate::codec_work::CodecWork;
 use crate::http::answer_body::{answer_body, take_room};
 use crate::http::app::{App, ForClients};
@@ -31,7 +32,7 @@ const BYTES_DEFAULT: u64 = 1024 * 1024;
 /// What is read at least after batches that had nothing to show.
 const SKIPPED_BYTES: usize = 64 * 1024;
 
-/// The records from an offset on; waits for the first one.
+/// The records from an offset or a time on; waits for the first one.
 pub(in crate::http) async fn records(
     State(app): State<Arc<App>>,
     ForClients(service): ForClients,
@@ -116,10 +117,21 @@ enum From {
     At(Offset),
     Earliest,
     Latest,
+    /// At the record that is asked for by its timestamp; where there is none, behind the last one.
+    Time(TimestampQuery),
 }
 
 fn wanted(query: &QueryArgs) -> Result<From, ApiError> {
-    match query.text("offset") {
+    let offset = query.text("offset");
+    if let Some(time) = wanted_time(query)? {
+        return match offset {
+            None => Ok(From::Time(time)),
+            Some(_) => Err(bad(
+                "'offset' and 'timestamp' both say where to begin: give one of them".to_owned(),
+            )),
+        };
+    }
+    match offset {
         Some("earliest") => Ok(From::Earliest),
         Some("latest") => Ok(From::Latest),
         Some(text) => match text.parse() {
@@ -133,7 +145,9 @@ fn wanted(query: &QueryArgs) -> Result<From, ApiError> {
             }
         },
         None => Err(bad(
-            "'offset' is missing: give a number from 0 up, 'earliest' or 'latest'".to_owned(),
+            "'offset' is missing: give a number from 0 up, 'earliest' or 'latest'; or give \
+             'timestamp'"
+                .to_owned(),
         )),
     }
 }
@@ -144,10 +158,15 @@ impl From {
         service: &Service,
         partition: TopicIdPartition,
     ) -> Result<Offset, ApiError> {
+        let time = match self {
+            Self::At(offset) => return Ok(*offset),
+            Self::Earliest | Self::Latest => None,
+            Self::Time(time) => Some(*time),
+        };
+        let told = service.router().offsets(partition, time).await?;
         Ok(match self {
-            Self::At(offset) => *offset,
-            Self::Earliest => service.router().offsets(partition).await?.log_start,
-            Self::Latest => service.router().offsets(partition).await?.high_watermark,
+            Self::Earliest => told.log_start,
+            _ => told.found.map_or(told.high_watermark, |found| found.offset),
         })
     }
 }

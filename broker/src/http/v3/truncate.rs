@@ -49,7 +49,7 @@ pub(in crate::http) async fn truncate(
     let deadline = Instant::now() + timeout.min(timeout_max);
     let before = match body.before_offset {
         // Looked up once: a second try must not delete what came in between.
-        HIGH_WATERMARK => service.router().offsets(id).await?.high_watermark,
+        HIGH_WATERMARK => service.router().offsets(id, None).await?.high_watermark,
         offset => Offset(offset),
     };
     let log_start_offset = service.router().trim(id, before, deadline).await?;

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use trimaran_api::ApiError;
 use trimaran_api::replica::{
     AppendResponse, PartitionOffsets, REPLICA_FETCH_PROTOCOL, ReadQuery, ReplicaFetchRequest,
-    ReplicaFetchResponse, RequiredAcks,
+    ReplicaFetchResponse, RequiredAcks, TimestampQuery,
 };
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{KafkaError, Offset, TopicIdPartition};
@@ -61,7 +61,11 @@ impl LocalPartitions for Served {
         unreachable!("followers only fetch")
     }
 
-    fn offsets(&self, _: TopicIdPartition) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
+    fn offsets(
+        &self,
+        _: TopicIdPartition,
+        _: Option<TimestampQuery>,
+    ) -> BoxFuture<'_, Result<PartitionOffsets, ApiError>> {
         unreachable!("followers only fetch")
     }
 
