@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trimaran_types::{Offset, Timestamp};
+use trimaran_types::Offset;
 
 use super::checkpoint::CloseError;
 use super::room::Room;
@@ -244,7 +244,7 @@ impl Log {
         };
         file.truncate(position)?;
         file.sync_data()?;
-        let first_append = if same { self.active.first_append } else { None };
+        let began = self.active.began.filter(|_| same && position > 0);
         let (offsets, times, indexer) = self
             .cut_indexes(segment, position, file.as_ref(), same)
             .or_else(|error| self.drop_indexes(segment, position, file.as_ref(), &error))?;
@@ -256,7 +256,7 @@ impl Log {
             indexer,
         );
         self.active.file = Some(file);
-        self.active.first_append = first_append.filter(|_: &Timestamp| position > 0);
+        self.active.began = began;
         let mut state = self.shared.write();
         state.offsets = offsets;
         state.times = times;
@@ -421,7 +421,7 @@ impl Log {
             file: None,
             bytes: view.bytes,
             room: Room::none(Arc::clone(&self.context().room)),
-            first_append: None,
+            began: None,
             last_append: None,
             indexer,
         };
