@@ -32,7 +32,8 @@ impl Recovery<'_> {
         let file = self.open(&path)?;
         let kept = Kept::nothing(base);
         let start = self.scan_start(base, &kept, None);
-        let scanned = scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
+        let mut scanned =
+            scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
         self.count(&kept, &scanned);
         if let Some(cause) = scanned.damage {
             let (position, offset) = (scanned.position, scanned.end);
@@ -43,7 +44,8 @@ impl Recovery<'_> {
                 cause,
             });
         }
-        self.write_indexes(base, &kept, &scanned, false).map(drop)
+        self.write_indexes(base, &kept, &mut scanned, false)
+            .map(drop)
     }
 
     /// The index entries of a segment up to the batch from which `target` is reached.
@@ -80,12 +82,13 @@ impl Recovery<'_> {
     }
 
     /// Brings a segment's index files in line with the walk. Those of a finished segment are
-    /// completed; the last one's new entries go on waiting in memory.
+    /// completed; the last one's new entries go on waiting in memory. After a clean stop these files
+    /// are complete, too, and stay as they are.
     pub(super) fn write_indexes(
         &mut self,
         base: Offset,
         kept: &Kept,
-        scanned: &Scanned,
+        scanned: &mut Scanned,
         is_last: bool,
     ) -> Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>), OpenError> {
         let mut offsets = IndexTail {
@@ -101,6 +104,12 @@ impl Recovery<'_> {
                 .pending
                 .extend(scanned.indexer.clone().take_time_entry());
             self.report.indexes_rebuilt += 1;
+        } else if self.clean && kept.closing.is_some() && offsets.pending.is_empty() {
+            let mut indexer = scanned.indexer.clone();
+            if indexer.take_time_entry() == kept.closing {
+                scanned.indexer = indexer;
+                times.written += 1;
+            }
         }
         self.write_index(SegmentFile::OffsetIndex, base, &mut offsets, !is_last)?;
         self.write_index(SegmentFile::TimeIndex, base, &mut times, !is_last)?;
@@ -148,7 +157,10 @@ fn keep(
     let absolute = |last: u32| base.plus(i64::from(last));
     offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) < target));
     let Some(entry) = offsets.last().copied() else {
-        return Ok(Kept::nothing(base));
+        return Ok(Kept {
+            closing: only(&times),
+            ..Kept::nothing(base)
+        });
     };
     let position = u64::from(entry.position);
     if position >= bytes {
@@ -160,7 +172,7 @@ fn keep(
         Ok(header)
             if header.last_offset() == absolute(entry.last) && header.base_offset >= base =>
         {
-            times.truncate(times.partition_point(|time| time.last <= entry.last));
+            let behind = times.split_off(times.partition_point(|time| time.last <= entry.last));
             let largest = times.last().copied();
             if let Some(largest) = largest
                 && !is_true(file, base, bytes, &offsets, largest)?
@@ -170,11 +182,20 @@ fn keep(
             Ok(Kept {
                 offsets,
                 times,
+                closing: only(&behind),
                 position,
                 expected: header.base_offset,
             })
         }
         _ => Ok(Kept::nothing(base)),
+    }
+}
+
+/// The entry, if there is but one.
+const fn only(entries: &[TimeEntry]) -> Option<TimeEntry> {
+    match entries {
+        [entry] => Some(*entry),
+        _ => None,
     }
 }
 

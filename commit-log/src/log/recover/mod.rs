@@ -88,6 +88,8 @@ pub(super) struct Recovered {
 pub(super) struct Kept {
     offsets: Vec<OffsetEntry>,
     times: Vec<TimeEntry>,
+    /// The one time entry behind these, if there is no more: closing the log added it.
+    closing: Option<TimeEntry>,
     position: u64,
     expected: Offset,
 }
@@ -97,6 +99,7 @@ impl Kept {
         Self {
             offsets: Vec::new(),
             times: Vec::new(),
+            closing: None,
             position: 0,
             expected: base,
         }
@@ -190,7 +193,7 @@ impl<'a> Recovery<'a> {
             } else {
                 Kept::nothing(base)
             };
-            let (kept, scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
+            let (kept, mut scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
             self.walked_from.get_or_insert(kept.expected);
             self.has_producers |= scanned.has_producers;
             self.epochs.truncate_from(kept.expected);
@@ -204,7 +207,7 @@ impl<'a> Recovery<'a> {
             if !self.clean && (scanned.end > self.recovery_point || was_cut) {
                 file.sync_data().map_err(|e| self.failed(&path, &e))?;
             }
-            let (offsets, times) = self.write_indexes(base, &kept, &scanned, is_last)?;
+            let (offsets, times) = self.write_indexes(base, &kept, &mut scanned, is_last)?;
             if is_last {
                 return self.finish(scanned, offsets, times);
             }
