@@ -40,6 +40,7 @@ mod segment_scan;
 mod shared;
 mod tail;
 mod tail_budget;
+mod timestamp_bounds;
 mod zeros;
 
 pub use aborted::AbortedTransaction;
@@ -81,3 +82,4 @@ pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
 pub use retention::DeletedSegments;
 pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;
+pub use timestamp_bounds::{TimestampBounds, TimestampOutOfBounds};
