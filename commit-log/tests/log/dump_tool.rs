@@ -199,39 +199,59 @@ fn write(root: &Path) {
     written.stop();
 }
 
-/// Segments with batches, batches and records, as inspection here finds them; and every kind of file.
-fn inspected(root: &Path) -> (usize, u64, u64, BTreeSet<String>) {
-    let (mut segments, mut batches, mut records) = (0, 0, 0);
-    let mut kinds = BTreeSet::new();
-    let places = find_places(&RealDisk, root).unwrap();
-    let checkpoints = inspect_checkpoints(&RealDisk, &root.join("logs")).unwrap();
-    for dir in places.partitions {
-        let name = dir.file_name().unwrap().to_str().unwrap();
-        let partition = parse_partition_dir(name).unwrap();
-        let known = Checkpointed::of(&checkpoints, &partition);
-        let mut on_seen = |_: &Seen<'_>| ControlFlow::Continue(());
-        let summary = inspect_partition(&RealDisk, &dir, &known, &mut on_seen).unwrap();
+/// What inspection here finds.
+#[derive(Debug, Default)]
+struct Inspected {
+    /// Those with batches.
+    segments: usize,
+    batches: u64,
+    records: u64,
+    aborted: usize,
+    producers: usize,
+    kinds: BTreeSet<String>,
+}
+
+impl Inspected {
+    fn of(root: &Path) -> Self {
+        let mut all = Self::default();
+        let places = find_places(&RealDisk, root).unwrap();
+        let checkpoints = inspect_checkpoints(&RealDisk, &root.join("logs")).unwrap();
+        for dir in places.partitions {
+            let name = dir.file_name().unwrap().to_str().unwrap();
+            let partition = parse_partition_dir(name).unwrap();
+            all.add(&dir, &Checkpointed::of(&checkpoints, &partition));
+        }
+        all
+    }
+
+    fn add(&mut self, dir: &Path, known: &Checkpointed) {
+        let mut on_seen = |seen: &Seen<'_>| {
+            self.aborted += usize::from(matches!(seen, Seen::Aborted(_)));
+            self.producers += usize::from(matches!(seen, Seen::Producer(_)));
+            ControlFlow::Continue(())
+        };
+        let summary = inspect_partition(&RealDisk, dir, known, &mut on_seen).unwrap();
         assert!(summary.worst <= Some(Severity::Note), "{summary:?}");
-        batches += summary.batches;
-        records += summary.records;
-        for entry in fs::read_dir(&dir).unwrap() {
+        self.batches += summary.batches;
+        self.records += summary.records;
+        for entry in fs::read_dir(dir).unwrap() {
             let entry = entry.unwrap();
             let path = entry.path();
             let bytes = entry.metadata().unwrap().len();
             let kind = path.extension().unwrap_or(path.file_name().unwrap());
             let kind = kind.to_str().unwrap().to_owned();
-            segments += usize::from(kind == "log" && bytes > 0);
-            kinds.extend((bytes > 0).then_some(kind));
+            self.segments += usize::from(kind == "log" && bytes > 0);
+            self.kinds.extend((bytes > 0).then_some(kind));
         }
     }
-    (segments, batches, records, kinds)
 }
 
 #[test]
 fn kafka_reads_every_kind_of_file() {
     let root = tempfile::tempdir().unwrap();
     write(root.path());
-    let (segments, batches, records, kinds) = inspected(root.path());
+    let ours = Inspected::of(root.path());
+    assert!(ours.aborted == 12 && ours.producers > 4, "{ours:?}");
     let expected = [
         "gaps-allowed",
         "index",
@@ -242,10 +262,7 @@ fn kafka_reads_every_kind_of_file() {
         "timeindex",
         "txnindex",
     ];
-    assert_eq!(
-        kinds.iter().collect::<Vec<_>>(),
-        expected.iter().collect::<Vec<_>>()
-    );
+    assert!(ours.kinds.iter().eq(expected.iter()), "{ours:?}");
     let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kafka-dump/check");
     let output = Command::new(check).arg(root.path()).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -254,8 +271,19 @@ fn kafka_reads_every_kind_of_file() {
         return;
     }
     assert!(output.status.success(), "{errors}");
+    let Inspected {
+        segments,
+        batches,
+        records,
+        aborted,
+        producers,
+        ..
+    } = ours;
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        format!("Kafka has read {segments} segments, {batches} batches, {records} records\n")
+        format!(
+            "Kafka has read {segments} segments, {batches} batches, {records} records, \
+             {aborted} aborted transactions, {producers} producers in snapshots\n"
+        )
     );
 }
