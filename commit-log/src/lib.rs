@@ -41,6 +41,7 @@ mod segment_scan;
 mod shared;
 mod tail;
 mod tail_budget;
+mod timestamp_bounds;
 mod zeros;
 
 pub use aborted::AbortedTransaction;
@@ -61,9 +62,9 @@ pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
 };
 pub use inspect::{
-    CheckpointFile, Checkpointed, Finding, OnSeen, PartitionSummary, Places, Problem, Seen,
-    Severity, find_places, flushed_end_of, inspect_checkpoints, inspect_flushed_ends,
-    inspect_partition, lost_partitions,
+    CheckpointFile, Checkpointed, CleanShutdownFile, Finding, OnSeen, PartitionSummary, Places,
+    Problem, Seen, Severity, find_places, flushed_end_of, inspect_checkpoints,
+    inspect_clean_shutdown, inspect_flushed_ends, inspect_partition, lost_partitions,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{
@@ -77,8 +78,9 @@ pub use log_dir::{
 };
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced, admit_unopened};
-pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
+pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence, SnapshotProducer};
 pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
 pub use retention::DeletedSegments;
 pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;
+pub use timestamp_bounds::{TimestampBounds, TimestampOutOfBounds};

@@ -2,9 +2,9 @@
 
 use trimaran_types::TopicId;
 
-/// The file's content.
+/// The file's content. Kafka ends the last line with the file.
 pub(crate) fn format(topic_id: TopicId) -> String {
-    format!("version: 0\ntopic_id: {topic_id}\n")
+    format!("version: 0\ntopic_id: {topic_id}")
 }
 
 /// The topic id in the file's content; `None` when it is damaged.
@@ -27,9 +27,11 @@ mod tests {
 
     #[test]
     fn golden() {
-        let text = "version: 0\ntopic_id: rYY3nnFSTqSSPHTTP0qT-g\n";
+        let text = include_str!("../tests/golden/t-0/partition.metadata");
         let id = parse(text).expect("good");
         assert_eq!(format(id), text);
+        // As it was written here once.
+        assert_eq!(parse(&format!("{text}\n")), Some(id));
         for damaged in [
             "",
             "version: 1\ntopic_id: rYY3nnFSTqSSPHTTP0qT-g\n",

@@ -11,6 +11,7 @@ use trimaran_types::{KafkaError, Offset, ProducerId, Timestamp};
 use crate::compression::{
     CompressError, DecompressError, DecompressLimits, TopicCompression, decompress,
 };
+use crate::timestamp_bounds::{TimestampBounds, TimestampOutOfBounds};
 
 /// A producer that has no time to give says this.
 const NO_TIMESTAMP: Timestamp = Timestamp(-1);
@@ -24,6 +25,8 @@ pub struct ProducedRules {
     pub compression: TopicCompression,
     /// How large the records of a compressed batch may become.
     pub limits: DecompressLimits,
+    /// How far timestamps may lie from this wall clock; `None` takes every one.
+    pub timestamps: Option<(TimestampBounds, Timestamp)>,
 }
 
 /// Why a producer's batch is refused.
@@ -58,6 +61,9 @@ pub enum ProducedError {
         /// The timestamp.
         timestamp: i64,
     },
+    /// Too far from the clock.
+    #[error(transparent)]
+    TimestampOutOfBounds(#[from] TimestampOutOfBounds),
     /// An idempotent producer numbers its records (KIP-98).
     #[error("batch of producer {producer_id} has sequence number {base_sequence}")]
     NoSequence {
@@ -99,7 +105,9 @@ impl ProducedError {
     #[must_use]
     pub const fn kafka_error(&self) -> KafkaError {
         match self {
-            Self::AppendTime | Self::Timestamp { .. } => KafkaError::InvalidTimestamp,
+            Self::AppendTime | Self::Timestamp { .. } | Self::TimestampOutOfBounds(_) => {
+                KafkaError::InvalidTimestamp
+            }
             Self::Malformed(_)
             | Self::Unreadable(DecompressError::Malformed { .. })
             | Self::Compress(CompressError::Unreadable(DecompressError::Malformed { .. })) => {
@@ -211,6 +219,9 @@ fn check_records(batch: &RecordBatch, rules: &ProducedRules) -> Result<Timestamp
             return Err(ProducedError::NoKey { number });
         }
         check_timestamp(record.timestamp)?;
+        if let Some((bounds, now)) = &rules.timestamps {
+            bounds.check(record.timestamp, *now)?;
+        }
         max_timestamp = max_timestamp.max(record.timestamp);
     }
     Ok(max_timestamp)

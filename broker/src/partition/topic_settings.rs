@@ -37,6 +37,8 @@ impl TopicSettings {
             segment_ms: number(image, topic, "segment.ms").unwrap_or(defaults.segment_ms),
             index_interval_bytes: number(image, topic, "index.interval.bytes")
                 .unwrap_or(defaults.index_interval_bytes),
+            index_bytes_max: number(image, topic, "segment.index.bytes")
+                .unwrap_or(defaults.index_bytes_max),
             batch_bytes_max: number(image, topic, "max.message.bytes")
                 .unwrap_or(defaults.batch_bytes_max),
             flush_messages: number(image, topic, "flush.messages")
@@ -144,7 +146,11 @@ mod tests {
 
     #[test]
     fn a_legal_setting_that_the_log_cannot_use_takes_no_other_with_it() {
-        for (setting, value) in [("segment.bytes", "100"), ("max.message.bytes", "0")] {
+        for (setting, value) in [
+            ("segment.bytes", "100"),
+            ("max.message.bytes", "0"),
+            ("segment.index.bytes", "4"),
+        ] {
             let given = [
                 ("cleanup.policy", "compact"),
                 (setting, value),

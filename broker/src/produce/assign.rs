@@ -7,6 +7,7 @@ use trimaran_metadata::{MetadataImage, TopicImage};
 use trimaran_types::record_batch::{BATCH_HEADER_BYTES, BatchBuilder, RecordBatch, TimestampType};
 use trimaran_types::{PartitionIndex, Timestamp};
 
+use super::timestamps::timestamp_bounds;
 use super::{Draft, RecordError};
 use crate::partition::batch_bytes_max;
 use crate::partitioner::partition_of_key;
@@ -38,7 +39,12 @@ pub fn assign(
     let mut by_partition: BTreeMap<PartitionIndex, Vec<usize>> = BTreeMap::new();
     let sticky = sticky_partition(topic, draw);
     let count = u32::try_from(topic.partition_count()).unwrap_or(u32::MAX);
+    let timestamps = timestamp_bounds(image, &topic.name);
     for (place, draft) in drafts.iter().enumerate() {
+        if let Some(timestamp) = draft.timestamp {
+            let checked = timestamps.check(timestamp, now);
+            checked.map_err(|error| (place, error.into()))?;
+        }
         let by_key = || {
             let key = draft.key.as_deref()?;
             partition_of_key(key, count)
@@ -69,17 +75,22 @@ pub fn assign(
 /// [`assign`] succeed.
 ///
 /// # Errors
-/// It names a partition that does not exist, or is larger than the topic's batches may be.
+/// It names a partition that does not exist, is larger than the topic's batches may be, or is stamped
+/// too far from the clock.
 pub fn check_place(
     image: &MetadataImage,
     topic: &TopicImage,
     draft: &Draft<'_>,
+    now: Timestamp,
 ) -> Result<(), RecordError> {
     if let Some(partition) = draft.partition
         && topic.partition(partition).is_none()
     {
         let topic = topic.name.clone();
         return Err(RecordError::NoSuchPartition { topic, partition });
+    }
+    if let Some(timestamp) = draft.timestamp {
+        timestamp_bounds(image, &topic.name).check(timestamp, now)?;
     }
     let bytes_max = batch_bytes_max(image, &topic.name).saturating_sub(BATCH_HEADER_BYTES);
     let lengths = RECORD_LENGTHS_BYTES_MAX + draft.headers.len() * HEADER_LENGTHS_BYTES_MAX;
@@ -170,6 +181,8 @@ fn push(
 
 #[cfg(test)]
 mod tests {
+    use trimaran_types::KafkaError;
+
     use super::*;
     use crate::routing::fake::{image, image_with};
 
@@ -223,6 +236,42 @@ mod tests {
     }
 
     #[test]
+    fn a_timestamp_too_far_from_the_clock_refuses_its_record() {
+        const HOUR_MS: i64 = 3_600_000;
+        let now = Timestamp(5 * HOUR_MS);
+        let image = image_with(
+            "t",
+            &[Some(1)],
+            &[("message.timestamp.before.max.ms", "3600000")],
+        );
+        let topic = image.topics.iter().next().expect("a topic");
+        for (ms, is_good) in [
+            (now.0 - HOUR_MS, true),
+            (now.0 - HOUR_MS - 1, false),
+            (now.0 + HOUR_MS, true),
+            (now.0 + HOUR_MS + 1, false),
+        ] {
+            let stamped = Draft {
+                timestamp: Some(Timestamp(ms)),
+                ..draft(None, None, "x")
+            };
+            let checked = check_place(&image, topic, &stamped, now);
+            assert_eq!(checked.is_ok(), is_good, "{ms}");
+            let drafts = [draft(None, None, "x"), stamped];
+            let assigned = assign(&image, topic, &drafts, now, 0);
+            let Err((place, error)) = assigned else {
+                assert!(is_good, "{ms}");
+                continue;
+            };
+            assert_eq!((place, Err(error.clone())), (1, checked), "{ms}");
+            let refusal = error.refusal(Some(place));
+            assert_eq!(refusal.status.as_u16(), 400);
+            assert_eq!(refusal.body.error_code, 40002);
+            assert_eq!(refusal.body.kafka_error, Some(KafkaError::InvalidTimestamp));
+        }
+    }
+
+    #[test]
     fn batches_fit_a_segment() {
         let image = image_with("t", &[Some(1)], &[("segment.bytes", "2000")]);
         let topic = image.topics.iter().next().expect("a topic");
@@ -232,10 +281,10 @@ mod tests {
         let batches = &assigned[0].batches;
         assert!(batches.len() >= 3 && batches.iter().all(|batch| batch.bytes().len() <= 2000));
         let large = draft(None, None, "");
-        assert!(check_place(&image, topic, &large).is_ok());
+        assert!(check_place(&image, topic, &large, Timestamp(1)).is_ok());
         let text = "x".repeat(2000);
         let large = draft(None, None, &text);
-        assert!(check_place(&image, topic, &large).is_err());
+        assert!(check_place(&image, topic, &large, Timestamp(1)).is_err());
     }
 
     #[test]

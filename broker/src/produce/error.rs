@@ -1,6 +1,7 @@
 //! [`RecordError`]: what can be wrong with one record.
 
 use trimaran_api::ApiError;
+use trimaran_commit_log::TimestampOutOfBounds;
 use trimaran_types::limits::RECORD_HEADERS_MAX;
 use trimaran_types::{KafkaError, PartitionIndex, TopicName};
 
@@ -23,6 +24,9 @@ pub enum RecordError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Its topic takes no timestamp so far from the clock.
+    #[error(transparent)]
+    Timestamp(#[from] TimestampOutOfBounds),
     /// More headers than a record may have.
     #[error("it has {headers} headers, the limit is {RECORD_HEADERS_MAX}")]
     TooManyHeaders {
@@ -55,6 +59,7 @@ impl RecordError {
         match self {
             Self::Malformed { .. } => 400,
             Self::TooLarge { .. } => 413,
+            Self::Timestamp(_) => 40002,
             Self::TooManyHeaders { .. } | Self::UnknownField { .. } => 422,
             Self::NoSuchPartition { .. } => 40402,
             Self::NeedsSchemas => 42206,
@@ -72,6 +77,7 @@ impl RecordError {
         refusal.body.kafka_error = match self {
             Self::TooLarge { .. } => Some(KafkaError::MessageTooLarge),
             Self::NoSuchPartition { .. } => Some(KafkaError::UnknownTopicOrPartition),
+            Self::Timestamp(_) => Some(KafkaError::InvalidTimestamp),
             _ => None,
         };
         if let Some(place) = place {

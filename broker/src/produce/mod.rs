@@ -9,6 +9,7 @@ mod compression;
 mod draft;
 mod error;
 mod send;
+mod timestamps;
 
 pub use assign::{Assigned, assign, check_place};
 pub use base64_text::decode as decode_base64;

@@ -19,7 +19,7 @@ pub(crate) struct DumpArguments {
     /// Show each record, not only its batch.
     #[arg(long)]
     records: bool,
-    /// Show the entries of the indexes.
+    /// Show the entries of the indexes, and the producers in the snapshots.
     #[arg(long)]
     indexes: bool,
     /// Begin with the batch that holds this offset.
@@ -37,12 +37,7 @@ impl DumpArguments {
     /// When something cannot be read or the output fails. Damage is shown, and is no error.
     pub(super) fn run(&self, printer: &mut Printer) -> Result<(), Failure> {
         let asked = Asked::find(&self.path)?;
-        for file in &asked.checkpoints {
-            match printer.format() {
-                OutputFormat::Table => printer.line(&seen_text::checkpoint(file))?,
-                OutputFormat::Json => printer.json_line(&seen_json::checkpoint(file))?,
-            }
-        }
+        show_notes(&asked, printer)?;
         for dir in &asked.places.partitions {
             let mut left = self.limit.unwrap_or(u64::MAX);
             let mut failed = None;
@@ -76,7 +71,7 @@ impl DumpArguments {
 
     fn wants(&self, seen: &Seen<'_>) -> bool {
         match seen {
-            Seen::OffsetEntry { .. } | Seen::TimeEntry { .. } => self.indexes,
+            Seen::OffsetEntry { .. } | Seen::TimeEntry { .. } | Seen::Producer(_) => self.indexes,
             Seen::Batch { header, .. } => self
                 .from
                 .is_none_or(|from| header.last_offset() >= Offset(from)),
@@ -110,6 +105,34 @@ impl DumpArguments {
             }
         }
         Ok(())
+    }
+}
+
+/// What the folder of logs has noted about all of them.
+fn show_notes(asked: &Asked, printer: &mut Printer) -> Result<(), Failure> {
+    let is_json = printer.format() == OutputFormat::Json;
+    if let Some(file) = &asked.clean_shutdown {
+        if is_json {
+            printer.json_line(&seen_json::clean_shutdown(file))?;
+        } else {
+            printer.line(&seen_text::clean_shutdown(file))?;
+        }
+    }
+    for file in &asked.checkpoints {
+        if is_json {
+            printer.json_line(&seen_json::checkpoint(file))?;
+        } else {
+            printer.line(&seen_text::checkpoint(file))?;
+        }
+    }
+    let ends = asked.flushed_ends.sorted();
+    if ends.is_empty() {
+        return Ok(());
+    }
+    if is_json {
+        printer.json_line(&seen_json::flushed_ends(&ends))
+    } else {
+        printer.line(&seen_text::flushed_ends(&ends))
     }
 }
 

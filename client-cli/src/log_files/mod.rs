@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use trimaran_commit_log::{
-    CheckpointFile, Checkpointed, Disk, Finding, NotedEnds, PartitionSummary, Places, RealDisk,
-    find_places, flushed_end_of, inspect_checkpoints, inspect_flushed_ends, lost_partitions,
-    parse_partition_dir,
+    CheckpointFile, Checkpointed, CleanShutdownFile, Disk, Finding, NotedEnds, PartitionSummary,
+    Places, RealDisk, find_places, flushed_end_of, inspect_checkpoints, inspect_clean_shutdown,
+    inspect_flushed_ends, lost_partitions, parse_partition_dir,
 };
 
 use crate::failure::Failure;
@@ -47,6 +47,7 @@ struct Asked {
     places: Places,
     checkpoints: Vec<CheckpointFile>,
     flushed_ends: NotedEnds,
+    clean_shutdown: Option<CleanShutdownFile>,
     is_one_partition: bool,
 }
 
@@ -58,9 +59,13 @@ impl Asked {
                 "trimaran log verify DIR   (a broker's log.dirs, its logs folder, or one topic-0 in it)",
             )
         })?;
-        let (checkpoints, flushed_ends) = match &places.checkpoints {
-            Some(dir) => read_checkpoints(&disk, dir)?,
-            None => (Vec::new(), NotedEnds::default()),
+        let Notes {
+            checkpoints,
+            flushed_ends,
+            clean_shutdown,
+        } = match &places.checkpoints {
+            Some(dir) => Notes::read(&disk, dir).map_err(|error| unreadable(dir, &error))?,
+            None => Notes::default(),
         };
         Ok(Self {
             disk,
@@ -68,6 +73,7 @@ impl Asked {
             places,
             checkpoints,
             flushed_ends,
+            clean_shutdown,
         })
     }
 
@@ -93,14 +99,22 @@ impl Asked {
     }
 }
 
-fn read_checkpoints(
-    disk: &dyn Disk,
-    dir: &Path,
-) -> Result<(Vec<CheckpointFile>, NotedEnds), Failure> {
-    let checkpoints = inspect_checkpoints(disk, dir);
-    let ends = inspect_flushed_ends(disk, dir);
-    let both = checkpoints.and_then(|checkpoints| Ok((checkpoints, ends?)));
-    both.map_err(|error| unreadable(dir, &error))
+/// What a folder of logs has noted about all of them.
+#[derive(Default)]
+struct Notes {
+    checkpoints: Vec<CheckpointFile>,
+    flushed_ends: NotedEnds,
+    clean_shutdown: Option<CleanShutdownFile>,
+}
+
+impl Notes {
+    fn read(disk: &dyn Disk, dir: &Path) -> std::io::Result<Self> {
+        Ok(Self {
+            checkpoints: inspect_checkpoints(disk, dir)?,
+            flushed_ends: inspect_flushed_ends(disk, dir)?,
+            clean_shutdown: inspect_clean_shutdown(disk, dir)?,
+        })
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

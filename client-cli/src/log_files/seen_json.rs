@@ -3,8 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use trimaran_commit_log::{CheckpointFile, Finding, Seen, Severity};
+use trimaran_commit_log::{
+    CheckpointFile, CleanShutdownFile, Finding, Seen, Severity, SnapshotProducer,
+};
 use trimaran_types::record_batch::{BatchHeader, Record};
+use trimaran_types::{Offset, PartitionIndex, TopicId};
 
 pub(super) fn json(seen: &Seen<'_>) -> Value {
     match seen {
@@ -28,6 +31,17 @@ pub(super) fn json(seen: &Seen<'_>) -> Value {
         Seen::TimeEntry { timestamp, last } => {
             json!({"kind": "time_index", "timestamp": timestamp.0, "last_offset": last.0})
         }
+        Seen::Aborted(aborted) => json!({
+            "kind": "aborted_transaction",
+            "producer_id": aborted.producer.0,
+            "first_offset": aborted.first.0,
+            "marker_offset": aborted.last.0,
+            "last_stable_offset": aborted.last_stable.0,
+        }),
+        Seen::Snapshot { file, producers } => {
+            json!({"kind": "snapshot", "file": file, "producers": producers})
+        }
+        Seen::Producer(found) => producer(found),
         Seen::Finding(found) => finding(found),
     }
 }
@@ -51,6 +65,20 @@ fn batch(position: u64, header: &BatchHeader) -> Value {
         "transactional": header.attributes.is_transactional(),
         "control": header.attributes.is_control(),
         "delete_horizon": header.attributes.has_delete_horizon(),
+    })
+}
+
+fn producer(found: &SnapshotProducer) -> Value {
+    json!({
+        "kind": "producer",
+        "id": found.producer.0,
+        "epoch": found.epoch.0,
+        "last_sequence": found.last_batch.map(|_| found.last_sequence.0),
+        "last_batch_first_offset": found.last_batch.map(|(first, _)| first.0),
+        "last_batch_last_offset": found.last_batch.map(|(_, last)| last.0),
+        "last_timestamp": found.last_timestamp.0,
+        "coordinator_epoch": found.coordinator_epoch,
+        "transaction_first_offset": found.transaction_first.map(|first| first.0),
     })
 }
 
@@ -96,6 +124,26 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
         Severity::TornTail => "torn_tail",
         Severity::Damage => "damage",
     }
+}
+
+pub(super) fn clean_shutdown(file: &CleanShutdownFile) -> Value {
+    let epoch = file.mark.and_then(|mark| mark.broker_epoch);
+    json!({
+        "kind": "clean_shutdown",
+        "file": file.path,
+        "is_good": file.mark.is_some(),
+        "broker_epoch": epoch.map(|epoch| epoch.0),
+    })
+}
+
+pub(super) fn flushed_ends(ends: &[(TopicId, PartitionIndex, Offset)]) -> Value {
+    let logs: Vec<Value> = ends
+        .iter()
+        .map(|(topic, partition, end)| {
+            json!({"topic_id": topic.to_string(), "partition": partition.0, "offset": end.0})
+        })
+        .collect();
+    json!({"kind": "flushed_ends", "logs": logs})
 }
 
 pub(super) fn checkpoint(file: &CheckpointFile) -> Value {

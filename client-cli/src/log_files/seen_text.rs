@@ -1,7 +1,10 @@
 //! What was seen, as lines for people.
 
-use trimaran_commit_log::{CheckpointFile, Finding, Seen, Severity};
+use trimaran_commit_log::{
+    CheckpointFile, CleanShutdownFile, Finding, Seen, Severity, SnapshotProducer,
+};
 use trimaran_types::record_batch::{BatchHeader, Record};
+use trimaran_types::{Offset, PartitionIndex, TopicId};
 
 use crate::output::timestamp;
 
@@ -37,6 +40,14 @@ pub(super) fn text(seen: &Seen<'_>) -> String {
                 timestamp(Some(*at))
             )
         }
+        Seen::Aborted(aborted) => format!(
+            "  txnindex: producer {} aborted offsets {} to {}, the last stable offset was {}",
+            aborted.producer, aborted.first, aborted.last, aborted.last_stable
+        ),
+        Seen::Snapshot { file, producers } => {
+            format!("{}: {producers} producers", file.display())
+        }
+        Seen::Producer(found) => producer(found),
         Seen::Finding(found) => finding(found),
     }
 }
@@ -70,6 +81,27 @@ fn batch(position: u64, header: &BatchHeader) -> String {
             line.push_str(word);
         }
     }
+    line
+}
+
+fn producer(found: &SnapshotProducer) -> String {
+    let mut line = format!("  producer {} epoch {}", found.producer, found.epoch);
+    if let Some((first, last)) = found.last_batch {
+        line.push_str(&format!(
+            ", last batch at offsets {first}-{last} up to sequence {}",
+            found.last_sequence
+        ));
+    }
+    if let Some(first) = found.transaction_first {
+        line.push_str(&format!(", open transaction from offset {first}"));
+    }
+    if let Some(epoch) = found.coordinator_epoch {
+        line.push_str(&format!(", coordinator epoch {epoch}"));
+    }
+    line.push_str(&format!(
+        ", last heard of {}",
+        timestamp(Some(found.last_timestamp))
+    ));
     line
 }
 
@@ -120,6 +152,25 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
         Severity::TornTail => "torn tail, cut at the next start",
         Severity::Damage => "DAMAGE",
     }
+}
+
+pub(super) fn clean_shutdown(file: &CleanShutdownFile) -> String {
+    let name = file.path.display();
+    match file.mark.map(|mark| mark.broker_epoch) {
+        None => format!("{name}: damaged, taken for no mark of a clean shutdown"),
+        Some(None) => format!("{name}: closed cleanly"),
+        Some(Some(epoch)) => format!("{name}: closed cleanly in broker epoch {epoch}"),
+    }
+}
+
+pub(super) fn flushed_ends(ends: &[(TopicId, PartitionIndex, Offset)]) -> String {
+    let mut text = format!("flushed-ends: {} logs", ends.len());
+    for (topic, partition, end) in ends {
+        text.push_str(&format!(
+            "\n  topic id {topic} partition {partition}: {end}"
+        ));
+    }
+    text
 }
 
 pub(super) fn checkpoint(file: &CheckpointFile) -> String {

@@ -8,7 +8,10 @@ use trimaran_types::{Offset, TopicPartition};
 
 use super::Checkpointed;
 use crate::disk::Disk;
-use crate::log_dir::{LOG_STARTS, NotedEnds, RECOVERY_POINTS, parse_checkpoint};
+use crate::log_dir::{
+    CLEAN_SHUTDOWN, CleanShutdown, LOG_STARTS, NotedEnds, RECOVERY_POINTS, parse_checkpoint,
+    parse_clean_shutdown,
+};
 use crate::names::PARTITION_METADATA;
 use crate::{atomic_file, partition_metadata};
 
@@ -49,6 +52,33 @@ impl Checkpointed {
             log_start: offset(LOG_STARTS),
         }
     }
+}
+
+/// The mark of a clean shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanShutdownFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says; `None` when it is damaged, which the next start takes for no mark.
+    pub mark: Option<CleanShutdown>,
+}
+
+/// Looks for the mark of a clean shutdown in `dir`.
+///
+/// # Errors
+/// The system refused.
+pub fn inspect_clean_shutdown(
+    disk: &dyn Disk,
+    dir: &Path,
+) -> io::Result<Option<CleanShutdownFile>> {
+    let path = dir.join(CLEAN_SHUTDOWN);
+    let mark = match atomic_file::read_text(disk, &path) {
+        Ok(None) => return Ok(None),
+        Ok(Some(text)) => parse_clean_shutdown(&text),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Some(CleanShutdownFile { path, mark }))
 }
 
 /// Reads what the logs of `dir` have noted of their flushed ends (ADR 0011).

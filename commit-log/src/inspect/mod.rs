@@ -13,7 +13,10 @@ mod places;
 mod producers;
 mod segment;
 
-pub use checkpoints::{CheckpointFile, flushed_end_of, inspect_checkpoints, inspect_flushed_ends};
+pub use checkpoints::{
+    CheckpointFile, CleanShutdownFile, flushed_end_of, inspect_checkpoints, inspect_clean_shutdown,
+    inspect_flushed_ends,
+};
 pub use finding::{Finding, Problem, Severity};
 pub use partition::{Checkpointed, PartitionSummary, inspect_partition, lost_partitions};
 pub use places::{Places, find_places};
@@ -25,7 +28,9 @@ use bytes::Bytes;
 use trimaran_types::record_batch::{BatchHeader, RecordBatch};
 use trimaran_types::{Offset, Timestamp, TopicId};
 
+use crate::aborted::AbortedTransaction;
 use crate::epochs::EpochStart;
+use crate::producers::SnapshotProducer;
 
 /// One thing that inspection came across, in the order of the files.
 #[derive(Debug)]
@@ -66,6 +71,17 @@ pub enum Seen<'a> {
         /// The last offset of the batch that has it.
         last: Offset,
     },
+    /// An aborted transaction whose marker is in the segment.
+    Aborted(&'a AbortedTransaction),
+    /// A snapshot of the producers begins.
+    Snapshot {
+        /// The file.
+        file: &'a Path,
+        /// How many producers it has.
+        producers: usize,
+    },
+    /// A producer in a snapshot.
+    Producer(&'a SnapshotProducer),
     /// Something is wrong.
     Finding(&'a Finding),
 }

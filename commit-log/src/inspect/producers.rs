@@ -11,7 +11,7 @@ use crate::aborted::AbortedTransaction;
 use crate::disk::{Disk, OpenHow};
 use crate::index::{self, IndexEntry as _};
 use crate::names::SegmentFile;
-use crate::producers::is_good_snapshot;
+use crate::producers::read_snapshot;
 
 /// Largest file of aborted transactions that is read: as many as positions in a segment.
 const FILE_BYTES_MAX: u64 = i32::MAX as u64;
@@ -39,12 +39,14 @@ pub(super) fn aborted(
         return Ok(report(path, Severity::Rebuilt, problem, on_seen));
     }
     let entries = index::load::<AbortedTransaction>(file.as_ref(), FILE_BYTES_MAX)?;
-    let count = entries.map_or(0, |entries| entries.len() as u64);
-    if count * entry_bytes == bytes {
-        return Ok(ControlFlow::Continue(()));
+    let entries = entries.unwrap_or_default();
+    if entries.len() as u64 * entry_bytes != bytes {
+        let problem = Problem::AbortedTransactions;
+        return Ok(report(path, Severity::Damage, problem, on_seen));
     }
-    let problem = Problem::AbortedTransactions;
-    Ok(report(path, Severity::Damage, problem, on_seen))
+    Ok(entries
+        .iter()
+        .try_for_each(|entry| on_seen(&Seen::Aborted(entry))))
 }
 
 /// Looks at every snapshot. A bad one costs the next start time and nothing else.
@@ -62,10 +64,24 @@ pub(super) fn snapshots(
     names.sort();
     for path in names.into_iter().map(|name| dir.join(name)) {
         let file = disk.open(&path, OpenHow::Existing)?;
-        if !is_good_snapshot(file.as_ref())?
-            && report(path, Severity::Rebuilt, Problem::Snapshot, on_seen).is_break()
-        {
-            return Ok(ControlFlow::Break(()));
+        let flow = match read_snapshot(file.as_ref())? {
+            Some(producers) => {
+                let file = &path;
+                let seen = Seen::Snapshot {
+                    file,
+                    producers: producers.len(),
+                };
+                match on_seen(&seen) {
+                    ControlFlow::Continue(()) => producers
+                        .iter()
+                        .try_for_each(|producer| on_seen(&Seen::Producer(producer))),
+                    ended => ended,
+                }
+            }
+            None => report(path, Severity::Rebuilt, Problem::Snapshot, on_seen),
+        };
+        if flow.is_break() {
+            return Ok(flow);
         }
     }
     Ok(ControlFlow::Continue(()))

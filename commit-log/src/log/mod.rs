@@ -4,6 +4,7 @@
 //! is appended can be read at once; it is durable when [`Log::flushed_end`] has passed it.
 //! `log_start ≤ flushed_end ≤ log_end`.
 
+mod age;
 mod append;
 mod checkpoint;
 mod cut_indexes;
@@ -52,6 +53,7 @@ use crate::open_files::SegmentId;
 use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
 use crate::shared::Shared;
+use age::Began;
 use flush::FlushState;
 use flush_pace::FlushPace;
 use retain::KnownAge;
@@ -67,8 +69,8 @@ struct Active {
     /// Bytes of whole batches; the file is longer by `room`.
     bytes: u64,
     room: Room,
-    /// When it was first appended to, by the owner's clock; `None` when empty or not known yet.
-    first_append: Option<Timestamp>,
+    /// When it began; `None` when empty or not known yet.
+    began: Option<Began>,
     /// When it was last appended to, by the owner's clock; `None` when this process has not.
     last_append: Option<Timestamp>,
     indexer: Indexer,

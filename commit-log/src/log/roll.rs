@@ -3,13 +3,14 @@
 //! Indexes are derived: an error in writing them fails no append. A finished segment has either
 //! whole index files or none, and without them readers walk its batches.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash as _};
 use std::io;
 use std::sync::Arc;
 
 use trimaran_types::{Offset, Timestamp};
 
 use super::Log;
+use super::age::{AgeLimit, Began};
 use crate::aborted::AbortedTransaction;
 use crate::disk::{DiskFile, OpenHow};
 use crate::header_hop::HeaderHop;
@@ -21,30 +22,26 @@ use crate::shared::SegmentView;
 const PENDING_MAX: usize = 1024;
 
 impl Log {
-    /// When the active segment was first appended to: by this process's clock, or, for what an
-    /// earlier process wrote, by the first batch's timestamp, but never later than `now`.
-    pub(super) fn first_append(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.active.bytes > 0 && self.active.first_append.is_none() {
+    /// When the active segment began; `None` while it is empty.
+    pub(super) fn began(&mut self, now: Timestamp) -> Option<Began> {
+        if self.active.bytes > 0 && self.active.began.is_none() {
             let bytes = self.active.bytes;
-            let first = self.active_file().ok().and_then(|file| {
-                let placed = HeaderHop::new(file.as_ref(), 0, bytes).next()?.ok()?;
-                Some(placed.header.max_timestamp.min(now))
-            });
-            self.active.first_append = first.or(Some(now));
+            let file = self.active_file().ok()?;
+            let first = HeaderHop::new(file.as_ref(), 0, bytes).next()?.ok()?;
+            self.active.began = Some(Began::found_with(&first.header, now));
         }
-        self.active.first_append
+        self.active.began
     }
 
-    /// How old the active segment may become: `segment.ms`, earlier by an amount of its own, which
-    /// its place decides, so that the same segment always gets the same.
-    pub(super) fn segment_ms(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.dir().file_name(), self.active.base).hash(&mut hasher);
-        let jitter_ms = match self.config.segment_jitter_ms {
-            0 => 0,
-            jitter_ms => hasher.finish() % jitter_ms,
-        };
-        self.config.segment_age_ms_max().saturating_sub(jitter_ms)
+    /// How old the segments of this log may become.
+    pub(super) fn age_limit(&self) -> AgeLimit {
+        let mut place = DefaultHasher::new();
+        self.dir().file_name().hash(&mut place);
+        AgeLimit {
+            ms_max: self.config.segment_age_ms_max(),
+            jitter_ms: self.config.segment_jitter_ms,
+            place,
+        }
     }
 
     /// Finishes the active segment and begins an empty one at the log's end.

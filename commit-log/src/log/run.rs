@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use trimaran_types::record_batch::BatchHeader;
 use trimaran_types::{Offset, Timestamp};
 
+use super::age::{AgeLimit, Began};
 use super::append::AppendError;
 use super::room::Room;
 use super::{Active, Log};
@@ -40,14 +41,16 @@ pub(super) struct RunPlanner {
     bytes: u64,
     segment_bytes: u64,
     entries_left: usize,
-    is_old: bool,
     entries_max: usize,
+    now: Timestamp,
+    /// `None` while the segment is empty.
+    began: Option<Began>,
+    age_limit: AgeLimit,
 }
 
 impl RunPlanner {
     pub(super) fn new(log: &mut Log, now: Timestamp) -> Self {
-        let first_append = log.first_append(now);
-        let age_ms = first_append.map_or(0, |first| now.0.saturating_sub(first.0));
+        let began = log.began(now);
         let index_bytes = log.config.index_bytes_max as usize;
         let state = log.shared.read();
         let room = |used: usize, entry: usize| index_bytes.saturating_sub(used) / entry;
@@ -60,8 +63,10 @@ impl RunPlanner {
             bytes: log.active.bytes,
             segment_bytes: log.config.segment_bytes,
             entries_left,
-            is_old: u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > log.segment_ms()),
             entries_max: index_bytes / TimeEntry::BYTES,
+            now,
+            began,
+            age_limit: log.age_limit(),
         }
     }
 
@@ -71,7 +76,7 @@ impl RunPlanner {
         let relative_last = header.last_offset().distance_from(self.base);
         self.rolls = self.bytes > 0
             && (self.bytes + total > self.segment_bytes
-                || self.is_old
+                || self.is_too_old_for(header)
                 // One entry is kept for the timestamp at the end of the segment.
                 || self.entries_left <= 1
                 || relative_last > i64::from(i32::MAX));
@@ -79,13 +84,19 @@ impl RunPlanner {
             self.base = end;
             self.bytes = 0;
             self.entries_left = self.entries_max;
-            self.is_old = false;
+            self.began = None;
         }
         self.bytes += total;
         self.entries_left = self.entries_left.saturating_sub(1);
+        self.began = self.began.or(Some(Began::with(header, self.now)));
         let starts = self.rolls || !self.started;
         self.started = true;
         starts
+    }
+
+    fn is_too_old_for(&self, next: &BatchHeader) -> bool {
+        self.began
+            .is_some_and(|began| began.age_ms(next, self.now) > self.age_limit.ms_of(self.base))
     }
 
     /// Whether the last batch asked about starts a new segment.
@@ -265,7 +276,8 @@ impl Log {
             .iter()
             .filter_map(|batch| self.producers.apply(batch, Some(now)))
             .collect();
-        self.active.first_append = self.active.first_append.or(Some(now));
+        let began = run.headers.first().map(|first| Began::with(first, now));
+        self.active.began = self.active.began.or(began);
         self.active.last_append = Some(now);
         self.shared.touch();
         let mut state = self.shared.write();
@@ -305,7 +317,7 @@ impl Log {
             file: None,
             bytes: 0,
             room: Room::none(Arc::clone(&self.context().room)),
-            first_append: None,
+            began: None,
             last_append: None,
             indexer: Indexer::new(base, None),
         };

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trimaran_types::{Offset, Timestamp};
+use trimaran_types::Offset;
 
 use super::checkpoint::CloseError;
 use super::room::Room;
@@ -245,7 +245,7 @@ impl Log {
         };
         file.truncate(position)?;
         file.sync_data()?;
-        let first_append = if same { self.active.first_append } else { None };
+        let began = self.active.began.filter(|_| same && position > 0);
         let segment = SegmentView {
             bytes: position,
             ..segment
@@ -255,7 +255,7 @@ impl Log {
             .or_else(|error| self.drop_indexes(segment, file.as_ref(), &error))?;
         self.become_active(segment, indexes.indexer);
         self.active.file = Some(file);
-        self.active.first_append = first_append.filter(|_: &Timestamp| position > 0);
+        self.active.began = began;
         let mut state = self.shared.write();
         state.offsets = indexes.offsets;
         state.times = indexes.times;
@@ -317,7 +317,7 @@ impl Log {
             file: None,
             bytes: view.bytes,
             room: Room::none(Arc::clone(&self.context().room)),
-            first_append: None,
+            began: None,
             last_append: None,
             indexer,
         };

@@ -10,7 +10,7 @@ use super::{LogDirError, at};
 use crate::atomic_file;
 use crate::disk::Disk;
 
-const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// The mark of a clean shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ fn format(mark: CleanShutdown) -> String {
     json!({ "version": 0, "brokerEpoch": epoch }).to_string()
 }
 
-fn parse(text: &str) -> Option<CleanShutdown> {
+/// What the file says; `None` when it is damaged.
+pub(crate) fn parse(text: &str) -> Option<CleanShutdown> {
     let value: Value = serde_json::from_str(text).ok()?;
     (value.get("version")?.as_i64()? == 0).then_some(())?;
     let broker_epoch = value

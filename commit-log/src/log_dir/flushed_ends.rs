@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trimaran_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+use uuid::Uuid;
 
 use crate::disk::{Disk, DiskFile, OpenHow};
 
@@ -113,6 +114,20 @@ impl NotedEnds {
         }
         let found = table.found.into_iter();
         Ok(Self(found.map(|(key, (_, end))| (key, end)).collect()))
+    }
+
+    /// Every log that it knows, by topic and partition, and up to where it was synced at least.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(TopicId, PartitionIndex, Offset)> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_unstable();
+        let ids = all.into_iter().filter_map(|(key, end)| {
+            let (topic, partition) = key.split_first_chunk::<16>()?;
+            let partition = u32::from_be_bytes(partition.try_into().ok()?);
+            let topic_id = TopicId::from_uuid(Uuid::from_bytes(*topic));
+            Some((topic_id, PartitionIndex(partition), *end))
+        });
+        ids.collect()
     }
 
     /// Up to where a log was synced at least; `None` when nothing is known.
@@ -341,6 +356,9 @@ mod tests {
         assert_eq!(slot[16..28], [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(slot[28..], crc32c::crc32c(&slot[..28]).to_be_bytes());
         assert_eq!(decode(&slot), Some((key, Offset(0x0102))));
+        let noted = NotedEnds(HashMap::from([(key, Offset(0x0102))]));
+        let expected = (topic_id, PartitionIndex(7), Offset(0x0102));
+        assert_eq!(noted.sorted(), [expected]);
         assert_eq!(decode(&[0; SLOT_BYTES]), None);
         assert_eq!(decode(&encode(&key, Offset(-1))), None);
         for at in 0..SLOT_BYTES {

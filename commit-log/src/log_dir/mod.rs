@@ -32,6 +32,7 @@ use trimaran_types::{BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPar
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
+pub(crate) use clean_shutdown::{CLEAN_SHUTDOWN, parse as parse_clean_shutdown};
 pub use cleaner_offsets::CleanerOffsets;
 pub use error::LogDirError;
 use error::at;

@@ -12,6 +12,7 @@ mod entry;
 mod sequence;
 mod snapshot;
 mod snapshot_files;
+mod snapshot_producer;
 mod states;
 mod transactions;
 
@@ -26,7 +27,8 @@ pub(crate) use check::{Origin, Verdict};
 pub(crate) use draft::Draft;
 pub use entry::ProducerEnd;
 pub use sequence::Sequence;
-pub(crate) use snapshot_files::{SnapshotFiles, is_good_snapshot, load_snapshot};
+pub(crate) use snapshot_files::{SnapshotFiles, load_snapshot, read_snapshot};
+pub use snapshot_producer::SnapshotProducer;
 pub(crate) use states::ProducerStates;
 
 /// Most producers that one log remembers. A leader refuses further ones until some have expired;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use trimaran_types::Offset;
 
-use super::ProducerStates;
 use super::snapshot::{SNAPSHOT_BYTES_MAX, format, parse};
+use super::{ProducerStates, SnapshotProducer};
 use crate::disk::{Disk, DiskFile, OpenHow};
 use crate::names::SegmentFile;
 
@@ -132,9 +132,14 @@ pub(crate) fn load_snapshot(
     Ok(parse(&bytes))
 }
 
-/// Whether a snapshot can be believed.
-pub(crate) fn is_good_snapshot(file: &dyn DiskFile) -> io::Result<bool> {
+/// The producers in a snapshot, by id; `None` when it cannot be believed.
+pub(crate) fn read_snapshot(file: &dyn DiskFile) -> io::Result<Option<Vec<SnapshotProducer>>> {
     let mut bytes = Vec::new();
     file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
-    Ok(parse(&bytes).is_some())
+    let producers = parse(&bytes).map(|states| {
+        let all = states.sorted().into_iter();
+        all.map(|(id, entry)| SnapshotProducer::of(id, entry))
+            .collect()
+    });
+    Ok(producers)
 }

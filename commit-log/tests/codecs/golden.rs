@@ -4,7 +4,9 @@ use bytes::Bytes;
 use trimaran_commit_log::{
     DecompressLimits, ProducedRules, TopicCompression, admit_produced, compress, decompress,
 };
-use trimaran_types::record_batch::{BatchProducer, Record, RecordBatch, TimestampType};
+use trimaran_types::record_batch::{
+    BatchBuilder, BatchProducer, Record, RecordBatch, TimestampType,
+};
 use trimaran_types::{LeaderEpoch, Offset};
 
 use crate::{CODECS, offset};
@@ -76,6 +78,43 @@ fn every_record_is_read() {
             }
         }
     }
+}
+
+/// What Kafka's client wrote without a codec comes out of our builder byte for byte.
+#[test]
+fn a_plain_batch_is_built_as_kafka_builds_it() {
+    let theirs = read("java", "none");
+    let mut builder =
+        BatchBuilder::new(TimestampType::CreateTime).producer(theirs.header().producer.unwrap());
+    for (number, record) in theirs.records().unwrap().enumerate() {
+        let record = record.unwrap();
+        assert_is_record(&record, number, Offset(1000));
+        let headers: Vec<(&str, Option<&[u8]>)> = record
+            .headers
+            .iter()
+            .map(|header| {
+                let key = std::str::from_utf8(&header.key).unwrap();
+                (key, header.value.as_deref())
+            })
+            .collect();
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        builder
+            .push(record.timestamp, key, value, &headers)
+            .unwrap();
+    }
+    let ours = builder.build().unwrap();
+    let ours = ours.stamped(Offset(1000), LeaderEpoch(9));
+    assert_eq!(ours.bytes(), theirs.bytes());
+    assert_eq!(theirs.record_bytes().len(), 68_531);
+    // The other files hold the same records.
+    for codec in CODECS {
+        let other = read("java", codec.compression().name());
+        let plain = decompress(&other, &DecompressLimits::default()).unwrap();
+        assert_eq!(plain.bytes(), &theirs.record_bytes());
+    }
+    let sent = theirs.stamped(Offset::ZERO, LeaderEpoch(0));
+    let admitted = admit_produced(sent.clone(), &ProducedRules::default()).unwrap();
+    assert_eq!(admitted.bytes(), sent.bytes());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a producer may send: one test for each rule, and each rule under every codec.
 
 use trimaran_commit_log::{
-    DecompressLimits, ProducedError, ProducedRules, TopicCompression, admit_produced,
-    admit_unopened, compress, decompress,
+    DecompressLimits, ProducedError, ProducedRules, TimestampBounds, TopicCompression,
+    admit_produced, admit_unopened, compress, decompress,
 };
 use trimaran_types::record_batch::{
     Attributes, BatchBuilder, BatchError, BatchHeader, BatchProducer, Compression, RecordBatch,
@@ -110,6 +110,28 @@ fn the_header_must_be_a_producer_s() {
             base_sequence: -1,
         };
         assert_eq!(refusal(unnumbered), (expected, KafkaError::InvalidRecord));
+    }
+}
+
+#[test]
+fn one_record_too_far_from_the_clock_refuses_its_batch() {
+    let now = Timestamp(7_200_000);
+    let rules = ProducedRules {
+        timestamps: Some((TimestampBounds::default(), now)),
+        ..ProducedRules::default()
+    };
+    let late = now.0 + 3_600_000;
+    for batch in every_way(&batch_at(&[(0, "old"), (late, "late"), (-1, "untimed")])) {
+        assert_eq!(admit_produced(batch.clone(), &rules).unwrap(), batch);
+    }
+    for batch in every_way(&batch_at(&[(0, "old"), (late + 1, "late"), (5, "old")])) {
+        let error = admit_produced(batch.clone(), &rules).unwrap_err();
+        assert!(
+            matches!(error, ProducedError::TimestampOutOfBounds(_)),
+            "{error}"
+        );
+        assert_eq!(error.kafka_error(), KafkaError::InvalidTimestamp);
+        assert!(admit_produced(batch, &ProducedRules::default()).is_ok());
     }
 }
 

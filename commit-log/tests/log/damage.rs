@@ -380,7 +380,7 @@ fn a_directory_of_another_topic_is_refused() {
     rig.fill(&mut log, 1, 10);
     drop(log);
     let path = rig.dir().join("partition.metadata");
-    let text = format!("version: 0\ntopic_id: {}\n", topic_id());
+    let text = format!("version: 0\ntopic_id: {}", topic_id());
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     fs::write(&path, "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAg\n").unwrap();
     assert!(matches!(

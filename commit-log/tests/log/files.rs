@@ -139,6 +139,69 @@ fn a_segment_is_closed_by_age() {
 }
 
 #[test]
+fn a_segment_spans_no_more_of_its_records_time_than_it_may() {
+    let mut rig = Rig::new();
+    rig.config = LogConfig {
+        segment_bytes: 1 << 20,
+        segment_ms: 1000,
+        ..rig.config
+    };
+    let old = [-9000, -8500, -8000, -7999, -9500, -6999, -6998].map(|ms| NOW.0 + ms);
+    // The first of these closes the segment of old records. None makes a segment of its own, and
+    // none keeps the next one open.
+    let future = [
+        i64::MAX,
+        NOW.0 + 5000,
+        NOW.0,
+        i64::MAX,
+        NOW.0 - 10,
+        -1,
+        i64::MAX,
+    ];
+    let batches: Vec<_> = old
+        .into_iter()
+        .chain(future)
+        .map(|at| batch_at(&[(at, b"x")]))
+        .collect();
+    let mut log = rig.fresh();
+    for batch in &batches {
+        log.append_as_leader(vec![batch.clone()], LeaderEpoch(0), NOW)
+            .unwrap();
+    }
+    let bases = |rig: &Rig| rig.segments().into_keys().collect::<Vec<_>>();
+    assert_eq!(bases(&rig), [0, 3, 6, 7]);
+    let later = Timestamp(NOW.0 + 1001);
+    let future = batch_at(&[(i64::MAX, b"x")]);
+    log.append_as_leader(vec![future], LeaderEpoch(0), later)
+        .unwrap();
+    assert_eq!(bases(&rig), [0, 3, 6, 7, 14]);
+
+    // All in one append, and what a follower gets.
+    let at_once = Rig {
+        config: rig.config.clone(),
+        ..Rig::new()
+    };
+    let mut log = at_once.fresh();
+    log.append_as_leader(batches, LeaderEpoch(0), NOW).unwrap();
+    let bytes: Vec<Bytes> = bases(&at_once)
+        .into_iter()
+        .map(|base| {
+            let reader = log.reader();
+            reader.read(Offset(base), log.log_end(), 1 << 20).unwrap()
+        })
+        .collect();
+    let follower = Rig {
+        config: rig.config,
+        ..Rig::new()
+    };
+    let mut log = follower.open(0, false).unwrap().0;
+    log.append_as_follower(bytes.concat().into(), NOW).unwrap();
+    for rig in [at_once, follower] {
+        assert_eq!(bases(&rig), [0, 3, 6, 7]);
+    }
+}
+
+#[test]
 fn batches_that_do_not_belong_are_refused_whole() {
     let mut rig = Rig::new();
     rig.config = LogConfig {

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use trimaran_commit_log::{
     Checkpointed, Finding, Log, PartitionSummary, Problem, RealDisk, Seen, Severity, find_places,
-    flushed_end_of, inspect_checkpoints, inspect_flushed_ends, inspect_partition, lost_partitions,
-    parse_partition_dir,
+    flushed_end_of, inspect_checkpoints, inspect_clean_shutdown, inspect_flushed_ends,
+    inspect_partition, lost_partitions, parse_partition_dir,
 };
-use trimaran_types::{LeaderEpoch, Offset};
+use trimaran_types::record_batch::TransactionEnd;
+use trimaran_types::{BrokerEpoch, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 
+use crate::producers::{append, ended, sent};
 use crate::retention::open_dir;
 use crate::rig::{NOW, Rig, batch_of, flush, topic_id};
 
@@ -405,4 +407,63 @@ fn partitions_are_found_from_each_level() {
     assert_eq!(places.partitions, [inside]);
     let nothing = tempfile::tempdir().unwrap();
     assert!(find_places(&RealDisk, nothing.path()).is_err());
+}
+
+#[test]
+fn producers_and_what_a_folder_notes_are_seen() {
+    let rig = Rig::new();
+    let dir = open_dir(rig.root.path());
+    let logs = dir.logs_dir().to_owned();
+    assert_eq!(inspect_clean_shutdown(&RealDisk, &logs).unwrap(), None);
+    let partition = parse_partition_dir("t-0").unwrap();
+    let at = dir.partition_dir(&partition);
+    let start = dir.open_as(&partition, topic_id());
+    let (mut log, _) = Log::open(dir.context(), &at, rig.config, start).unwrap();
+    log.assign_epoch(LeaderEpoch(0), Offset::ZERO).unwrap();
+    append(
+        &mut log,
+        vec![sent((7, 1), 0, 3, false), sent((8, 0), 0, 2, true)],
+    )
+    .unwrap();
+    let abort = ended((8, 0), TransactionEnd::Abort);
+    log.append_as_coordinator(vec![abort], LeaderEpoch(0), NOW)
+        .unwrap();
+    append(&mut log, vec![sent((8, 0), 2, 1, true)]).unwrap();
+    log.close().unwrap();
+    dir.mark_clean_shutdown(Some(BrokerEpoch(12))).unwrap();
+
+    let (mut aborted, mut producers, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut on_seen = |seen: &Seen<'_>| {
+        match seen {
+            Seen::Aborted(entry) => aborted.push((entry.producer.0, entry.first.0, entry.last.0)),
+            Seen::Snapshot { producers, .. } => counts.push(*producers),
+            Seen::Producer(producer) => producers.push(**producer),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    let known = Checkpointed::default();
+    inspect_partition(&RealDisk, &at, &known, &mut on_seen).unwrap();
+    assert_eq!(aborted, [(8, 3, 5)]);
+    assert_eq!(counts, [2]);
+    let [first, second] = producers[..] else {
+        panic!("{producers:?}")
+    };
+    assert_eq!(
+        (first.producer, first.epoch),
+        (ProducerId(7), ProducerEpoch(1))
+    );
+    assert_eq!(first.last_batch, Some((Offset(0), Offset(2))));
+    assert_eq!((first.last_sequence.0, first.transaction_first), (2, None));
+    assert_eq!(second.last_batch, Some((Offset(6), Offset(6))));
+    assert_eq!(second.transaction_first, Some(Offset(6)));
+    assert_eq!(second.coordinator_epoch, Some(0));
+
+    let ends = inspect_flushed_ends(&RealDisk, &logs).unwrap().sorted();
+    assert_eq!(ends, [(topic_id(), partition.partition, Offset(7))]);
+    let found = inspect_clean_shutdown(&RealDisk, &logs).unwrap().unwrap();
+    assert_eq!(found.mark.unwrap().broker_epoch, Some(BrokerEpoch(12)));
+    fs::write(&found.path, b"\xff").unwrap();
+    let found = inspect_clean_shutdown(&RealDisk, &logs).unwrap().unwrap();
+    assert_eq!(found.mark, None);
 }

@@ -80,7 +80,7 @@ pub(super) fn assemble(
             file: None,
             bytes: last.bytes,
             room: Room::none(Arc::clone(&context.room)),
-            first_append: None,
+            began: None,
             last_append: None,
             indexer: recovered.indexer,
         },

@@ -32,7 +32,8 @@ impl Recovery<'_> {
         let file = self.open(&path)?;
         let kept = Kept::nothing(base);
         let start = self.scan_start(base, &kept, None);
-        let scanned = scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
+        let mut scanned =
+            scan(file.as_ref(), bytes, start, self.rules()).map_err(at_path(&path))?;
         self.count(&kept, &scanned);
         let (expected, next) = (scanned.end, self.segments.get(at + 1));
         let hole = next
@@ -48,7 +49,8 @@ impl Recovery<'_> {
                 cause,
             });
         }
-        self.write_indexes(base, &kept, &scanned, false).map(drop)
+        self.write_indexes(base, &kept, &mut scanned, false)
+            .map(drop)
     }
 
     /// The index entries of a segment up to the batch from which `target` is reached.
@@ -85,12 +87,13 @@ impl Recovery<'_> {
     }
 
     /// Brings a segment's index files in line with the walk. Those of a finished segment are
-    /// completed; the last one's new entries go on waiting in memory.
+    /// completed; the last one's new entries go on waiting in memory. After a clean stop these files
+    /// are complete, too, and stay as they are.
     pub(super) fn write_indexes(
         &mut self,
         base: Offset,
         kept: &Kept,
-        scanned: &Scanned,
+        scanned: &mut Scanned,
         is_last: bool,
     ) -> Result<(IndexTail<OffsetEntry>, IndexTail<TimeEntry>), OpenError> {
         let mut offsets = IndexTail {
@@ -106,6 +109,12 @@ impl Recovery<'_> {
                 .pending
                 .extend(scanned.indexer.clone().take_time_entry());
             self.report.indexes_rebuilt += 1;
+        } else if self.clean && kept.closing.is_some() && offsets.pending.is_empty() {
+            let mut indexer = scanned.indexer.clone();
+            if indexer.take_time_entry() == kept.closing {
+                scanned.indexer = indexer;
+                times.written += 1;
+            }
         }
         self.write_index(SegmentFile::OffsetIndex, base, &mut offsets, !is_last)?;
         self.write_index(SegmentFile::TimeIndex, base, &mut times, !is_last)?;

@@ -174,7 +174,7 @@ impl<'a> Recovery<'a> {
             } else {
                 Kept::nothing(base)
             };
-            let (kept, scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
+            let (kept, mut scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
             self.walked_from.get_or_insert(kept.expected);
             self.has_producers |= scanned.has_producers;
             self.epochs.truncate_from(kept.expected);
@@ -188,7 +188,7 @@ impl<'a> Recovery<'a> {
             if !self.clean && (scanned.end > self.recovery_point || was_cut) {
                 file.sync_data().map_err(|e| self.failed(&path, &e))?;
             }
-            let (offsets, times) = self.write_indexes(base, &kept, &scanned, is_last)?;
+            let (offsets, times) = self.write_indexes(base, &kept, &mut scanned, is_last)?;
             if is_last {
                 return self.finish(scanned, offsets, times);
             }

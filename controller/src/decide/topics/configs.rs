@@ -95,6 +95,20 @@ const KNOWN: &[(&str, Kind)] = &[
         },
     ),
     (
+        "message.timestamp.after.max.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
+        },
+    ),
+    (
+        "message.timestamp.before.max.ms",
+        Kind::Integer {
+            low: 0,
+            high: i64::MAX,
+        },
+    ),
+    (
         "message.timestamp.type",
         Kind::OneOf(&["CreateTime", "LogAppendTime"]),
     ),
@@ -132,6 +146,13 @@ const KNOWN: &[(&str, Kind)] = &[
         "segment.bytes",
         Kind::Integer {
             low: 14,
+            high: INT_MAX,
+        },
+    ),
+    (
+        "segment.index.bytes",
+        Kind::Integer {
+            low: 4,
             high: INT_MAX,
         },
     ),
@@ -248,6 +269,8 @@ mod tests {
             ("index.interval.bytes", "4096"),
             ("max.compaction.lag.ms", "9223372036854775807"),
             ("max.message.bytes", "1048588"),
+            ("message.timestamp.after.max.ms", "3600000"),
+            ("message.timestamp.before.max.ms", "9223372036854775807"),
             ("message.timestamp.type", "LogAppendTime"),
             ("min.cleanable.dirty.ratio", "0.5"),
             ("min.compaction.lag.ms", "0"),
@@ -256,6 +279,7 @@ mod tests {
             ("retention.bytes", "-1"),
             ("retention.ms", "-1"),
             ("segment.bytes", "1073741824"),
+            ("segment.index.bytes", "10485760"),
             ("segment.jitter.ms", "0"),
             ("segment.ms", "604800000"),
             ("unclean.leader.election.enable", "true"),

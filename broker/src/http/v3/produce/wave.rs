@@ -151,7 +151,7 @@ fn place(
     let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(parsed.len());
     for item in parsed {
         let fitting = item.and_then(|parsed| {
-            check_place(&image, topic, &parsed.draft)?;
+            check_place(&image, topic, &parsed.draft, now)?;
             Ok(parsed)
         });
         items.push(match fitting {
