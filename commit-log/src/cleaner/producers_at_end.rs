@@ -46,6 +46,7 @@ pub(super) fn producers_at_end(
             dir: &task.shared.dir,
             segments: &[(source.base, source.bytes)],
             verified_from: Offset(i64::MAX),
+            gaps_allowed: task.shared.gaps_allowed(),
         };
         replay.run(source.base, end, &mut states, &mut |_, _| {})?;
         task.go_on_after(source.bytes, control)?;

@@ -18,6 +18,8 @@ use crate::index::{OffsetEntry, TimeEntry};
 pub(super) struct Kept {
     pub(super) offsets: Vec<OffsetEntry>,
     pub(super) times: Vec<TimeEntry>,
+    /// The one time entry behind these, if there is no more: closing the log added it.
+    pub(super) closing: Option<TimeEntry>,
     /// Where the walk starts in the file.
     pub(super) position: u64,
     /// The base offset of the batch there.
@@ -30,6 +32,7 @@ impl Kept {
         Self {
             offsets: Vec::new(),
             times: Vec::new(),
+            closing: None,
             position: 0,
             expected: base,
         }
@@ -46,7 +49,10 @@ impl Kept {
         let absolute = |last: u32| base.plus(i64::from(last));
         offsets.truncate(offsets.partition_point(|entry| absolute(entry.last) < target));
         let Some(entry) = offsets.last().copied() else {
-            return Ok(Self::nothing(base));
+            return Ok(Self {
+                closing: only(&times),
+                ..Self::nothing(base)
+            });
         };
         let position = u64::from(entry.position);
         if position >= bytes {
@@ -62,7 +68,7 @@ impl Kept {
             }
             _ => return Ok(Self::nothing(base)),
         };
-        times.truncate(times.partition_point(|time| time.last <= entry.last));
+        let behind = times.split_off(times.partition_point(|time| time.last <= entry.last));
         if let Some(largest) = times.last().copied()
             && !is_true(file, (base, bytes), &offsets, largest)?
         {
@@ -71,9 +77,18 @@ impl Kept {
         Ok(Self {
             offsets,
             times,
+            closing: only(&behind),
             position,
             expected,
         })
+    }
+}
+
+/// The entry, if there is but one.
+const fn only(entries: &[TimeEntry]) -> Option<TimeEntry> {
+    match entries {
+        [entry] => Some(*entry),
+        _ => None,
     }
 }
 

@@ -66,10 +66,10 @@ impl Waiting {
 /// Whether the batch that an entry names is there and has its timestamp.
 pub(crate) fn is_true(shared: &Shared, segment: &SegmentView, entry: TimeEntry) -> bool {
     let last = segment.base.plus(i64::from(entry.last));
-    matches!(find_batch(shared, last), Ok(Some((found, placed)))
-        if found.id == segment.id
-            && placed.header.last_offset() == last
-            && placed.header.max_timestamp == entry.timestamp)
+    matches!(find_batch(shared, last), Ok(Some(found))
+        if found.segment.id == segment.id
+            && found.placed.header.last_offset() == last
+            && found.placed.header.max_timestamp == entry.timestamp)
 }
 
 impl Claim {
@@ -107,9 +107,9 @@ impl Claim {
         })?;
         let reached = segment.base.plus(i64::from(offset.last));
         let found = find_batch(shared, reached).ok()??;
-        let is_there = found.0.id == segment.id
-            && found.1.header.last_offset() == reached
-            && found.1.position == u64::from(offset.position);
+        let is_there = found.segment.id == segment.id
+            && found.placed.header.last_offset() == reached
+            && found.placed.position == u64::from(offset.position);
         (is_there && is_true(shared, segment, time))
             .then(|| Self::new(segment, time, reached.next()))
     }
