@@ -54,7 +54,7 @@ pub use compression::{
 pub use config::{InvalidLogConfig, LogConfig};
 pub use context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 pub use damage::Damage;
-pub use disk::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+pub use disk::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow, RealDisk};
 pub use epochs::{EpochCache, EpochStart, StaleEpoch};
 pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow, RealDisk};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,6 +68,9 @@ pub(super) struct GatedDisk(pub(super) Gate);
 #[derive(Debug)]
 struct GatedFile(Gate, Arc<dyn DiskFile>);
 
+#[derive(Debug)]
+struct GatedDir(Gate, Box<dyn DiskDir>);
+
 impl Disk for GatedDisk {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
         let file = RealDisk.open(path, how)?;
@@ -94,13 +97,20 @@ impl Disk for GatedDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.pass();
-        RealDisk.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        let dir = RealDisk.open_dir(dir)?;
+        Ok(Box::new(GatedDir(self.0.clone(), dir)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         RealDisk.lock(path)
+    }
+}
+
+impl DiskDir for GatedDir {
+    fn sync(&self) -> io::Result<()> {
+        self.0.pass();
+        self.1.sync()
     }
 }
 
