@@ -13,6 +13,7 @@
 
 mod aborted;
 mod atomic_file;
+mod change_error;
 mod cleaner;
 mod compression;
 mod config;
@@ -77,7 +78,7 @@ pub use log_dir::{
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced, admit_unopened};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence};
-pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
+pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed, is_unreadable};
 pub use retention::DeletedSegments;
 pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;

@@ -6,6 +6,7 @@
 
 mod append;
 mod checkpoint;
+mod cut_files;
 mod delete_segments;
 mod files;
 mod finish_swap;
