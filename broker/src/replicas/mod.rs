@@ -33,6 +33,7 @@ mod resign;
 mod shutdown;
 mod table;
 mod unassigned;
+mod unopened;
 
 use std::sync::Arc;
 
@@ -78,6 +79,7 @@ pub struct Replicas {
     /// Whether this broker leads, asked of the controllers.
     questions: questions::Questions<Option<TopicStatus>>,
     not_made: not_made::NotMade,
+    unopened: unopened::Unopened,
 }
 
 impl Replicas {
@@ -104,6 +106,7 @@ impl Replicas {
             counts: counts::Counts::default(),
             questions: questions::Questions::default(),
             not_made: not_made::NotMade::default(),
+            unopened: unopened::Unopened::default(),
         })
     }
 

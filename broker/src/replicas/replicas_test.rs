@@ -1,9 +1,11 @@
 //! Two brokers' replicas and fetchers in one process, wired by HTTP on loopback; the controllers
 //! are played by the test.
 
+mod bad_disk;
 mod damage_test;
 mod dirs;
 mod ended_test;
+mod faults_test;
 mod lease_test;
 mod pair;
 mod quorum;
