@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, OpenHow};
 use crate::names::{TEMPORARY_SUFFIX, suffixed};
 
@@ -11,14 +12,19 @@ use crate::names::{TEMPORARY_SUFFIX, suffixed};
 const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Replaces the file at `path` durably.
-pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// [`ChangeError::Refused`]: the old file is there, and stays. [`ChangeError::Unsynced`]: nobody knows
+/// which one is.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), ChangeError> {
     let aside = suffixed(path, TEMPORARY_SUFFIX);
     let aside = aside.as_path();
+    let names = disk.open_dir(path.parent().unwrap_or_else(|| Path::new(".")))?;
     let file = disk.open(aside, OpenHow::Empty)?;
     file.write_all_at(0, content)?;
-    file.sync_data()?;
+    sync_data(file.as_ref())?;
     disk.rename(aside, path)?;
-    disk.sync_dir(path.parent().unwrap_or_else(|| Path::new(".")))
+    sync_names(names.as_ref())
 }
 
 /// The whole file as text; `None` when there is none.

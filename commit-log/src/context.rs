@@ -1,9 +1,10 @@
 //! [`LogContext`]: what the logs of one directory share.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskDir, DiskFile, OpenHow};
 use crate::latch::DirLatch;
 use crate::log_dir::{CleanerOffsets, LOG_STARTS, RecoveryPoints};
 use crate::open_files::OpenFiles;
@@ -38,6 +39,16 @@ pub struct LogContext {
 }
 
 impl LogContext {
+    /// Opens a file that is not in the bounded set; see [`OpenFiles::make_way`].
+    pub(crate) fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        self.files.make_way(|| self.disk.open(path, how))
+    }
+
+    /// Opens a directory; see [`OpenFiles::make_way`].
+    pub(crate) fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        self.files.make_way(|| self.disk.open_dir(dir))
+    }
+
     /// A context of its own for logs below `logs_dir`, with default bounds and no recovery points.
     /// A [`crate::LogDir`] makes one that knows its checkpoints.
     #[must_use]

@@ -1,6 +1,6 @@
-//! [`Disk`] and [`DiskFile`]: everything that the log asks of a file system, and nothing more.
+//! [`Disk`], [`DiskDir`] and [`DiskFile`]: everything that the log asks of a file system, and nothing more.
 //!
-//! This is the only door to `std::fs`; a simulated disk needs to implement these two traits. All
+//! This is the only door to `std::fs`; a simulated disk needs to implement these three traits. All
 //! calls block. A call that returned may still be lost in a power cut until the file, or the
 //! directory for a name, has been synced.
 
@@ -75,11 +75,21 @@ pub trait Disk: Debug + Send + Sync {
     /// Those of the system.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in a directory durable.
+    /// Opens a directory, to make the names in it durable. Names may change while it is open.
     ///
     /// # Errors
-    /// Those of the system. After one, nothing about the directory may be believed.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Those of the system. Nothing was synced and nothing is lost: whoever opens before a change can
+    /// still leave it undone.
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>>;
+
+    /// Opens a directory and makes the names in it durable, for those who give it up after either
+    /// failure.
+    ///
+    /// # Errors
+    /// As [`Self::open_dir`] and [`DiskDir::sync`].
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.open_dir(dir)?.sync()
+    }
 
     /// Takes an exclusive lock that ends with the value or with the process. `None` when another
     /// holder has it.
@@ -87,6 +97,15 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// Those of the system.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>>;
+}
+
+/// An open directory.
+pub trait DiskDir: Debug + Send + Sync {
+    /// Makes the names durable that are in the directory now.
+    ///
+    /// # Errors
+    /// Those of the system. After one, nothing about the directory may be believed.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file.

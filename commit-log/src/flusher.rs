@@ -3,18 +3,20 @@
 //!
 //! While a file is being synced, requests for it gather and are served by the next sync: that is
 //! the group commit. A request joins only a sync that has not begun, since one that has begun may
-//! not see its bytes. The first error closes the directory's latch; after that nothing is synced.
+//! not see its bytes. The first sync that fails closes the directory's latch; after that nothing is
+//! synced.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::disk::{Disk, DiskFile};
+use crate::context::LogContext;
+use crate::disk::{DiskDir, DiskFile};
 use crate::latch::{DirFailed, DirLatch};
-use crate::log::FlushRequest;
+use crate::log::{FlushRequest, is_exhausted};
 
 /// Syncs that run at once by default. Threads that wait for a device cost no core.
 pub const FLUSH_THREADS_DEFAULT: usize = 16;
@@ -31,6 +33,21 @@ pub enum FlushError {
     /// The directory is out of service.
     #[error(transparent)]
     DirFailed(#[from] DirFailed),
+    /// The process has no descriptor left to open the directory with. Nothing was promised; what was
+    /// asked may be asked again.
+    #[error("cannot open {} to sync it: {cause}", dir.display())]
+    NoDescriptor {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The system's answer.
+        cause: Arc<str>,
+    },
+    /// The log's directory is gone: it was set aside, or somebody has removed it.
+    #[error("{} is gone", dir.display())]
+    Gone {
+        /// The log's directory.
+        dir: PathBuf,
+    },
     /// Too many requests wait; this one was not tried.
     #[error("{requests_max} flushes are waiting already")]
     QueueFull {
@@ -48,7 +65,7 @@ enum Key {
 
 enum Target {
     File(Arc<dyn DiskFile>, PathBuf),
-    Dir(Arc<dyn Disk>, PathBuf),
+    Dir(LogContext, PathBuf),
 }
 
 struct Job {
@@ -171,7 +188,7 @@ impl Inner {
         let FlushRequest {
             files,
             dirs,
-            disk,
+            context,
             log_dir,
             ..
         } = request;
@@ -183,7 +200,7 @@ impl Inner {
         });
         let dirs = dirs
             .into_iter()
-            .map(|dir| (Key::Dir(dir.clone()), Target::Dir(Arc::clone(&disk), dir)));
+            .map(|dir| (Key::Dir(dir.clone()), Target::Dir(context.clone(), dir)));
         let mut jobs_left = 0;
         for (key, target) in files.chain(dirs) {
             let Queue { jobs, order, .. } = &mut *queue;
@@ -243,16 +260,29 @@ impl Inner {
         }
     }
 
-    fn sync(&self, target: &Target) -> Result<(), DirFailed> {
+    fn sync(&self, target: &Target) -> Result<(), FlushError> {
         self.latch.check()?;
-        match target {
-            Target::File(file, log_dir) => file
-                .sync_data()
-                .map_err(|error| self.latch.fail("sync a file in", log_dir, &error)),
-            Target::Dir(disk, dir) => disk
-                .sync_dir(dir)
-                .map_err(|error| self.latch.fail("sync", dir, &error)),
-        }
+        let (synced, path) = match target {
+            Target::File(file, log_dir) => (file.sync_data(), log_dir),
+            Target::Dir(context, dir) => (self.open_dir(context, dir)?.sync(), dir),
+        };
+        synced.map_err(|error| self.latch.fail("sync in", path, &error).into())
+    }
+
+    /// An open that fails has synced nothing: want of descriptors passes, and a log whose folder got
+    /// another name is nobody's any more. Neither is a reason to doubt the directory.
+    fn open_dir(&self, context: &LogContext, dir: &Path) -> Result<Box<dyn DiskDir>, FlushError> {
+        context.open_dir(dir).map_err(|error| {
+            let dir = dir.to_owned();
+            if is_exhausted(&error) {
+                let cause = Arc::from(error.to_string());
+                FlushError::NoDescriptor { dir, cause }
+            } else if error.kind() == io::ErrorKind::NotFound {
+                FlushError::Gone { dir }
+            } else {
+                self.latch.fail("open", &dir, &error).into()
+            }
+        })
     }
 }
 
@@ -269,15 +299,21 @@ impl Queue {
         Some((key, job))
     }
 
-    /// Takes note of a sync. One that failed ends every request.
-    fn finish(&mut self, ids: &[u64], result: &Result<(), DirFailed>) -> Vec<Outcome> {
+    /// Takes note of a sync. One that failed ends every request, one that was not begun those that
+    /// it was for.
+    fn finish(&mut self, ids: &[u64], result: &Result<(), FlushError>) -> Vec<Outcome> {
         if let Err(failed) = result {
-            self.order.clear();
-            self.jobs.clear();
-            let all = std::mem::take(&mut self.requests);
-            return all
-                .into_values()
-                .map(|waiting| (waiting.on_done, Err(failed.clone().into())))
+            let ended: Vec<Waiting> = if matches!(failed, FlushError::DirFailed(_)) {
+                self.order.clear();
+                self.jobs.clear();
+                std::mem::take(&mut self.requests).into_values().collect()
+            } else {
+                let own = ids.iter().filter_map(|id| self.requests.remove(id));
+                own.collect()
+            };
+            return ended
+                .into_iter()
+                .map(|waiting| (waiting.on_done, Err(failed.clone())))
                 .collect();
         }
         let mut done = Vec::new();

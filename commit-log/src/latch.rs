@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::log::is_exhausted;
+use crate::change_error::ChangeError;
 
 /// A log directory is out of service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,8 +67,8 @@ impl DirLatch {
         failure.clone()
     }
 
-    /// Takes note of a change to the directory that was refused. A full disk ends nothing; after
-    /// any other error nobody knows what the disk holds.
+    /// Takes note of a change to the directory that is not durable. Want of room or descriptors ends
+    /// nothing; after any other error, and any failed sync, nobody knows what the disk holds.
     ///
     /// # Errors
     /// The directory is out of service now, or was before.
@@ -76,12 +76,12 @@ impl DirLatch {
         &self,
         doing: &'static str,
         path: &Path,
-        error: &io::Error,
+        error: &ChangeError,
     ) -> Result<(), DirFailed> {
-        if is_exhausted(error) {
-            self.check()
-        } else {
-            Err(self.fail(doing, path, error))
+        match error {
+            error if error.is_exhausted() => self.check(),
+            ChangeError::Refused(error) => Err(self.fail(doing, path, error)),
+            ChangeError::Unsynced(error) => Err(self.fail("sync", path, error)),
         }
     }
 }

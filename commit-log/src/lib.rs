@@ -14,6 +14,7 @@
 mod aborted;
 mod atomic_file;
 mod behind;
+mod change_error;
 mod cleaner;
 mod compression;
 mod config;
@@ -56,7 +57,7 @@ pub use compression::{
 pub use config::{InvalidLogConfig, LogConfig};
 pub use context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 pub use damage::Damage;
-pub use disk::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+pub use disk::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow, RealDisk};
 pub use epochs::{EpochCache, EpochStart, StaleEpoch};
 pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
@@ -79,7 +80,7 @@ pub use log_dir::{
 pub use open_files::OpenFiles;
 pub use produced::{ProducedError, ProducedRules, admit_produced, admit_unopened};
 pub use producers::{PRODUCERS_MAX, ProducerEnd, ProducerRefusal, Sequence, SnapshotProducer};
-pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed};
+pub use reader::{FinishedSegment, LogReader, ReadError, ScrubPlace, Scrubbed, is_unreadable};
 pub use retention::DeletedSegments;
 pub use room_budget::{RoomBudget, RoomLimits};
 pub use tail_budget::TailBudget;

@@ -13,6 +13,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::io::Errno;
+
 use crate::disk::{Disk, DiskFile, OpenHow};
 use crate::names::SegmentFile;
 
@@ -70,6 +72,24 @@ impl OpenFiles {
         round.retain(|key| files.contains_key(key));
     }
 
+    /// Opens something; where the process has no descriptor left, once more after all that the set
+    /// holds were closed. What is in use elsewhere stays open.
+    ///
+    /// # Errors
+    /// Those of the last try.
+    pub(crate) fn make_way<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match open() {
+            Err(error) if lacks_descriptor(&error) && self.close_all() => open(),
+            opened => opened,
+        }
+    }
+
+    /// Closes all files; whether there were any.
+    fn close_all(&self) -> bool {
+        let closed = std::mem::take(&mut *self.lock());
+        !closed.files.is_empty()
+    }
+
     /// A number that no other segment has.
     pub(crate) fn next_id(&self) -> SegmentId {
         SegmentId(self.last_id.fetch_add(1, Ordering::Relaxed))
@@ -88,7 +108,7 @@ impl OpenFiles {
             return Ok(Arc::clone(&cell.file));
         }
         // Opened outside the lock: a slow disk holds up only those who need this file.
-        let file = disk.open(path, how)?;
+        let file = self.make_way(|| disk.open(path, how))?;
         self.lock().add(key, Arc::clone(&file), self.files_max);
         Ok(file)
     }
@@ -104,6 +124,11 @@ impl OpenFiles {
     fn lock(&self) -> MutexGuard<'_, Cached> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the process, or the system, has as many files open as it may.
+fn lacks_descriptor(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| errno == Errno::MFILE || errno == Errno::NFILE)
 }
 
 impl Cached {

@@ -1,7 +1,6 @@
 //! The work of the scrub's thread.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -150,7 +149,7 @@ impl Shared {
             }
             Err(error) => error,
         };
-        if is_damage(&error) {
+        if error.is_damage() {
             self.found(handle, &error);
         } else {
             self.stats.unreadable();
@@ -200,18 +199,5 @@ impl Shared {
             self.condemn_kept();
         }
         self.wait(Duration::ZERO)
-    }
-}
-
-/// Whether the bytes are lost, and not merely out of reach for now.
-fn is_damage(error: &ReadError) -> bool {
-    const EIO: i32 = 5;
-    match error {
-        ReadError::Corrupt { .. } => true,
-        // The device cannot read them, or the file is gone.
-        ReadError::Io { source, .. } => {
-            source.raw_os_error() == Some(EIO) || source.kind() == io::ErrorKind::NotFound
-        }
-        _ => false,
     }
 }

@@ -7,13 +7,13 @@
 
 mod removals;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
-use trimaran_commit_log::{LogDirError, Retained};
+use trimaran_commit_log::Retained;
+use trimaran_types::DirectoryId;
 
 use crate::partition::PartitionHandle;
 use crate::replicas::{DataDir, Replicas};
@@ -29,6 +29,13 @@ pub struct LogUpkeep {
     replicas: Arc<Replicas>,
     first_after: Duration,
     every: Duration,
+}
+
+/// The same in one directory. A disk that hangs holds up no other.
+#[derive(Debug)]
+struct DirUpkeep {
+    replicas: Arc<Replicas>,
+    dir: DirectoryId,
     removals: Removals,
 }
 
@@ -46,13 +53,27 @@ impl LogUpkeep {
             replicas,
             first_after,
             every,
-            removals: Removals::default(),
         }
     }
 
     /// Runs until dropped.
-    pub async fn run(mut self) {
-        let mut next_round = Instant::now() + self.first_after;
+    pub async fn run(self) {
+        let dirs = self.replicas.dirs().iter().map(DataDir::id);
+        let upkeeps: Vec<_> = dirs
+            .map(|dir| DirUpkeep {
+                replicas: Arc::clone(&self.replicas),
+                dir,
+                removals: Removals::default(),
+            })
+            .map(|upkeep| upkeep.run(self.first_after, self.every))
+            .collect();
+        futures_util::future::join_all(upkeeps).await;
+    }
+}
+
+impl DirUpkeep {
+    async fn run(mut self, first_after: Duration, every: Duration) {
+        let mut next_round = Instant::now() + first_after;
         loop {
             let next = self
                 .removals
@@ -62,14 +83,15 @@ impl LogUpkeep {
             self.removals.remove_due(Instant::now()).await;
             if Instant::now() >= next_round {
                 self.round().await;
-                next_round = Instant::now() + self.every;
+                next_round = Instant::now() + every;
             }
         }
     }
 
-    /// One look at every replica.
+    /// One look at every replica of the directory.
     async fn round(&mut self) {
-        let handles = self.replicas.table().all();
+        let mut handles = self.replicas.table().all();
+        handles.retain(|handle| handle.directory_id() == self.dir);
         let found: Vec<Found> = futures_util::stream::iter(handles)
             .map(|handle| async move {
                 let retained = handle.retain().await?;
@@ -82,8 +104,11 @@ impl LogUpkeep {
         if found.is_empty() {
             return;
         }
-        let replicas = Arc::clone(&self.replicas);
-        let written = tokio::task::spawn_blocking(move || keep_durable(&replicas, found));
+        let (replicas, dir) = (Arc::clone(&self.replicas), self.dir);
+        let written = tokio::task::spawn_blocking(move || {
+            let place = replicas.dirs().get(dir);
+            place.map_or_else(Vec::new, |place| keep_durable(place, found))
+        });
         match written.await {
             Ok(found) => {
                 for found in found {
@@ -121,63 +146,27 @@ impl LogUpkeep {
 }
 
 /// Makes durable what must be on the disk before a file of an old segment gets another name, and
-/// keeps those for which it is; blocks.
-fn keep_durable(replicas: &Replicas, found: Vec<Found>) -> Vec<Found> {
-    let own_dir = |found: &Found| found.handle.directory_id();
-    keep_where(found, own_dir, |directory_id, own| {
-        let of_id = |place: &&DataDir| place.id() == *directory_id;
-        let Some(place) = replicas.dirs().iter().find(of_id) else {
-            return false;
+/// tells of which replicas it is; blocks.
+fn keep_durable(place: &DataDir, mut found: Vec<Found>) -> Vec<Found> {
+    if place.has_failed() {
+        return Vec::new();
+    }
+    let path = place.dir().data_dir().display();
+    // What one log refuses is no reason for another.
+    found.retain(|found| {
+        let partition = found.handle.topic();
+        let synced = match found.retained.rolled {
+            true => place.dir().sync_log(partition),
+            false => Ok(()),
         };
-        if place.has_failed() {
-            return false;
+        if let Err(error) = &synced {
+            tracing::error!(%path, %partition, %error, "old segments stay");
         }
-        let made = make_durable(place, own);
-        if let Err(error) = &made {
-            tracing::error!(%directory_id, %error, "old segments stay");
-        }
-        made.is_ok()
-    })
-}
-
-fn make_durable(place: &DataDir, own: &[Found]) -> Result<(), LogDirError> {
-    for found in own.iter().filter(|found| found.retained.rolled) {
-        place.dir().sync_log(found.handle.topic())?;
+        synced.is_ok()
+    });
+    if let Err(error) = place.dir().write_log_starts() {
+        tracing::error!(%path, %error, "old segments stay");
+        found.clear();
     }
-    place.dir().write_log_starts()
-}
-
-/// Those whose directory is ready: what one of them refuses is no reason for another.
-fn keep_where<D: Ord, T>(
-    all: Vec<T>,
-    dir_of: impl Fn(&T) -> D,
-    mut is_ready: impl FnMut(&D, &[T]) -> bool,
-) -> Vec<T> {
-    let mut by_dir: BTreeMap<D, Vec<T>> = BTreeMap::new();
-    for one in all {
-        by_dir.entry(dir_of(&one)).or_default().push(one);
-    }
-    by_dir.retain(|dir, own| is_ready(dir, own));
-    by_dir.into_values().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_that_refuses_holds_up_no_other() {
-        let found = vec![(1, 'a'), (2, 'b'), (1, 'c'), (3, 'd')];
-        let mut asked = Vec::new();
-        let kept = keep_where(
-            found,
-            |(dir, _)| *dir,
-            |dir, own| {
-                asked.push((*dir, own.len()));
-                *dir != 1
-            },
-        );
-        assert_eq!(kept, [(2, 'b'), (3, 'd')]);
-        assert_eq!(asked, [(1, 2), (2, 1), (3, 1)]);
-    }
+    found
 }

@@ -4,7 +4,7 @@
 //! syncs many appends at once.
 
 use tokio::sync::oneshot;
-use trimaran_commit_log::{FlushRequest, FlushToken};
+use trimaran_commit_log::{FlushError, FlushRequest, FlushToken};
 use trimaran_types::MonotonicTime;
 
 use super::event::FollowerNext;
@@ -12,18 +12,42 @@ use super::owner::Owner;
 use super::role::Role;
 use trimaran_replication::Durability;
 
+/// How soon a flush is asked again that found no descriptor.
+const FLUSH_AGAIN_MS: u64 = 100;
+
 /// A flush in flight.
 #[derive(Debug)]
 pub(super) struct Flushing {
     token: FlushToken,
-    done: oneshot::Receiver<Result<(), String>>,
+    done: oneshot::Receiver<Result<(), Unflushed>>,
     /// Dropped when it has ended, for whoever asked for a checkpoint.
     _checkpoint: Option<oneshot::Sender<()>>,
 }
 
+/// Why a flush has come to nothing.
+#[derive(Debug)]
+pub(super) enum Unflushed {
+    /// Nothing was synced for want of descriptors: asked again soon, and nobody is told until then
+    /// that anything is durable.
+    NotNow(String),
+    /// The replica is out of service.
+    Failed(String),
+}
+
+impl From<FlushError> for Unflushed {
+    fn from(error: FlushError) -> Self {
+        match error {
+            FlushError::NoDescriptor { .. } => Self::NotNow(error.to_string()),
+            FlushError::DirFailed(_) | FlushError::Gone { .. } | FlushError::QueueFull { .. } => {
+                Self::Failed(error.to_string())
+            }
+        }
+    }
+}
+
 impl Flushing {
     /// Resolves when the flush in flight has ended; never, when there is none.
-    pub(super) async fn done(flushing: &mut Option<Self>) -> Result<FlushToken, String> {
+    pub(super) async fn done(flushing: &mut Option<Self>) -> Result<FlushToken, Unflushed> {
         let Some(current) = flushing else {
             return std::future::pending().await;
         };
@@ -32,7 +56,7 @@ impl Flushing {
         match (result, ended) {
             (Ok(Ok(())), Some(token)) => Ok(token),
             (Ok(Err(cause)), _) => Err(cause),
-            _ => Err("the flusher has ended".to_owned()),
+            _ => Err(Unflushed::Failed("the flusher has ended".to_owned())),
         }
     }
 }
@@ -41,7 +65,7 @@ impl Owner {
     /// Begins a flush if the topic's settings ask for one and none is in flight.
     pub(super) fn flush_if_due(&mut self) {
         if self.log.unflushed_records() == 0 {
-            self.unflushed_since = None;
+            (self.unflushed_since, self.flush_again_at) = (None, None);
             return;
         }
         let now = self.now();
@@ -52,6 +76,10 @@ impl Owner {
             .log
             .flush_ms
             .is_some_and(|flush_ms| waited_ms >= flush_ms);
+        if self.flush_again_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.flush_again_at = None;
         if self.flushing.is_some() || !(self.log.is_flush_due() || is_old) {
             return;
         }
@@ -61,12 +89,13 @@ impl Owner {
         }
     }
 
-    /// When `flush.ms` asks for the next flush.
+    /// When `flush.ms` asks for the next flush, or one that came to nothing is to be asked again.
     pub(super) fn flush_deadline(&self) -> Option<MonotonicTime> {
         if self.flushing.is_some() {
             return None;
         }
-        Some(self.unflushed_since?.plus_ms(self.settings.log.flush_ms?))
+        self.flush_again_at
+            .or_else(|| Some(self.unflushed_since?.plus_ms(self.settings.log.flush_ms?)))
     }
 
     /// Prepares a recovery point, so that a restart need not look at what lies below.
@@ -97,20 +126,26 @@ impl Owner {
             done,
             _checkpoint: checkpoint,
         });
-        let on_done = move |result: Result<(), _>| {
-            let _ = tell
-                .send(result.map_err(|error: trimaran_commit_log::FlushError| error.to_string()));
+        let on_done = move |result: Result<(), FlushError>| {
+            let _ = tell.send(result.map_err(Unflushed::from));
         };
         self.flusher.submit(request, Box::new(on_done));
     }
 
-    pub(super) fn flush_done(&mut self, done: Result<FlushToken, String>) {
+    pub(super) fn flush_done(&mut self, done: Result<FlushToken, Unflushed>) {
         match done {
             Ok(token) => {
                 self.log.flushed(&token);
                 self.after_flush();
             }
-            Err(cause) => self.fail(&cause),
+            Err(Unflushed::NotNow(cause)) => {
+                tracing::warn!(partition = %self.name, cause, "nothing flushed, trying again");
+                let now = self.now();
+                self.unflushed_since.get_or_insert(now);
+                self.flush_again_at = Some(now.plus_ms(FLUSH_AGAIN_MS));
+                self.checkpoint_due = None;
+            }
+            Err(Unflushed::Failed(cause)) => self.fail(&cause),
         }
     }
 

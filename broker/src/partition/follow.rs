@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use trimaran_api::replica::FetchPartitionResult;
-use trimaran_commit_log::{AppendError, TruncateError};
+use trimaran_commit_log::{AppendError, ReadError, TruncateError, is_exhausted};
 use trimaran_replication::follower::{
     Action, FetchedRecords, Follower, LeaderAnswer, LeaderBounds,
 };
@@ -184,6 +184,10 @@ impl From<AppendError> for Halt {
 impl From<TruncateError> for Halt {
     fn from(error: TruncateError) -> Self {
         match &error {
+            // The place of the cut cannot be looked at for now.
+            TruncateError::Read(ReadError::Io { source, .. }) if is_exhausted(source) => {
+                Self::Pause(error.to_string())
+            }
             TruncateError::DirFailed(_) | TruncateError::Read(_) => Self::Failed(error.to_string()),
             TruncateError::Io { .. } => Self::Pause(error.to_string()),
         }
@@ -227,4 +231,23 @@ fn fetched_records(bytes: &Bytes) -> Option<FetchedRecords> {
         base_offset: first?,
         last_epoch: last_epoch?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cut_that_cannot_be_placed_for_now_condemns_nobody() {
+        const EMFILE: i32 = 24;
+        const EIO: i32 = 5;
+        let halt = |errno| {
+            let (path, source) = ("t-0/0.log".into(), io::Error::from_raw_os_error(errno));
+            Halt::from(TruncateError::Read(ReadError::Io { path, source }))
+        };
+        assert!(matches!(halt(EMFILE), Halt::Pause(_)));
+        assert!(matches!(halt(EIO), Halt::Failed(_)));
+    }
 }

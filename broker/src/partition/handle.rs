@@ -140,6 +140,7 @@ impl PartitionHandle {
             next_waiter: 0,
             flusher: start.flusher,
             flushing: None,
+            flush_again_at: None,
             checkpoint_due: None,
             unflushed_since: None,
             synced_replies: Vec::new(),

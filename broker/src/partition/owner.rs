@@ -67,6 +67,8 @@ pub(super) struct Owner {
     pub(super) checkpoint_due: Option<oneshot::Sender<()>>,
     /// When the oldest record that no flush covers was written.
     pub(super) unflushed_since: Option<MonotonicTime>,
+    /// No flush is asked for before, after one that came to nothing.
+    pub(super) flush_again_at: Option<MonotonicTime>,
     /// Fetchers that wait until everything below is synced.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
     /// The last append found no room on the disk.

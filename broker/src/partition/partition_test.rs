@@ -4,6 +4,7 @@ mod append_time_test;
 mod back_pressure_test;
 mod closing_test;
 mod compacted_leader_test;
+mod descriptors_test;
 mod epochs_test;
 mod fixture;
 mod full_disk_test;

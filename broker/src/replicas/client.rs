@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use trimaran_api::ApiError;
 use trimaran_api::replica::{AppendResponse, PartitionOffsets, ReadQuery, RequiredAcks};
-use trimaran_commit_log::ReadError;
 use trimaran_types::record_batch::RecordBatch;
 use trimaran_types::{KafkaError, Offset, TopicIdPartition};
 
@@ -63,7 +62,9 @@ impl Replicas {
     pub(super) fn check_again(&self, handle: &PartitionHandle, from: Offset, before: Offset) {
         let again = handle.reader().read(from, before, 1);
         // After the read: see `Replicas::suspect`.
-        if let Err(error @ ReadError::Corrupt { .. }) = again {
+        if let Err(error) = again
+            && error.is_damage()
+        {
             tracing::error!(partition = %handle.topic(), %error, "a reader met damaged bytes");
             self.suspect(handle);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use trimaran_commit_log::LogDirError;
+use trimaran_commit_log::{LogDir, LogDirError};
 
 use super::Replicas;
 
@@ -37,11 +37,22 @@ impl Replicas {
     }
 
     /// Counts the strays anew.
-    pub(super) fn count_strays(&self) -> Result<(), LogDirError> {
-        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
-        let strays: usize = working.map(|dir| dir.dir.strays()).sum::<Result<_, _>>()?;
+    pub(super) fn count_strays(&self) {
+        let strays = self.count_in_all(LogDir::strays);
         self.counts.strays.store(strays as u64, Ordering::Relaxed);
-        Ok(())
+    }
+
+    /// How many there are in all directories that work. One that cannot be listed now counts for
+    /// nothing: a count is no reason to give up what it is for, nor the directory.
+    pub(super) fn count_in_all(&self, count: fn(&LogDir) -> Result<usize, LogDirError>) -> usize {
+        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
+        let counted = working.map(|dir| {
+            count(&dir.dir).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what is kept in a directory cannot be counted");
+                0
+            })
+        });
+        counted.sum()
     }
 
     /// Damaged replicas that this run has begun anew.

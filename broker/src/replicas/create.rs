@@ -132,7 +132,11 @@ impl Replicas {
         {
             return Err(CreateError::Damaged { partition: topic });
         }
-        let directory_id = self.place_of(image, id, state);
+        let unopened = self.unopened.get(id);
+        let (directory_id, known) = match &unopened {
+            Some(waiting) => (Some(waiting.place), waiting.known),
+            None => (self.place_of(image, id, state), Known::New),
+        };
         if directory_id.is_none_or(|place| self.dirs.get(place).is_none_or(DataDir::has_failed)) {
             return Err(CreateError::DirectoryOut { partition: topic });
         }
@@ -152,12 +156,10 @@ impl Replicas {
                     replicas.quarantine(dir, (id.topic_id, &name))?;
                 }
             }
-            if make_room(&place.dir, &name, id)?
-                && let Err(error) = replicas.count_strays()
-            {
-                tracing::warn!(%error, "strays cannot be counted");
+            if make_room(&place.dir, &name, id)? {
+                replicas.count_strays();
             }
-            let log = replicas.open_anew(place, &name, id, &settings, is_spare)?;
+            let log = replicas.open_anew(place, (&name, id), &settings, (known, is_spare))?;
             Ok((log, settings))
         });
         let opened = opened.await.map_err(|_| CreateError::BrokeOff {
@@ -172,9 +174,11 @@ impl Replicas {
             // An empty log here would say that nothing was ever acknowledged.
             let damage = Damage::at_opening(topic.clone(), cause);
             self.table.mark_damaged(id, damage);
+            self.unopened.forget(id);
         }
         let (log, settings) = opened?;
         drop(self.table.unmark_damaged(id));
+        self.unopened.forget(id);
         let place = directory_id.and_then(|place| self.dirs.get(place));
         let dir = place.ok_or_else(|| CreateError::DirectoryOut {
             partition: topic.clone(),
@@ -202,13 +206,12 @@ impl Replicas {
     fn open_anew(
         &self,
         place: &DataDir,
-        topic: &TopicPartition,
-        id: TopicIdPartition,
+        (topic, id): (&TopicPartition, TopicIdPartition),
         settings: &TopicSettings,
-        is_spare: bool,
+        (known, is_spare): (Known, bool),
     ) -> Result<Log, CreateError> {
         let dir = &place.dir;
-        let opened = match open_log(dir, topic, id, settings, Known::New) {
+        let opened = match open_log(dir, topic, id, settings, known) {
             Err(CreateError::Open { cause, .. }) if is_spare && damage_of(&cause).is_some() => {
                 tracing::warn!(partition = %topic, %cause, "a log is damaged");
                 self.quarantine(place, (id.topic_id, topic))?;
@@ -273,9 +276,13 @@ pub(super) fn open_log(
     };
     let log_dir = dir.partition_dir(topic);
     let mut open_as = dir.open_as(topic, id.topic_id);
-    let is_lost = dir.is_lost(topic).map_err(|cause| CreateError::Note {
-        partition: topic.clone(),
-        cause,
+    let is_lost = dir.is_lost(topic).map_err(|cause| match cause {
+        // It is this log's folder that cannot be looked into.
+        LogDirError::Io { path, source } => failed(OpenError::Io { path, source }),
+        cause => CreateError::Note {
+            partition: topic.clone(),
+            cause,
+        },
     })?;
     if is_lost {
         let recovery_point = open_as.recovery_point;

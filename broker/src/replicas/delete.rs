@@ -23,6 +23,9 @@ impl Replicas {
             let topics = ended.entry(handle.directory_id()).or_default();
             topics.push(handle.topic().clone());
         }
+        for waiting in partitions.iter().filter_map(|id| self.unopened.forget(*id)) {
+            ended.entry(waiting.place).or_default().push(waiting.topic);
+        }
         // What a person may still want to look at is kept, but nobody counts on it any more.
         let damaged: Vec<TopicPartition> = partitions
             .iter()
@@ -51,7 +54,7 @@ impl Replicas {
                 result = result.and(aside.map(drop));
             }
             if has_damaged {
-                result = result.and(replicas.count_strays());
+                replicas.count_strays();
             }
             result
         });

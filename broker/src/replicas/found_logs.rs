@@ -11,7 +11,7 @@ use trimaran_types::{BrokerId, DirectoryId, TopicId, TopicIdPartition, TopicName
 use super::create::Known;
 use super::damage::is_marked_lost;
 use super::unassigned::{Unassigned, judge};
-use super::{OpenAllError, Replicas};
+use super::{DataDir, OpenAllError, Replicas};
 use crate::partition::TopicSettings;
 
 /// One log of the last run that the metadata asks for.
@@ -35,7 +35,15 @@ pub(super) struct Sorted {
     /// Their note of the topic is damaged.
     pub(super) misnamed: Vec<(TopicIdPartition, TopicPartition)>,
     /// Begun once, counted on, and gone.
-    pub(super) lost: Vec<(TopicIdPartition, TopicPartition)>,
+    pub(super) lost: Vec<Lost>,
+}
+
+/// A log that was begun once, that is counted on, and of which nothing was found.
+pub(super) struct Lost {
+    pub(super) id: TopicIdPartition,
+    pub(super) topic: TopicPartition,
+    /// Where it belongs.
+    pub(super) place: DirectoryId,
 }
 
 impl Sorted {
@@ -137,7 +145,7 @@ impl Replicas {
         image: &MetadataImage,
         assigned: BTreeMap<TopicIdPartition, (TopicName, &PartitionState)>,
         found: &BTreeMap<TopicIdPartition, PathBuf>,
-    ) -> Result<Vec<(TopicIdPartition, TopicPartition)>, OpenAllError> {
+    ) -> Result<Vec<Lost>, OpenAllError> {
         let mut lost = Vec::new();
         for (id, (topic, state)) in assigned {
             if found.contains_key(&id) {
@@ -150,10 +158,20 @@ impl Replicas {
                 continue;
             };
             // What a failed directory holds is reported with it.
-            let was_begun =
-                !dir.has_failed() && (!dir.dir.has_its_notes() || dir.dir.is_lost(&topic)?);
+            if dir.has_failed() {
+                continue;
+            }
+            let is_lost = match dir.dir.is_lost(&topic) {
+                Ok(is_lost) => is_lost,
+                Err(error) => {
+                    self.give_up(dir, error)?;
+                    continue;
+                }
+            };
+            let was_begun = is_lost || !dir.dir.has_its_notes();
             if was_begun && is_counted_on(state, self.context.broker_id) {
-                lost.push((id, topic));
+                let place = dir.id();
+                lost.push(Lost { id, topic, place });
             }
         }
         Ok(lost)
@@ -161,27 +179,41 @@ impl Replicas {
 
     /// Forgets that logs were begun of which nothing is left and that nobody asks for there, so that
     /// a later partition of the same name is not taken for lost.
+    ///
+    /// # Errors
+    /// The last directory that is left refused.
     pub(super) fn forget_the_unknown(&self, image: &MetadataImage) -> Result<(), LogDirError> {
         for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
-            let belongs = |topic: &TopicPartition| {
-                let found = image.topics.by_name(&topic.topic)?;
-                let state = found.partition(topic.partition)?;
-                let id = TopicIdPartition {
-                    topic_id: found.topic_id,
-                    partition: topic.partition,
-                };
-                let is_hosted = state.replicas.contains(&self.context.broker_id);
-                (is_hosted && self.place_of(image, id, state) == Some(dir.id())).then_some(())
+            if let Err(error) = self.forget_the_unknown_in(dir, image) {
+                self.give_up(dir, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_the_unknown_in(
+        &self,
+        dir: &DataDir,
+        image: &MetadataImage,
+    ) -> Result<(), LogDirError> {
+        let belongs = |topic: &TopicPartition| {
+            let found = image.topics.by_name(&topic.topic)?;
+            let state = found.partition(topic.partition)?;
+            let id = TopicIdPartition {
+                topic_id: found.topic_id,
+                partition: topic.partition,
             };
-            let mut unknown = Vec::new();
-            for topic in dir.dir.noted_logs() {
-                if belongs(&topic).is_none() && !dir.dir.has_segments(&topic)? {
-                    unknown.push(topic);
-                }
+            let is_hosted = state.replicas.contains(&self.context.broker_id);
+            (is_hosted && self.place_of(image, id, state) == Some(dir.id())).then_some(())
+        };
+        let mut unknown = Vec::new();
+        for topic in dir.dir.noted_logs() {
+            if belongs(&topic).is_none() && !dir.dir.has_segments(&topic)? {
+                unknown.push(topic);
             }
-            if !unknown.is_empty() {
-                dir.dir.set_aside(&unknown, Aside::Stray)?;
-            }
+        }
+        if !unknown.is_empty() {
+            dir.dir.set_aside(&unknown, Aside::Stray)?;
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ mod searches;
 mod shutdown;
 mod table;
 mod unassigned;
+mod unopened;
 
 use std::sync::Arc;
 
@@ -82,6 +83,7 @@ pub struct Replicas {
     not_made: not_made::NotMade,
     /// Where logs are searched by time.
     searches: searches::Searches,
+    unopened: unopened::Unopened,
 }
 
 impl Replicas {
@@ -109,6 +111,7 @@ impl Replicas {
             questions: questions::Questions::default(),
             not_made: not_made::NotMade::default(),
             searches: searches::Searches::default(),
+            unopened: unopened::Unopened::default(),
         })
     }
 

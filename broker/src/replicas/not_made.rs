@@ -62,7 +62,7 @@ impl NotMade {
 }
 
 /// Whether the system refused for want of room or of descriptors.
-fn lacks_room(error: &CreateError) -> bool {
+pub(super) fn lacks_room(error: &CreateError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {

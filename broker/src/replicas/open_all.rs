@@ -12,7 +12,7 @@ use trimaran_metadata::MetadataImage;
 use trimaran_types::{DirectoryId, TopicId, TopicPartition};
 
 use super::damage::Damage;
-use super::found_logs::Sorted;
+use super::found_logs::{Lost, Sorted, Wanted};
 use super::{CreateError, DataDir, OpenReport, Replicas};
 use crate::error_chain::error_chain;
 
@@ -75,8 +75,9 @@ impl Replicas {
         }
         self.clear_away(&strays, Aside::Stray)?;
         self.forget_the_unknown(image)?;
+        self.keep_missed(&wanted, &lost)?;
         report.out_of_service = lost.len() + misnamed.len();
-        for (id, topic) in lost {
+        for Lost { id, topic, .. } in lost {
             tracing::error!(partition = %topic, "a log is gone, and others count on it");
             let damage = Damage::at_opening(topic, DamageCause::Missing);
             self.table.mark_damaged(id, damage);
@@ -118,13 +119,41 @@ impl Replicas {
             }
         }
         self.note_open_logs()?;
-        self.count_strays()?;
-        let kept = self.damaged_logs()? as u64;
+        self.count_strays();
+        let kept = self.damaged_logs() as u64;
         self.counts.damaged_logs.store(kept, Ordering::Relaxed);
         self.progress
             .send_modify(|progress| progress.finished = true);
         tracing::info!(?report, "logs are open");
         Ok(report)
+    }
+
+    /// Where the notes of logs that were begun are gone, writes new ones before anything else does: a
+    /// file that lacked the logs that are lost would be believed by the next start, and let them
+    /// begin empty while the metadata still counts on them. The note of a lost log goes when it is
+    /// set aside and begun anew.
+    fn keep_missed(
+        &self,
+        wanted: &BTreeMap<DirectoryId, Vec<Wanted>>,
+        lost: &[Lost],
+    ) -> Result<(), LogDirError> {
+        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
+        for dir in working.filter(|dir| !dir.dir.has_its_notes()) {
+            let lost = lost.iter().filter(|lost| lost.place == dir.id());
+            let mut names: Vec<TopicPartition> = lost.map(|lost| lost.topic.clone()).collect();
+            let found = wanted.get(&dir.id()).into_iter().flatten();
+            // One without a segment was perhaps never begun; opening it decides.
+            names.extend(
+                found
+                    .map(|wanted| &wanted.topic)
+                    .filter(|topic| dir.dir.has_segments(topic).unwrap_or(true))
+                    .cloned(),
+            );
+            if let Err(error) = dir.dir.note_logs(&names) {
+                self.give_up(dir, error)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes the logs that are open: those of a time before there were notes lack theirs.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use trimaran_api::controller::DamageCause;
-use trimaran_commit_log::{Log, OpenError, RecoveryReport};
+use trimaran_commit_log::{Log, OpenError, RecoveryReport, is_unreadable};
 use trimaran_types::DirectoryId;
 
 use super::create::{Known, open_log};
 use super::damage::Damage;
 use super::found_logs::Wanted;
+use super::not_made::lacks_room;
+use super::unopened::Waiting;
 use super::{CreateError, DataDir, OpenReport, Replicas};
 use crate::error_chain::error_chain;
 use crate::partition::TopicSettings;
@@ -23,7 +25,7 @@ impl Replicas {
         place: DirectoryId,
         wanted: Wanted,
     ) -> Result<Opened, CreateError> {
-        let (topic, id) = (wanted.topic.clone(), wanted.id);
+        let (topic, id, known) = (wanted.topic.clone(), wanted.id, wanted.known);
         let replicas = Arc::clone(self);
         let opening = tokio::task::spawn_blocking(move || {
             Some(replicas.open_blocking(replicas.dirs.get(place)?, wanted))
@@ -42,6 +44,18 @@ impl Replicas {
             refetched,
         } = match outcome {
             Ok(recovered) => recovered,
+            Err(error) if lacks_room(&error) => {
+                // Nothing is wrong with the log or its disk.
+                tracing::error!(partition = %topic, %error, "a log is not open yet; trying again");
+                self.not_made.note(id, topic.clone(), Some(place), &error);
+                let waiting = Waiting {
+                    topic,
+                    place,
+                    known,
+                };
+                self.unopened.note(id, waiting);
+                return Ok(Opened::NOT_YET);
+            }
             Err(error) => {
                 // What concerns the whole directory ends it, and no more than it.
                 let cause = std::io::Error::other(error_chain(&error));
@@ -142,6 +156,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    const NOT_YET: Self = Self {
+        in_service: false,
+        torn: false,
+        refetched: false,
+        scanned_bytes: 0,
+    };
+
     pub(super) fn add_to(&self, report: &mut OpenReport) {
         report.opened += usize::from(self.in_service);
         report.out_of_service += usize::from(!self.in_service);
@@ -152,8 +173,10 @@ impl Opened {
 }
 
 /// What is wrong with the log itself; `None` when it is its directory or the system.
-pub(super) const fn damage_of(cause: &OpenError) -> Option<DamageCause> {
+pub(super) fn damage_of(cause: &OpenError) -> Option<DamageCause> {
     match cause {
+        // Changes that fail have closed the directory's latch and are told as its failure.
+        OpenError::Io { source, .. } if is_unreadable(source) => Some(DamageCause::Corrupt),
         OpenError::Corrupt { .. } | OpenError::TopicIdMissing { .. } => Some(DamageCause::Corrupt),
         OpenError::Missing { .. } | OpenError::NoDirectory { .. } => Some(DamageCause::Missing),
         _ => None,

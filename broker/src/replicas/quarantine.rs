@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use trimaran_commit_log::LogDirError;
+use trimaran_commit_log::LogDir;
 use trimaran_types::{TopicId, TopicPartition};
 
 use super::{CreateError, DataDir, Replicas};
@@ -13,9 +13,8 @@ pub(super) const DAMAGED_LOGS_MAX: usize = 100;
 
 impl Replicas {
     /// How many damaged logs are kept, in all directories that work.
-    pub(super) fn damaged_logs(&self) -> Result<usize, LogDirError> {
-        let working = self.dirs.iter().filter(|dir| !dir.has_failed());
-        working.map(|dir| dir.dir.damaged_logs()).sum()
+    pub(super) fn damaged_logs(&self) -> usize {
+        self.count_in_all(LogDir::damaged_logs)
     }
 
     /// Sets a damaged log aside, durably, so that an empty one may take its place. Of one that is
@@ -32,7 +31,7 @@ impl Replicas {
             partition: topic.clone(),
             cause,
         };
-        let kept = self.damaged_logs().map_err(failed)?;
+        let kept = self.damaged_logs();
         let dir = place.dir.partition_dir(topic);
         let is_there = place.dir.context().disk.list(&dir).is_ok();
         if is_there && kept >= DAMAGED_LOGS_MAX {

@@ -1,11 +1,13 @@
 //! Two brokers' replicas and fetchers in one process, wired by HTTP on loopback; the controllers
 //! are played by the test.
 
+mod bad_disk;
 mod by_time_test;
 mod cleaner_test;
 mod damage_test;
 mod dirs;
 mod ended_test;
+mod faults_test;
 mod lease_test;
 mod pair;
 mod quorum;

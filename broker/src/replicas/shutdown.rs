@@ -35,7 +35,8 @@ impl Replicas {
             let mut all_marked = true;
             for dir in replicas.dirs.iter() {
                 let path = dir.dir.data_dir().display();
-                if !is_sound || unclosed.contains(&dir.id()) {
+                let is_whole = is_sound && !replicas.unopened.has_some_in(dir.id());
+                if !is_whole || unclosed.contains(&dir.id()) {
                     tracing::warn!(%path, "a directory is not marked as cleanly shut down");
                     all_marked = false;
                 } else if let Err(error) = dir.dir.mark_clean_shutdown(epoch) {

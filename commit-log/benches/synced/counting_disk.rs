@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow, RealDisk};
 use trimaran_types::Timestamp;
 
 #[derive(Debug, Clone, Default)]
@@ -53,8 +53,8 @@ impl Disk for CountingDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        RealDisk.open_dir(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use trimaran_types::Offset;
 use trimaran_types::record_batch::{BatchError, BatchTooLarge};
 
+use crate::change_error::ChangeError;
 use crate::compression::{CompressError, DecompressError};
 use crate::damage::Damage;
 use crate::latch::{DirFailed, DirLatch};
@@ -24,7 +25,7 @@ pub enum CleanError {
     /// The directory is out of service, perhaps since this pass.
     #[error(transparent)]
     DirFailed(#[from] DirFailed),
-    /// No room is left on the disk; a later pass may succeed.
+    /// No room is left on the disk, or no descriptor; a later pass may succeed.
     #[error("no room is left to write {}: {cause}", path.display())]
     NoRoom {
         /// The file.
@@ -121,15 +122,16 @@ impl CleanError {
         }
     }
 
-    /// A write or sync that failed: a full disk ends the pass, anything else the directory.
-    pub(super) fn of_write(latch: &DirLatch, path: &Path, error: &io::Error) -> Self {
-        if is_exhausted(error) {
-            Self::NoRoom {
+    /// A write or sync that failed: want of room or descriptors for a write ends the pass, anything
+    /// else the directory.
+    pub(super) fn of_write(latch: &DirLatch, path: &Path, error: impl Into<ChangeError>) -> Self {
+        let error = error.into();
+        match latch.refused("write", path, &error) {
+            Ok(()) => Self::NoRoom {
                 path: path.to_owned(),
                 cause: error.to_string(),
-            }
-        } else {
-            latch.fail("write", path, error).into()
+            },
+            Err(failed) => failed.into(),
         }
     }
 }
@@ -160,6 +162,7 @@ impl From<ReplaceError> for CleanError {
     fn from(error: ReplaceError) -> Self {
         match error {
             ReplaceError::DirFailed(failed) => Self::DirFailed(failed),
+            ReplaceError::NoDescriptor { dir, cause } => Self::NoRoom { path: dir, cause },
             ReplaceError::Changed => Self::Changed,
         }
     }

@@ -339,6 +339,6 @@ impl Task<'_> {
         drop(state);
         let context = &self.shared.context;
         let written = context.cleaner_offsets.write();
-        written.map_err(|error| CleanError::of_write(&context.latch, &self.shared.dir, &error))
+        written.map_err(|error| CleanError::of_write(&context.latch, &self.shared.dir, error))
     }
 }

@@ -3,7 +3,7 @@
 //! They carry `.cleaned` behind their names and are worth nothing until they are swapped in; what
 //! is left of an interrupted copy is removed at the next start, or overwritten by the next pass.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trimaran_types::record_batch::RecordBatch;
@@ -11,6 +11,7 @@ use trimaran_types::{Offset, Timestamp};
 
 use super::CleanError;
 use crate::aborted::AbortedTransaction;
+use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
 use crate::names::{CLEANED_SUFFIX, SegmentFile, suffixed};
@@ -44,9 +45,8 @@ impl<'a> SegmentCopy<'a> {
         let path = suffixed(&shared.path(SegmentFile::Log, base), CLEANED_SUFFIX);
         let file = shared
             .context
-            .disk
             .open(&path, OpenHow::Empty)
-            .map_err(|error| CleanError::of_write(&shared.context.latch, &path, &error))?;
+            .map_err(|error| CleanError::of_write(&shared.context.latch, &path, error))?;
         Ok(Self {
             shared,
             base,
@@ -84,13 +84,13 @@ impl<'a> SegmentCopy<'a> {
         let bytes = self.buffer.len() as u64;
         self.file
             .write_all_at(self.written, &self.buffer)
-            .map_err(|error| self.failed(&self.path, &error))?;
+            .map_err(|error| self.failed(&self.path, error))?;
         self.written += bytes;
         self.buffer.clear();
         Ok(bytes)
     }
 
-    fn failed(&self, path: &std::path::Path, error: &std::io::Error) -> CleanError {
+    fn failed(&self, path: &Path, error: impl Into<ChangeError>) -> CleanError {
         CleanError::of_write(&self.shared.context.latch, path, error)
     }
 
@@ -102,6 +102,9 @@ impl<'a> SegmentCopy<'a> {
         aborted: &[AbortedTransaction],
         written_at: Option<Timestamp>,
     ) -> Result<u64, CleanError> {
+        let dir = &self.shared.dir;
+        let names = self.shared.context.open_dir(dir);
+        let names = names.map_err(|error| self.failed(dir, error))?;
         self.flush()?;
         if let Some(at) = written_at
             && let Err(error) = self.file.set_written_at(at)
@@ -115,16 +118,12 @@ impl<'a> SegmentCopy<'a> {
         if !aborted.is_empty() {
             self.write_index(SegmentFile::Aborted, aborted)?;
         }
-        let dir = &self.shared.dir;
-        let synced = self.shared.context.disk.sync_dir(dir);
-        synced.map_err(|error| self.shared.context.latch.fail("sync", dir, &error))?;
+        sync_names(names.as_ref()).map_err(|error| self.failed(dir, error))?;
         Ok(self.written)
     }
 
-    fn sync(&self, path: &std::path::Path, file: &dyn DiskFile) -> Result<(), CleanError> {
-        // Never forgiven, not even for want of room: its pages may be gone.
-        file.sync_data()
-            .map_err(|error| self.shared.context.latch.fail("sync", path, &error).into())
+    fn sync(&self, path: &Path, file: &dyn DiskFile) -> Result<(), CleanError> {
+        sync_data(file).map_err(|error| self.failed(path, error))
     }
 
     fn write_index<E: IndexEntry>(
@@ -135,10 +134,10 @@ impl<'a> SegmentCopy<'a> {
         let path = suffixed(&self.shared.path(kind, self.base), CLEANED_SUFFIX);
         let mut bytes = Vec::with_capacity(entries.len() * E::BYTES);
         entries.iter().for_each(|entry| entry.put(&mut bytes));
-        let file = self.shared.context.disk.open(&path, OpenHow::Empty);
-        let file = file.map_err(|error| self.failed(&path, &error))?;
+        let file = self.shared.context.open(&path, OpenHow::Empty);
+        let file = file.map_err(|error| self.failed(&path, error))?;
         file.write_all_at(0, &bytes)
-            .map_err(|error| self.failed(&path, &error))?;
+            .map_err(|error| self.failed(&path, error))?;
         self.sync(&path, file.as_ref())
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::{Advice, FlockOperation};
 use rustix::io::Errno;
 use trimaran_types::Timestamp;
 
-use super::{Disk, DiskEntry, DiskFile, OpenHow};
+use super::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
 
 /// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +20,9 @@ pub struct RealDisk;
 
 #[derive(Debug)]
 struct RealFile(File);
+
+#[derive(Debug)]
+struct RealDir(File);
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
@@ -76,8 +79,8 @@ impl Disk for RealDisk {
         fs::remove_dir_all(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        Ok(Box::new(RealDir(File::open(dir)?)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
@@ -92,6 +95,12 @@ impl Disk for RealDisk {
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl DiskDir for RealDir {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
     }
 }
 

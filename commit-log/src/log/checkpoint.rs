@@ -10,7 +10,7 @@ use trimaran_types::Offset;
 
 use super::Log;
 use super::flush::FlushRequest;
-use super::run::is_exhausted;
+use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::OpenHow;
 use crate::latch::DirFailed;
 use crate::names::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
@@ -82,6 +82,8 @@ impl Log {
             self.active.file.is_none() && self.flush.is_all_synced(self.log_end) && !has_pending;
         self.write_epochs()?;
         if !untouched {
+            let names = self.context().open_dir(self.dir());
+            let names = names.map_err(|source| self.close_error(source))?;
             self.cut_room().map_err(|source| self.close_error(source))?;
             self.complete_indexes()
                 .map_err(|source| self.close_error(source))?;
@@ -97,14 +99,9 @@ impl Log {
                 self.context().latch.check()?;
             }
             for file in &request.files {
-                file.sync_data()
-                    .map_err(|error| self.latch("sync a file of", &error))?;
+                sync_data(file.as_ref()).map_err(|error| self.close_error(error))?;
             }
-            let dir = self.dir().to_owned();
-            self.context()
-                .disk
-                .sync_dir(&dir)
-                .map_err(|error| self.latch("sync", &error))?;
+            sync_names(names.as_ref()).map_err(|error| self.close_error(error))?;
             self.flushed(&request.token());
         }
         self.flush.checkpointed_end = self.log_end;
@@ -160,19 +157,16 @@ impl Log {
             .map_err(|source| self.close_error(source))
     }
 
-    fn latch(&self, doing: &'static str, error: &io::Error) -> CloseError {
-        self.context().latch.fail(doing, self.dir(), error).into()
-    }
-
     /// A full disk ends nothing; any other refusal ends the directory.
-    pub(super) fn close_error(&self, source: io::Error) -> CloseError {
-        if is_exhausted(&source) {
-            CloseError::Io {
+    pub(super) fn close_error(&self, error: impl Into<ChangeError>) -> CloseError {
+        let error = error.into();
+        let latch = &self.context().latch;
+        match latch.refused("checkpoint", self.dir(), &error) {
+            Ok(()) => CloseError::Io {
                 dir: self.dir().to_owned(),
-                source,
-            }
-        } else {
-            self.latch("checkpoint", &source)
+                source: error.into_io(),
+            },
+            Err(failed) => failed.into(),
         }
     }
 }

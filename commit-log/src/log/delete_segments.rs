@@ -7,11 +7,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use trimaran_types::Offset;
 
 use super::Log;
 use super::run::is_exhausted;
+use crate::disk::DiskDir;
 use crate::latch::DirFailed;
 use crate::names::SegmentFile;
 use crate::retention::DeletedSegments;
@@ -52,9 +54,15 @@ impl Log {
     ) -> Result<Option<DeletedSegments>, DeleteError> {
         self.context().latch.check()?;
         let start = durable_start.min(self.log_start);
+        if self.oldest_to_go(start).is_none() {
+            self.flush.deleted_up_to(start);
+            return Ok(None);
+        }
+        let names = self.open_names()?;
         let mut deleted = DeletedSegments {
             context: self.context().clone(),
             dir: self.dir().to_owned(),
+            names: Mutex::new(names),
             files: Vec::new(),
             segments: 0,
             bytes: 0,
@@ -86,13 +94,27 @@ impl Log {
         Ok((deleted.segments > 0).then_some(deleted))
     }
 
+    /// The oldest segment, if it lies below `start` and is not the one that is written.
+    fn oldest_to_go(&self, start: Offset) -> Option<SegmentView> {
+        let state = self.shared.read();
+        let next = state.segments.get(1)?;
+        (next.base <= start).then_some(state.segments[0])
+    }
+
+    /// The directory, opened while the log is here: once it has ended, its folder may get another
+    /// name before the renaming of the files is synced. `None` when a person has renamed it already.
+    fn open_names(&self) -> Result<Option<Box<dyn DiskDir>>, DeleteError> {
+        match self.context().open_dir(self.dir()) {
+            Ok(names) => Ok(Some(names)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.delete_error("open", &error)),
+        }
+    }
+
     /// Takes the oldest segment from the readers if it lies below `start`.
     fn hide_oldest(&self, start: Offset) -> Option<SegmentView> {
+        self.oldest_to_go(start)?;
         let mut state = self.shared.write();
-        let next = state.segments.get(1)?;
-        if next.base > start {
-            return None;
-        }
         state.generation += 1;
         let segment = state.segments.remove(0);
         drop(state);

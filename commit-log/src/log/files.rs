@@ -49,7 +49,7 @@ impl Log {
             return Ok(Arc::clone(file));
         }
         let path = self.shared.path(SegmentFile::Log, self.active.base);
-        let file = self.context().disk.open(&path, OpenHow::Existing)?;
+        let file = self.context().open(&path, OpenHow::Existing)?;
         self.active.file = Some(Arc::clone(&file));
         Ok(file)
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use trimaran_types::Offset;
 use trimaran_types::record_batch::RecordBatch;
 
-use super::open::{OpenError, at};
+use super::open::{OpenError, at, sync_dir, unchanged};
 use crate::context::LogContext;
 use crate::damage::Damage;
 use crate::disk::{DiskEntry, OpenHow};
@@ -210,7 +210,7 @@ impl Ending<'_> {
         };
         let path = kind.path(self.dir, self.base);
         let renamed = self.context.disk.rename(&suffixed(&path, suffix), &path);
-        renamed.map_err(at(&path))
+        renamed.map_err(unchanged(self.context, &path))
     }
 
     /// Where the new segment ends: it replaces what begins below.
@@ -225,7 +225,7 @@ impl Ending<'_> {
         } else {
             named
         };
-        let file = self.context.disk.open(&path, OpenHow::Existing);
+        let file = self.context.open(&path, OpenHow::Existing);
         let file = file.map_err(at(&path))?;
         let bytes = file.bytes().map_err(at(&path))?;
         let corrupt = |position, offset, cause| OpenError::Corrupt {
@@ -278,13 +278,14 @@ impl Ending<'_> {
 
     fn remove_file(&self, path: &Path) -> Result<(), OpenError> {
         match self.context.disk.remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(unchanged(self.context, path)(error))
+            }
             _ => Ok(()),
         }
     }
 
     fn sync(&self) -> Result<(), OpenError> {
-        let synced = self.context.disk.sync_dir(self.dir);
-        synced.map_err(|error| self.context.latch.fail("sync", self.dir, &error).into())
+        sync_dir(self.context, self.dir).map_err(unchanged(self.context, self.dir))
     }
 }

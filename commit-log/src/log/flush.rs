@@ -13,7 +13,9 @@ use std::sync::Arc;
 use trimaran_types::Offset;
 
 use super::Log;
-use crate::disk::{Disk, DiskFile};
+use crate::change_error::ChangeError;
+use crate::context::LogContext;
+use crate::disk::DiskFile;
 use crate::log_dir::FlushedEnd;
 
 /// What must be synced to make a log durable up to an offset.
@@ -27,8 +29,8 @@ pub struct FlushRequest {
     pub up_to_end: Offset,
     /// Where the log's directory is, for messages.
     pub log_dir: PathBuf,
-    /// The file system of the directories.
-    pub(crate) disk: Arc<dyn Disk>,
+    /// How the directories are opened.
+    pub(crate) context: LogContext,
     token: FlushToken,
 }
 
@@ -120,6 +122,11 @@ impl FlushState {
         self.room_cuts > self.room_cuts_synced
     }
 
+    /// Whether a name waits for a sync of the directory.
+    pub(super) const fn owes_names(&self) -> bool {
+        self.names > self.names_synced
+    }
+
     /// A name was added to the directory, or taken away.
     pub(super) const fn name_added(&mut self) {
         self.names += 1;
@@ -207,7 +214,7 @@ impl Log {
             dirs,
             up_to_end: self.log_end,
             log_dir: dir,
-            disk: Arc::clone(&self.context().disk),
+            context: self.context().clone(),
             token: FlushToken {
                 up_to_end: self.log_end,
                 cuts: state.cuts,
@@ -239,7 +246,11 @@ impl Log {
         if let Some(Err(error)) = noted {
             // What is durable stays durable. A full disk ends nothing; the next note may succeed.
             let latch = &self.context().latch;
-            let _ = latch.refused("note a flushed end in", self.dir(), &error);
+            let _ = latch.refused(
+                "note a flushed end in",
+                self.dir(),
+                &ChangeError::Refused(error),
+            );
         }
     }
 }

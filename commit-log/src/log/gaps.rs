@@ -10,19 +10,20 @@ use super::Log;
 use super::append::AppendError;
 use super::checkpoint::CloseError;
 use crate::atomic_file;
+use crate::change_error::ChangeError;
 use crate::context::LogContext;
 use crate::disk::OpenHow;
 use crate::names::GAPS_ALLOWED;
 
 /// Leaves the mark in a log's directory, unless it is there.
-pub(super) fn mark_gaps(context: &LogContext, dir: &Path) -> io::Result<()> {
+pub(super) fn mark_gaps(context: &LogContext, dir: &Path) -> Result<(), ChangeError> {
     let path = dir.join(GAPS_ALLOWED);
     match context.disk.open(&path, OpenHow::Existing) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             atomic_file::replace(context.disk.as_ref(), &path, b"version: 0\n")
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

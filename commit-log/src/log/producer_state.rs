@@ -11,7 +11,7 @@ use super::Log;
 use super::replay::{Replay, read_producer_batch};
 use super::run::is_exhausted;
 use crate::aborted::AbortedTransaction;
-use crate::disk::{DiskFile, OpenHow};
+use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{self, IndexEntry, IndexTail};
 use crate::names::SegmentFile;
@@ -148,42 +148,61 @@ impl Log {
     }
 
     /// Removes the snapshots of a log that reached beyond `end`, durably.
-    pub(super) fn remove_snapshots_beyond(&mut self, end: Offset) -> io::Result<()> {
+    pub(super) fn remove_snapshots_beyond(
+        &mut self,
+        end: Offset,
+        names: &dyn DiskDir,
+    ) -> io::Result<()> {
         let disk = Arc::clone(&self.context().disk);
         let dir = self.dir().to_owned();
         if self.snapshots.remove_beyond(disk.as_ref(), &dir, end)? {
-            disk.sync_dir(&dir)?;
+            names.sync()?;
         }
         Ok(())
     }
 
+    /// The file of a segment's aborted transactions, if it has one; `same` says that the segment is
+    /// the one that is written.
+    pub(super) fn open_aborted(
+        &self,
+        segment: &SegmentView,
+        same: bool,
+    ) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let has_file = {
+            let state = self.shared.read();
+            match same {
+                true => state.aborted.written > 0,
+                false => state.aborted_in.contains(&segment.base),
+            }
+        };
+        let open = || {
+            self.shared
+                .file(segment, SegmentFile::Aborted, OpenHow::OrCreate)
+        };
+        has_file.then(open).transpose()
+    }
+
     /// Cuts the aborted transactions that end at or beyond `end` out of the segment that is active
-    /// from now on; `same` says that it was before.
+    /// from now on, and of `file`, if they have one; `same` says that it was before.
     pub(super) fn cut_aborted(
         &self,
         segment: &SegmentView,
         end: Offset,
         same: bool,
+        file: Option<&dyn DiskFile>,
     ) -> io::Result<()> {
         let mut tail = {
             let mut state = self.shared.write();
-            let has_file = state.aborted_in.contains(&segment.base);
             let _ = state.aborted_in.split_off(&segment.base);
             if same {
                 std::mem::take(&mut state.aborted)
             } else {
-                IndexTail {
-                    written: if has_file { usize::MAX } else { 0 },
-                    pending: Vec::new(),
-                }
+                IndexTail::default()
             }
         };
         tail.pending.retain(|entry| entry.last < end);
-        if tail.written > 0 {
-            let file = self
-                .shared
-                .file(segment, SegmentFile::Aborted, OpenHow::OrCreate)?;
-            let entries = index::load::<AbortedTransaction>(file.as_ref(), file.bytes()?)?;
+        if let Some(file) = file {
+            let entries = index::load::<AbortedTransaction>(file, file.bytes()?)?;
             tail.written = entries
                 .unwrap_or_default()
                 .partition_point(|entry| entry.last < end);

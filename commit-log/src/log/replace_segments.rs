@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Log;
+use super::run::is_exhausted;
 use crate::cleaner::CleanedSegment;
-use crate::disk::{DiskFile, OpenHow};
+use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::latch::DirFailed;
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX, SegmentFile, suffixed};
 use crate::shared::{ReadState, SegmentView};
@@ -31,6 +32,15 @@ pub enum ReplaceError {
     /// The directory is out of service, perhaps since this swap.
     #[error(transparent)]
     DirFailed(#[from] DirFailed),
+    /// No descriptor is left to sync the directory with; nothing was done, and a later try may
+    /// succeed.
+    #[error("cannot open {} to sync it: {cause}", dir.display())]
+    NoDescriptor {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The system's answer.
+        cause: String,
+    },
     /// The log was cut since they were read, or they are no longer there, or not durable.
     #[error("the log has changed since it was read for cleaning")]
     Changed,
@@ -62,17 +72,18 @@ impl Log {
     /// flight read again. Blocks for two syncs of the directory.
     ///
     /// # Errors
-    /// See [`ReplaceError`]. When the log has changed, nothing was done.
+    /// See [`ReplaceError`]. Unless the directory has failed, nothing was done.
     pub fn replace_segments(&mut self, cleaned: &CleanedSegment) -> Result<Replaced, ReplaceError> {
         self.context().latch.check()?;
         let first = self.check_replaceable(cleaned)?;
         let base = cleaned.base();
+        let names = self.names_to_swap()?;
         let unnamed = self
             .shared
             .file(&cleaned.sources()[0], SegmentFile::Log, OpenHow::Existing);
         let swapped = self
-            .commit(cleaned)
-            .and_then(|()| self.take_names(cleaned, first))
+            .commit(cleaned, names.as_ref())
+            .and_then(|()| self.take_names(cleaned, first, names.as_ref()))
             .and_then(|doomed| self.drop_marker(base).map(|()| doomed));
         let doomed = swapped.map_err(|error| {
             self.context()
@@ -91,6 +102,19 @@ impl Log {
             doomed,
             _unnamed: unnamed.ok(),
             disk: Arc::clone(&self.context().disk),
+        })
+    }
+
+    /// The directory, opened before anything in it gets another name.
+    fn names_to_swap(&self) -> Result<Box<dyn DiskDir>, ReplaceError> {
+        self.context().open_dir(self.dir()).map_err(|error| {
+            let dir = self.dir().to_owned();
+            if is_exhausted(&error) {
+                let cause = error.to_string();
+                ReplaceError::NoDescriptor { dir, cause }
+            } else {
+                self.context().latch.fail("open", &dir, &error).into()
+            }
         })
     }
 
@@ -125,7 +149,7 @@ impl Log {
     }
 
     /// Step 2.
-    fn commit(&self, cleaned: &CleanedSegment) -> io::Result<()> {
+    fn commit(&self, cleaned: &CleanedSegment, names: &dyn DiskDir) -> io::Result<()> {
         let aborted = cleaned.has_aborted().then_some(SegmentFile::Aborted);
         for kind in aborted.into_iter().chain(COMMIT_ORDER) {
             let path = self.shared.path(kind, cleaned.base());
@@ -134,11 +158,16 @@ impl Log {
                 &suffixed(&path, SWAP_SUFFIX),
             )?;
         }
-        self.context().disk.sync_dir(self.dir())
+        names.sync()
     }
 
     /// Step 3. Tells which files are to be removed.
-    fn take_names(&self, cleaned: &CleanedSegment, first: usize) -> io::Result<Vec<PathBuf>> {
+    fn take_names(
+        &self,
+        cleaned: &CleanedSegment,
+        first: usize,
+        names: &dyn DiskDir,
+    ) -> io::Result<Vec<PathBuf>> {
         let mut doomed = Vec::new();
         let mut state = self.shared.write();
         // Whatever happens below, who has read by the old names must look again.
@@ -156,7 +185,7 @@ impl Log {
         }
         drop(state);
         swapped?;
-        self.context().disk.sync_dir(self.dir())?;
+        names.sync()?;
         Ok(doomed)
     }
 

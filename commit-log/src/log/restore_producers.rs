@@ -3,14 +3,16 @@
 //! no longer be believed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 
 use trimaran_types::Offset;
 
-use super::open::{Listing, OpenAs, OpenError, at};
+use super::open::{Listing, OpenAs, OpenError, at, sync_dir, unchanged};
 use super::recover::Recovered;
 use super::replay::Replay;
 use crate::aborted::AbortedTransaction;
+use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::context::LogContext;
 use crate::disk::OpenHow;
 use crate::index::{self, IndexEntry, IndexTail};
@@ -100,7 +102,8 @@ impl Restoring<'_> {
             .filter(|base| !self.bases.contains(base))
         {
             let path = SegmentFile::Aborted.path(self.dir, *base);
-            self.context.disk.remove_file(&path).map_err(at(&path))?;
+            let removed = self.context.disk.remove_file(&path);
+            removed.map_err(unchanged(self.context, &path))?;
         }
         self.aborted.retain(|base, _| self.bases.contains(base));
         Ok(())
@@ -145,13 +148,13 @@ impl Restoring<'_> {
         let log_end = recovered.log_end;
         let up_to = self.doubted_from.map_or(log_end, |from| from.min(log_end));
         let mut snapshots = SnapshotFiles::new(ends);
-        let removed = snapshots
-            .remove_beyond(disk, self.dir, up_to)
-            .map_err(at(self.dir))?;
-        if removed {
-            // One that came back would be believed when the log has grown past it again.
-            let synced = disk.sync_dir(self.dir);
-            synced.map_err(|error| self.context.latch.fail("sync", self.dir, &error))?;
+        if snapshots.latest().is_some_and(|latest| latest > up_to) {
+            // One that came back would be believed when the log has grown past it again. Opened
+            // first: what was removed once, nobody would look for again.
+            let names = self.context.open_dir(self.dir).map_err(at(self.dir))?;
+            let removed = snapshots.remove_beyond(disk, self.dir, up_to);
+            removed.map_err(unchanged(self.context, self.dir))?;
+            sync_names(names.as_ref()).map_err(unchanged(self.context, self.dir))?;
         }
         let first = self.bases.range(..=self.log_start).next_back().copied();
         let first = first.unwrap_or(recovered.segments[0].0);
@@ -199,15 +202,13 @@ impl Restoring<'_> {
         if snapshots.latest().unwrap_or(first) < log_end
             && let Err(error) = snapshots.write(disk, self.dir, states, log_end)
         {
-            let refused = self
-                .context
-                .latch
-                .refused("write a snapshot in", self.dir, &error);
-            refused?;
+            let error = ChangeError::from(error);
+            let latch = &self.context.latch;
+            latch.refused("write a snapshot in", self.dir, &error)?;
             tracing::warn!(dir = %self.dir.display(), %error, "producer snapshot not written");
         }
         let strays = snapshots.remove_strays(disk, self.dir, &self.bases);
-        strays.map_err(at(self.dir))
+        strays.map_err(unchanged(self.context, self.dir))
     }
 
     /// Brings the index files in line with what was found.
@@ -265,7 +266,7 @@ impl Restoring<'_> {
             return Ok(());
         }
         let disk = self.context.disk.as_ref();
-        let write = || {
+        let write = || -> io::Result<_> {
             let file = disk.open(&path, OpenHow::OrCreate)?;
             if file.bytes()? != kept_bytes {
                 file.truncate(kept_bytes)?;
@@ -275,11 +276,11 @@ impl Restoring<'_> {
             }
             Ok(file)
         };
-        let file = write().map_err(at(&path))?;
+        let file = write().map_err(unchanged(self.context, &path))?;
         if adds {
-            let failed = |error| self.context.latch.fail("sync", &path, &error);
-            file.sync_data().map_err(failed)?;
-            disk.sync_dir(self.dir).map_err(failed)?;
+            sync_data(file.as_ref())
+                .and_then(|()| sync_dir(self.context, self.dir))
+                .map_err(unchanged(self.context, &path))?;
             entries.written += entries.pending.len();
             entries.pending.clear();
         }

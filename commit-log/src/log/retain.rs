@@ -31,7 +31,8 @@ pub(super) struct KnownAge {
 pub struct Retained {
     /// Where the log starts now; it must be durable before the segments below are deleted.
     pub log_start: Offset,
-    /// A new, empty segment was begun; its name must be durable before, too.
+    /// Only the segment that is written stays, and its name is not known to be durable; it must be
+    /// before, too.
     pub rolled: bool,
 }
 
@@ -67,15 +68,15 @@ impl Log {
         let Some(end) = planned else {
             return Ok(None);
         };
-        let rolled = end > self.active.base;
-        if rolled {
+        if end > self.active.base {
             self.roll_empty()
                 .map_err(|error| self.delete_error("begin a segment in", &error))?;
         }
         self.raise_log_start(end);
         Ok(Some(Retained {
             log_start: self.log_start,
-            rolled,
+            // Also where an earlier call has begun it and the caller could not sync it.
+            rolled: end >= self.active.base && self.flush.owes_names(),
         }))
     }
 

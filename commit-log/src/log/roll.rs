@@ -49,7 +49,7 @@ impl Log {
         let end = self.log_end;
         self.cut_room()?;
         let path = self.shared.path(SegmentFile::Log, end);
-        self.context().disk.open(&path, OpenHow::Empty)?;
+        self.context().open(&path, OpenHow::Empty)?;
         self.roll_to(end);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! [`Run`]: batches that go into one segment with one write, and how a group of runs is written.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::age::{AgeLimit, Began};
 use super::append::AppendError;
 use super::room::Room;
 use super::{Active, Log};
-use crate::disk::{DiskFile, OpenHow};
+use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
 use crate::names::SegmentFile;
 use crate::producers::ProducerBatch;
@@ -120,6 +121,14 @@ pub fn is_exhausted(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::StorageFull
 }
 
+/// The segments that an append has begun.
+#[derive(Default)]
+struct Made {
+    paths: Vec<PathBuf>,
+    /// Their directory, opened before the first of them was made.
+    names: Option<Box<dyn DiskDir>>,
+}
+
 /// A run whose bytes are in their file.
 struct Written {
     run: Run,
@@ -161,7 +170,7 @@ impl Log {
         bytes: usize,
     ) -> Result<(Vec<Written>, Option<Room>), AppendError> {
         let mut written: Vec<Written> = Vec::with_capacity(runs.len());
-        let mut made = Vec::new();
+        let mut made = Made::default();
         let mut end = self.active.bytes;
         for run in runs {
             match self.write_run(&run, end, &mut made) {
@@ -173,7 +182,8 @@ impl Log {
             }
         }
         self.pace.appended(bytes as u64);
-        let is_used_up = !made.is_empty() || end >= self.active.bytes + self.active.room.bytes();
+        let is_used_up =
+            !made.paths.is_empty() || end >= self.active.bytes + self.active.room.bytes();
         let room = match written.last() {
             Some(last) if is_used_up => self.new_room(last.file.as_ref(), end),
             _ => Ok(None),
@@ -185,20 +195,16 @@ impl Log {
     }
 
     /// Writes a run; `end` is where the file of the run before it, or the active one, ends.
-    fn write_run(
-        &mut self,
-        run: &Run,
-        end: u64,
-        made: &mut Vec<std::path::PathBuf>,
-    ) -> io::Result<Arc<dyn DiskFile>> {
+    fn write_run(&mut self, run: &Run, end: u64, made: &mut Made) -> io::Result<Arc<dyn DiskFile>> {
         let (file, position) = if run.rolls {
-            if made.is_empty() {
+            if made.paths.is_empty() {
+                made.names = Some(self.context().open_dir(self.dir())?);
                 // Before there is a segment behind it: a finished one has no room.
                 self.cut_room_behind(end)?;
             }
             let path = self.shared.path(SegmentFile::Log, run.base);
-            made.push(path.clone());
-            (self.context().disk.open(&path, OpenHow::Empty)?, 0)
+            made.paths.push(path.clone());
+            (self.context().open(&path, OpenHow::Empty)?, 0)
         } else {
             (self.active_file()?, end)
         };
@@ -207,18 +213,14 @@ impl Log {
     }
 
     /// Takes back what a failed append wrote. Anything but a full disk ends the directory.
-    fn undo(
-        &mut self,
-        made: &[std::path::PathBuf],
-        error: &io::Error,
-        bytes: usize,
-    ) -> AppendError {
+    fn undo(&mut self, made: &Made, error: &io::Error, bytes: usize) -> AppendError {
         let dir = self.dir().to_owned();
         if !is_exhausted(error) {
             return self.context().latch.fail("append to", &dir, error).into();
         }
         let disk = Arc::clone(&self.context().disk);
         let removed = made
+            .paths
             .iter()
             .rev()
             .try_for_each(|path| match disk.remove_file(path) {
@@ -226,16 +228,14 @@ impl Log {
                 _ => Ok(()),
             });
         let bytes_before = self.active.bytes;
+        // Both are synced, so that what is taken back does not come back with a power cut: the caller
+        // hears that nothing was written.
         let cut = match &self.active.file {
-            // Synced, so that what is taken back does not come back with a power cut.
             Some(file) => file.truncate(bytes_before).and_then(|()| file.sync_data()),
             None => Ok(()),
         };
         self.active.room.gone();
-        if !made.is_empty() {
-            // Until the directory is synced, a power cut may bring the removed names back.
-            self.flush.name_added();
-        }
+        let removed = removed.and_then(|()| made.names.as_ref().map_or(Ok(()), |it| it.sync()));
         match removed.and(cut) {
             Ok(()) => AppendError::NoRoom {
                 dir,

@@ -14,7 +14,7 @@ use trimaran_types::Offset;
 use super::checkpoint::CloseError;
 use super::room::Room;
 use super::{Active, Log};
-use crate::disk::OpenHow;
+use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
@@ -40,6 +40,14 @@ pub enum TruncateError {
         /// The system's answer.
         source: io::Error,
     },
+}
+
+/// What a cut needs, open.
+struct CutFiles {
+    log: Arc<dyn DiskFile>,
+    /// The segment's aborted transactions, if a file has them.
+    aborted: Option<Arc<dyn DiskFile>>,
+    names: Box<dyn DiskDir>,
 }
 
 impl From<CloseError> for TruncateError {
@@ -72,9 +80,11 @@ impl Log {
         }
         let (segment, position, end) = self.place_of_cut(offset)?;
         let producers = self.producers_before(end)?;
+        let files = self.open_cut(&segment);
+        let files = files.map_err(|source| self.close_error(source))?;
         self.forget_beyond(end, end)?;
         let gone = self.show_cut(segment, position, end);
-        self.cut_files(&gone, segment, position, end)
+        self.cut_files(&gone, segment, (position, end), files)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
         self.producers = producers;
         Ok(end)
@@ -87,7 +97,17 @@ impl Log {
     /// See [`TruncateError`]. After a failed cut the directory is out of service.
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), TruncateError> {
         self.context().latch.check()?;
+        let epochs = self.epochs.clone();
         self.forget_beyond(Offset::ZERO, offset)?;
+        let (names, file) = match self.open_start(offset) {
+            Ok(opened) => opened,
+            Err(source) => {
+                // The disk promises less of it than before, which costs a start some time.
+                self.epochs = epochs;
+                self.settle_noted_start();
+                return Err(TruncateError::from(self.close_error(source)));
+            }
+        };
         let id = self.context().files.next_id();
         let view = SegmentView {
             id,
@@ -113,10 +133,38 @@ impl Log {
         self.become_active(view, Indexer::new(offset, None));
         self.flush.restarted(offset);
         self.producers = ProducerStates::default();
-        self.start_over(&gone)
+        self.active.file = Some(file);
+        self.start_over(&gone, names.as_ref())
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
         self.note_log_start();
         Ok(())
+    }
+
+    /// Opens what a cut in the segment needs. From when the cut is shown it can only go on or end the
+    /// directory, so nothing is to be asked of the system then that it refuses for now.
+    fn open_cut(&mut self, segment: &SegmentView) -> io::Result<CutFiles> {
+        let same = self.active.id == segment.id;
+        let log = match self.active.file.clone().filter(|_| same) {
+            Some(file) => file,
+            None => {
+                let path = self.shared.path(SegmentFile::Log, segment.base);
+                self.context().open(&path, OpenHow::Existing)?
+            }
+        };
+        Ok(CutFiles {
+            log,
+            aborted: self.open_aborted(segment, same)?,
+            names: self.context().open_dir(self.dir())?,
+        })
+    }
+
+    /// The directory, and the file of the segment with which the log is to start over. The file comes
+    /// last: none is left behind by a refusal.
+    fn open_start(&self, base: Offset) -> io::Result<(Box<dyn DiskDir>, Arc<dyn DiskFile>)> {
+        let names = self.context().open_dir(self.dir())?;
+        let path = self.shared.path(SegmentFile::Log, base);
+        let file = self.context().open(&path, OpenHow::OrCreate)?;
+        Ok((names, file))
     }
 
     /// The segment, position and offset of the first batch that reaches past `offset`.
@@ -175,10 +223,13 @@ impl Log {
         if let Some(partition) = &self.topic_partition {
             let context = self.context();
             let points = context.recovery_points.lower(partition, end);
-            points
+            let lowered = points
                 .and_then(|()| context.cleaner_offsets.lower(partition, end))
-                .and_then(|()| context.log_starts.lower(partition, log_start))
-                .map_err(|source| TruncateError::from(self.close_error(source)))?;
+                .and_then(|()| context.log_starts.lower(partition, log_start));
+            if let Err(error) = lowered {
+                self.settle_noted_start();
+                return Err(self.close_error(error).into());
+            }
         }
         let before = self.epochs.clone();
         self.epochs.truncate_from(end);
@@ -188,9 +239,17 @@ impl Log {
             .is_none_or(|entries| entries.iter().any(|entry| entry.start >= end));
         if reaches_past && let Err(error) = self.write_epochs() {
             self.epochs = before;
+            self.settle_noted_start();
             return Err(error.into());
         }
         Ok(())
+    }
+
+    /// Takes back that the log would start earlier.
+    fn settle_noted_start(&self) {
+        if self.log_start > Offset::ZERO {
+            self.note_log_start();
+        }
     }
 
     /// Tells readers and flushes about the cut, before it happens. Returns the segments that go.
@@ -227,22 +286,20 @@ impl Log {
         &mut self,
         gone: &[SegmentView],
         segment: SegmentView,
-        position: u64,
-        end: Offset,
+        (position, end): (u64, Offset),
+        files: CutFiles,
     ) -> io::Result<()> {
+        let CutFiles {
+            log: file,
+            aborted,
+            names,
+        } = files;
         // First: a snapshot that came back after a stop would be believed once the log has grown
         // past it again.
-        self.remove_snapshots_beyond(end)?;
-        self.remove_segments(gone)?;
+        self.remove_snapshots_beyond(end, names.as_ref())?;
+        self.remove_segments(gone, names.as_ref())?;
         let same = self.active.id == segment.id;
-        self.cut_aborted(&segment, end, same)?;
-        let file = match (same, self.active.file.clone()) {
-            (true, Some(file)) => file,
-            _ => {
-                let path = self.shared.path(SegmentFile::Log, segment.base);
-                self.context().disk.open(&path, OpenHow::Existing)?
-            }
-        };
+        self.cut_aborted(&segment, end, same, aborted.as_deref())?;
         file.truncate(position)?;
         file.sync_data()?;
         let began = self.active.began.filter(|_| same && position > 0);
@@ -264,14 +321,13 @@ impl Log {
 
     /// The new segment is on the disk before the old ones go: a directory without any would be
     /// taken for a log that was lost.
-    fn start_over(&mut self, gone: &[SegmentView]) -> io::Result<()> {
-        self.remove_snapshots_beyond(Offset(-1))?;
+    fn start_over(&mut self, gone: &[SegmentView], names: &dyn DiskDir) -> io::Result<()> {
+        self.remove_snapshots_beyond(Offset(-1), names)?;
         let base = self.active.base;
-        let path = self.shared.path(SegmentFile::Log, base);
-        let file = self.context().disk.open(&path, OpenHow::Empty)?;
+        let file = self.active_file()?;
+        file.truncate(0)?;
         file.sync_data()?;
-        self.context().disk.sync_dir(self.dir())?;
-        self.active.file = Some(file);
+        names.sync()?;
         let (same, others): (Vec<SegmentView>, Vec<SegmentView>) =
             gone.iter().partition(|view| view.base == base);
         for view in same {
@@ -283,8 +339,8 @@ impl Log {
                 self.remove_file_of(kind, base)?;
             }
         }
-        self.remove_segments(&others)?;
-        self.context().disk.sync_dir(self.dir())
+        self.remove_segments(&others, names)?;
+        names.sync()
     }
 
     pub(super) fn remove_file_of(&self, kind: SegmentFile, base: Offset) -> io::Result<()> {
@@ -298,7 +354,7 @@ impl Log {
         }
     }
 
-    fn remove_segments(&self, gone: &[SegmentView]) -> io::Result<()> {
+    fn remove_segments(&self, gone: &[SegmentView], names: &dyn DiskDir) -> io::Result<()> {
         for segment in gone.iter().rev() {
             self.shared.remove_segment_files(segment.base)?;
             self.context().files.forget(segment.id);
@@ -306,7 +362,7 @@ impl Log {
         if gone.is_empty() {
             Ok(())
         } else {
-            self.context().disk.sync_dir(self.dir())
+            names.sync()
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     clean_shutdown,
 };
 use crate::atomic_file;
-use crate::latch::DirFailed;
+use crate::change_error::{ChangeError, sync_names};
 
 impl LogDir {
     /// Writes the recovery points that the logs have reached; about once a minute.
@@ -45,8 +45,8 @@ impl LogDir {
         let Some(ends) = self.context.recovery_points.flushed_ends() else {
             return Ok(());
         };
-        let failed = |error| self.context.latch.fail("sync", ends.path(), &error);
-        Ok(ends.sync().map_err(failed)?)
+        ends.sync()
+            .map_err(|error| self.refused(ends.path(), error))
     }
 
     /// Writes the high watermarks of all logs; every few seconds.
@@ -72,16 +72,21 @@ impl LogDir {
         starts.write().map_err(|error| self.refused(&path, error))
     }
 
-    /// Makes the names in a log's directory durable; blocks.
+    /// Makes the names in a log's directory durable; blocks. A log that was set aside meanwhile has
+    /// none that anybody looks for, and its owner has ended.
     ///
     /// # Errors
-    /// The directory has failed.
-    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), DirFailed> {
-        let latch = &self.context.latch;
-        latch.check()?;
+    /// The directory has failed, or has no descriptor left for now.
+    pub fn sync_log(&self, partition: &TopicPartition) -> Result<(), LogDirError> {
+        self.context.latch.check()?;
         let dir = self.partition_dir(partition);
-        let synced = self.context.disk.sync_dir(&dir);
-        synced.map_err(|error| latch.fail("sync", &dir, &error))
+        match self.context.open_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            opened => opened
+                .map_err(ChangeError::from)
+                .and_then(|names| sync_names(names.as_ref()))
+                .map_err(|error| self.refused(&dir, error)),
+        }
     }
 
     fn write_checkpoint(
@@ -97,9 +102,10 @@ impl LogDir {
     }
 
     /// What to say of a change that the system refused: a full disk ends nothing.
-    pub(super) fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
-        match self.context.latch.refused("write", path, &source) {
-            Ok(()) => at(path)(source),
+    pub(super) fn refused(&self, path: &Path, error: impl Into<ChangeError>) -> LogDirError {
+        let error = error.into();
+        match self.context.latch.refused("write", path, &error) {
+            Ok(()) => at(path)(error.into_io()),
             Err(failed) => failed.into(),
         }
     }

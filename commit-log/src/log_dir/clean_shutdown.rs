@@ -8,6 +8,7 @@ use trimaran_types::BrokerEpoch;
 
 use super::{LogDirError, at};
 use crate::atomic_file;
+use crate::change_error::ChangeError;
 use crate::disk::Disk;
 
 pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -50,7 +51,11 @@ pub(super) fn take(disk: &dyn Disk, logs_dir: &Path) -> Result<Option<CleanShutd
 }
 
 /// Writes the mark durably.
-pub(super) fn write(disk: &dyn Disk, logs_dir: &Path, mark: CleanShutdown) -> io::Result<()> {
+pub(super) fn write(
+    disk: &dyn Disk,
+    logs_dir: &Path,
+    mark: CleanShutdown,
+) -> Result<(), ChangeError> {
     let path = logs_dir.join(CLEAN_SHUTDOWN);
     atomic_file::replace(disk, &path, format(mark).as_bytes())
 }

@@ -4,13 +4,13 @@
 //! lowers the file first: what is appended there afterwards has not been cleaned, and a tombstone
 //! taken for cleaned would one day go before the record that it deletes.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use trimaran_types::{Offset, TopicPartition};
 
 use super::{LogDirError, RecoveryPoints};
+use crate::change_error::ChangeError;
 use crate::disk::Disk;
 
 const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
@@ -42,17 +42,17 @@ impl CleanerOffsets {
     }
 
     /// Makes sure that neither memory nor file calls anything from `end` on clean.
-    pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+    pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> Result<(), ChangeError> {
         self.0.lower(partition, end)
     }
 
     /// Forgets logs that are no more, in the file too.
-    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> Result<(), ChangeError> {
         self.0.forget(partitions)
     }
 
     /// Writes all offsets, if they have changed.
-    pub(crate) fn write(&self) -> io::Result<()> {
+    pub(crate) fn write(&self) -> Result<(), ChangeError> {
         self.0.write()
     }
 }

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trimaran_types::{Offset, PartitionIndex, TopicId, TopicPartition};
 use uuid::Uuid;
 
+use crate::change_error::{ChangeError, sync_data};
 use crate::disk::{Disk, DiskFile, OpenHow};
 
 pub(super) const FLUSHED_ENDS: &str = "flushed-ends";
@@ -76,6 +77,25 @@ struct Table {
     free: Vec<u32>,
     /// The first number after the file's last slot.
     next: u32,
+}
+
+/// The slot that a log is to have.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// It has it since this process opened it before.
+    Claimed(u32),
+    /// The last process left it, with this end.
+    Found(u32, Offset),
+    /// It was free.
+    New(u32),
+}
+
+impl Place {
+    const fn number(self) -> u32 {
+        match self {
+            Self::Claimed(number) | Self::Found(number, _) | Self::New(number) => number,
+        }
+    }
 }
 
 /// The file.
@@ -204,39 +224,38 @@ impl FlushedEnds {
         topic_id: TopicId,
         partition: &TopicPartition,
         end: Offset,
-    ) -> io::Result<Arc<FlushedEnd>> {
+    ) -> Result<Arc<FlushedEnd>, ChangeError> {
         let key = key(topic_id, partition.partition);
-        let (slot, is_new) = {
-            let mut table = lock(&self.table);
-            let claimed = table.claimed.get(partition).filter(|slot| slot.key == key);
-            if let Some(slot) = claimed {
-                (Arc::clone(slot), false)
-            } else {
-                let found = table.found.remove(&key).map(|(number, _)| number);
-                let number = match found.or_else(|| table.free.pop()) {
-                    Some(number) => number,
-                    None => table.append()?,
-                };
-                let slot = Arc::new(FlushedEnd {
-                    ends: Arc::downgrade(self),
-                    key,
-                    number,
-                    end: AtomicI64::new(end.0),
-                });
-                table.claimed.insert(partition.clone(), Arc::clone(&slot));
-                (slot, found.is_none())
-            }
-        };
-        slot.end.store(end.0, Ordering::Relaxed);
-        self.write(slot.number, &encode(&key, end))?;
-        if is_new {
-            self.sync()?;
+        let (place, claimed) = lock(&self.table).place_for(key, partition)?;
+        let number = place.number();
+        let written = self.write(number, &encode(&key, end));
+        let durable = written
+            .map_err(ChangeError::from)
+            .and_then(|()| match place {
+                Place::New(_) => self.sync(),
+                Place::Claimed(_) | Place::Found(..) => Ok(()),
+            });
+        let mut table = lock(&self.table);
+        if let Err(error) = durable {
+            table.give_back(key, place);
+            return Err(error);
         }
+        let slot = claimed.unwrap_or_else(|| {
+            Arc::new(FlushedEnd {
+                ends: Arc::downgrade(self),
+                key,
+                number,
+                end: AtomicI64::new(end.0),
+            })
+        });
+        slot.end.store(end.0, Ordering::Relaxed);
+        // Not before: who tries again after a refusal must not find a slot that is not on the disk.
+        table.claimed.insert(partition.clone(), Arc::clone(&slot));
         Ok(slot)
     }
 
     /// Makes sure that the file, durably, promises nothing of the log beyond `end`.
-    pub(super) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+    pub(super) fn lower(&self, partition: &TopicPartition, end: Offset) -> Result<(), ChangeError> {
         let slot = lock(&self.table).claimed.get(partition).cloned();
         match slot {
             Some(slot) if slot.end.load(Ordering::Relaxed) > end.0 => {
@@ -250,7 +269,10 @@ impl FlushedEnds {
     }
 
     /// Forgets logs that are no more, durably. Each is named with its topic's id if that is known.
-    pub(super) fn forget(&self, logs: &[(&TopicPartition, Option<TopicId>)]) -> io::Result<()> {
+    pub(super) fn forget(
+        &self,
+        logs: &[(&TopicPartition, Option<TopicId>)],
+    ) -> Result<(), ChangeError> {
         let mut table = lock(&self.table);
         let mut freed = Vec::new();
         for (partition, topic_id) in logs {
@@ -279,12 +301,12 @@ impl FlushedEnds {
     }
 
     /// Makes what was written so far durable; costs nothing when it is.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self) -> Result<(), ChangeError> {
         let mut synced = lock(&self.synced);
         // A write is counted when it is done, so the sync covers all that are counted here.
         let writes = self.writes.load(Ordering::Acquire);
         if *synced < writes {
-            self.file.sync_data()?;
+            sync_data(self.file.as_ref())?;
             *synced = writes;
         }
         Ok(())
@@ -312,6 +334,34 @@ impl Table {
             }
         }
         self.next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+    }
+
+    /// The slot that a log is to have, taken from those that are free, and its own if it has one.
+    fn place_for(
+        &mut self,
+        key: Key,
+        partition: &TopicPartition,
+    ) -> io::Result<(Place, Option<Arc<FlushedEnd>>)> {
+        let claimed = self.claimed.get(partition).filter(|slot| slot.key == key);
+        if let Some(slot) = claimed {
+            return Ok((Place::Claimed(slot.number), Some(Arc::clone(slot))));
+        }
+        if let Some((number, end)) = self.found.remove(&key) {
+            return Ok((Place::Found(number, end), None));
+        }
+        let free = self.free.pop();
+        Ok((Place::New(free.map_or_else(|| self.append(), Ok)?), None))
+    }
+
+    /// Puts a slot back that was not written.
+    fn give_back(&mut self, key: Key, place: Place) {
+        match place {
+            Place::Claimed(_) => {}
+            Place::Found(number, end) => {
+                self.found.insert(key, (number, end));
+            }
+            Place::New(number) => self.free.push(number),
+        }
     }
 
     fn append(&mut self) -> io::Result<u32> {

@@ -57,7 +57,8 @@ impl MetaProperties {
 
     pub(super) fn write(&self, disk: &dyn Disk, data_dir: &Path) -> Result<(), LogDirError> {
         let path = path(data_dir);
-        atomic_file::replace(disk, &path, self.format().as_bytes()).map_err(at(&path))
+        let written = atomic_file::replace(disk, &path, self.format().as_bytes());
+        written.map_err(|error| at(&path)(error.into_io()))
     }
 
     fn format(&self) -> String {

@@ -115,7 +115,8 @@ impl LogDir {
         let (recovery_points, was_whole) = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
         if is_new {
             // From now on its absence says that notes were lost.
-            recovery_points.write_anew().map_err(at(&logs_dir))?;
+            let written = recovery_points.write_anew();
+            written.map_err(|error| at(&logs_dir)(error.into_io()))?;
         }
         let cleaner_offsets = CleanerOffsets::read(Arc::clone(&disk), &logs_dir)?;
         let context = LogContext {

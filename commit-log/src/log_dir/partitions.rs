@@ -137,6 +137,9 @@ impl LogDir {
     ) -> Result<Vec<PathBuf>, LogDirError> {
         self.context.latch.check()?;
         let disk = self.context.disk.as_ref();
+        // Before any name changes: then only the sync itself can still fail.
+        let names_on_disk = self.context.open_dir(&self.logs_dir);
+        let names_on_disk = names_on_disk.map_err(at(&self.logs_dir))?;
         // First, so that a log made anew under the name is not measured by the old one's point.
         self.context
             .recovery_points
@@ -180,7 +183,8 @@ impl LogDir {
                 Err(error) => return Err(at(&dir)(error)),
             }
         }
-        disk.sync_dir(&self.logs_dir)
+        names_on_disk
+            .sync()
             .map_err(|error| self.context.latch.fail("sync", &self.logs_dir, &error))?;
         Ok(moved)
     }

@@ -8,7 +8,6 @@
 //! and epochs are durable too, so recovery starts there; below a flushed end the records are.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +17,7 @@ use super::checkpoint_file;
 use super::flushed_ends::{FlushedEnd, FlushedEnds};
 use super::{LogDirError, at};
 use crate::atomic_file;
+use crate::change_error::ChangeError;
 use crate::disk::Disk;
 use crate::names::PARTITION_METADATA;
 use crate::partition_metadata;
@@ -105,7 +105,7 @@ impl RecoveryPoints {
         topic_id: TopicId,
         partition: &TopicPartition,
         end: Offset,
-    ) -> io::Result<Option<Arc<FlushedEnd>>> {
+    ) -> Result<Option<Arc<FlushedEnd>>, ChangeError> {
         let claim = |ends: &Arc<FlushedEnds>| ends.claim(topic_id, partition, end);
         self.flushed_ends.as_ref().map(claim).transpose()
     }
@@ -133,7 +133,7 @@ impl RecoveryPoints {
 
     /// Notes durably that logs were begun, at 0 unless they have a point. Notes that come while the
     /// file is being written share the next writing.
-    pub(super) fn note(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+    pub(super) fn note(&self, partitions: &[TopicPartition]) -> Result<(), ChangeError> {
         let mut noted = lock(&self.noted);
         for partition in partitions {
             noted.entry(partition.clone()).or_insert(Offset::ZERO);
@@ -148,13 +148,13 @@ impl RecoveryPoints {
     }
 
     /// Writes the file whether it changed or not.
-    pub(super) fn write_anew(&self) -> io::Result<()> {
+    pub(super) fn write_anew(&self) -> Result<(), ChangeError> {
         *lock(&self.on_disk) = None;
         self.write()
     }
 
     /// Makes sure that neither memory nor file has a point beyond `end`.
-    pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> io::Result<()> {
+    pub(crate) fn lower(&self, partition: &TopicPartition, end: Offset) -> Result<(), ChangeError> {
         if let Some(ends) = &self.flushed_ends {
             ends.lower(partition, end)?;
         }
@@ -171,7 +171,7 @@ impl RecoveryPoints {
     }
 
     /// Forgets logs that are no more, in the file too.
-    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> io::Result<()> {
+    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> Result<(), ChangeError> {
         if let Some(ends) = &self.flushed_ends {
             let logs: Vec<_> = partitions
                 .iter()
@@ -197,7 +197,7 @@ impl RecoveryPoints {
         &self,
         topic_id: TopicId,
         partition: &TopicPartition,
-    ) -> io::Result<()> {
+    ) -> Result<(), ChangeError> {
         let Some(ends) = &self.flushed_ends else {
             return Ok(());
         };
@@ -205,7 +205,7 @@ impl RecoveryPoints {
     }
 
     /// Writes all points, if they have changed.
-    pub(super) fn write(&self) -> io::Result<()> {
+    pub(super) fn write(&self) -> Result<(), ChangeError> {
         self.write_locked(&mut lock(&self.on_disk))
     }
 
@@ -216,7 +216,7 @@ impl RecoveryPoints {
         partition_metadata::parse(&text.ok()??)
     }
 
-    fn write_locked(&self, on_disk: &mut Option<Points>) -> io::Result<()> {
+    fn write_locked(&self, on_disk: &mut Option<Points>) -> Result<(), ChangeError> {
         let points = lock(&self.noted).clone();
         if on_disk.as_ref() != Some(&points) {
             let content = checkpoint_file::format(&points);

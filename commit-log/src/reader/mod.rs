@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use trimaran_types::Offset;
 use trimaran_types::limits::REPLICA_FETCH_BYTES_MAX;
 
@@ -78,6 +79,26 @@ pub enum ReadError {
     /// The log was truncated over and over while it was read.
     #[error("log is being truncated")]
     Truncating,
+}
+
+impl ReadError {
+    /// Whether what was written is lost, and not merely out of reach for now: the replica is to be
+    /// fetched again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Io { source, .. } => is_unreadable(source),
+            Self::OutOfRange { .. } | Self::Records { .. } | Self::Truncating => false,
+        }
+    }
+}
+
+/// Whether a file that a log has is lost: the device cannot read it, or it is gone. No other file of
+/// the directory is worse for it.
+#[must_use]
+pub fn is_unreadable(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::IO) || error.kind() == io::ErrorKind::NotFound
 }
 
 /// Reads one log. Cheap to clone; any number of readers may read at once.

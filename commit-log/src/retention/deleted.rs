@@ -5,10 +5,10 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::LogContext;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskDir};
 use crate::latch::DirFailed;
 
 /// The renamed files of some segments of one log.
@@ -17,6 +17,8 @@ use crate::latch::DirFailed;
 pub struct DeletedSegments {
     pub(crate) context: LogContext,
     pub(crate) dir: PathBuf,
+    /// The log's directory, until it is synced: many deletions may wait for their removal.
+    pub(crate) names: Mutex<Option<Box<dyn DiskDir>>>,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) segments: usize,
     pub(crate) bytes: u64,
@@ -49,14 +51,17 @@ impl DeletedSegments {
         self.is_all
     }
 
-    /// Makes their renaming durable; blocks.
+    /// Makes their renaming durable, once; blocks. Where the log's folder is by now, and whether it is
+    /// still there, is of no account.
     ///
     /// # Errors
     /// The directory has failed.
     pub fn sync(&self) -> Result<(), DirFailed> {
         let latch = &self.context.latch;
         latch.check()?;
-        let synced = self.context.disk.sync_dir(&self.dir);
+        let names = self.names.lock();
+        let names = names.unwrap_or_else(PoisonError::into_inner).take();
+        let synced = names.map_or(Ok(()), |names| names.sync());
         synced.map_err(|error| latch.fail("sync", &self.dir, &error))
     }
 

@@ -15,6 +15,7 @@ use crate::sim_disk::{Fault, Op, SimDisk};
 use crate::workload::{Workload, batch};
 
 const EIO: i32 = 5;
+const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 const STEPS_BEFORE: usize = 60;
 const STEPS_AFTER: usize = 12;
@@ -54,7 +55,7 @@ fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
         assert_eq!(disk.ops_count(), ops, "{name}: written after the failure");
     } else {
         let is_sync = matches!(failed, "sync_data" | "sync_dir");
-        let may_go_on = !is_sync || fault != Fault::Errno(EIO) || workload.has_no_directory();
+        let may_go_on = !is_sync || workload.has_no_directory();
         assert!(may_go_on, "{name}: a failed sync is forgotten");
         if workload.refused.is_empty() {
             seen.unnoticed += 1;
@@ -108,6 +109,11 @@ fn an_io_error_at_any_call_ends_the_directory_or_changes_nothing() {
 #[test]
 fn a_full_disk_at_any_call_is_refused_and_changes_nothing() {
     fail_every_call(Fault::Errno(ENOSPC));
+}
+
+#[test]
+fn want_of_descriptors_at_any_call_is_refused_and_changes_nothing() {
+    fail_every_call(Fault::Errno(EMFILE));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use trimaran_commit_log::{Disk, OpenError, OpenHow};
+use trimaran_commit_log::{Disk, OpenError, OpenHow, inspect_flushed_ends};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::promises::{open_dir, open_log};
-use crate::sim_disk::SimDisk;
+use crate::power_cut::{PowerCut, Survives};
+use crate::promises::{open_dir, open_log, partition, topic_id};
+use crate::sim_disk::{Fault, SimDisk};
 use crate::workload::batch;
 
 const FLUSHED: i64 = 3;
@@ -124,4 +125,40 @@ fn a_log_that_vanished_before_its_first_recovery_point_is_missed() {
     // One of the same name for another topic is not measured by it.
     let (log, _) = open_log(&open_dir(&disk).unwrap(), 0, 1).unwrap();
     assert_eq!(log.log_end(), Offset::ZERO);
+}
+
+#[test]
+fn a_new_slot_that_was_refused_is_synced_when_it_is_claimed_again() {
+    const ENOSPC: i32 = 28;
+    let mut refused = 0;
+    for call in 1..200 {
+        let disk = SimDisk::empty();
+        let dir = open_dir(&disk).unwrap();
+        disk.fail_at(disk.calls() + call, Fault::Errno(ENOSPC));
+        let again = match open_log(&dir, 0, 0) {
+            Ok(_) if disk.failed_call().is_none() => {
+                assert!(refused > 3, "{refused}");
+                return;
+            }
+            Ok(opened) => Ok(opened),
+            Err(_) => {
+                refused += 1;
+                open_log(&dir, 0, 0)
+            }
+        };
+        // A sync that failed is final, so the second try is refused as well.
+        let Ok((log, _)) = again else {
+            assert!(dir.context().latch.failure().is_some(), "call {call}");
+            continue;
+        };
+        drop(log);
+        let (base, ops) = disk.recorded();
+        let mut cut = PowerCut::before_anything(&base);
+        ops.iter().for_each(|op| cut.after(op));
+        let left = SimDisk::holding(cut.leaves(Survives::Nothing));
+        let ends = inspect_flushed_ends(&left, "/data/logs".as_ref()).unwrap();
+        let noted = ends.get(topic_id(0), partition(0).partition);
+        assert_eq!(noted, Some(Offset::ZERO), "call {call}");
+    }
+    panic!("never opened");
 }

@@ -13,6 +13,7 @@ mod promises;
 mod real_faults;
 mod seeded;
 mod sim_disk;
+mod taken_back;
 mod upkeep;
 mod workload;
 

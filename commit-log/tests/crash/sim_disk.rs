@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex};
 
-use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow};
+use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
 
 /// The number of a file or directory; the root is 0.
 pub(crate) type Node = usize;
@@ -90,6 +90,12 @@ pub(crate) struct SimDisk(Arc<Mutex<Inner>>);
 struct SimFile {
     disk: SimDisk,
     file: Node,
+}
+
+#[derive(Debug)]
+struct SimDir {
+    disk: SimDisk,
+    dir: Node,
 }
 
 fn errno(code: i32) -> io::Error {
@@ -309,17 +315,27 @@ impl Disk for SimDisk {
         self.remove_file(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
         let mut inner = self.0.lock().unwrap();
-        inner.plain_call("sync_dir")?;
+        inner.plain_call("open_dir")?;
         let dir = inner.find(dir)?;
-        inner.ops.push(Op::SyncDir { dir });
-        Ok(())
+        let disk = self.clone();
+        Ok(Box::new(SimDir { disk, dir }))
     }
 
     fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         self.0.lock().unwrap().plain_call("lock")?;
         Ok(Some(Box::new(())))
+    }
+}
+
+impl DiskDir for SimDir {
+    fn sync(&self) -> io::Result<()> {
+        let mut inner = self.disk.0.lock().unwrap();
+        inner.plain_call("sync_dir")?;
+        let dir = self.dir;
+        inner.ops.push(Op::SyncDir { dir });
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use trimaran_commit_log::{Disk, DiskEntry, DiskFile, Log, OpenHow, RealDisk};
+use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, Log, OpenHow, RealDisk};
 
 use crate::clean_rig::{Pass, records};
 use crate::cleaner::{append, last_values, rig};
@@ -33,11 +33,14 @@ struct Recorded {
 
 /// The real file system without its syncs. It fails from a given change on, and remembers changes
 /// of names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StepDisk {
     changes_left: Arc<AtomicUsize>,
-    recorded: Mutex<Recorded>,
+    recorded: Arc<Mutex<Recorded>>,
 }
+
+#[derive(Debug)]
+struct StepDir(StepDisk, PathBuf);
 
 #[derive(Debug)]
 struct StepFile {
@@ -68,7 +71,7 @@ impl StepDisk {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             changes_left: Arc::new(AtomicUsize::new(usize::MAX)),
-            recorded: Mutex::default(),
+            recorded: Arc::default(),
         })
     }
 
@@ -176,16 +179,22 @@ impl Disk for StepDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        step(&self.changes_left)?;
-        if dir.ends_with("t-0") {
-            self.note_possible(dir);
-        }
-        Ok(())
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        Ok(Box::new(StepDir(self.clone(), dir.to_owned())))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         RealDisk.lock(path)
+    }
+}
+
+impl DiskDir for StepDir {
+    fn sync(&self) -> io::Result<()> {
+        step(&self.0.changes_left)?;
+        if self.1.ends_with("t-0") {
+            self.0.note_possible(&self.1);
+        }
+        Ok(())
     }
 }
 

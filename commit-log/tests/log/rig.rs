@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tempfile::TempDir;
 use trimaran_commit_log::{
-    Disk, DiskEntry, DiskFile, Log, LogConfig, LogContext, LogReader, OpenAs, OpenError, OpenHow,
-    RealDisk, RecoveryReport, RoomBudget, RoomLimits,
+    Disk, DiskDir, DiskEntry, DiskFile, Log, LogConfig, LogContext, LogReader, OpenAs, OpenError,
+    OpenHow, RealDisk, RecoveryReport, RoomBudget, RoomLimits,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicId};
@@ -241,6 +241,13 @@ struct FaultyFile {
     faults: Arc<Faults>,
 }
 
+#[derive(Debug)]
+struct FaultyDir {
+    dir: Box<dyn DiskDir>,
+    path: PathBuf,
+    faults: Arc<Faults>,
+}
+
 impl Disk for FaultyDisk {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
         let is_index = path
@@ -291,14 +298,25 @@ impl Disk for FaultyDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.faults.on_sync()?;
-        self.faults.dirs_synced.lock().unwrap().push(dir.to_owned());
-        RealDisk.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        Ok(Box::new(FaultyDir {
+            dir: RealDisk.open_dir(dir)?,
+            path: dir.to_owned(),
+            faults: Arc::clone(&self.faults),
+        }))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         RealDisk.lock(path)
+    }
+}
+
+impl DiskDir for FaultyDir {
+    fn sync(&self) -> io::Result<()> {
+        self.faults.on_sync()?;
+        let mut synced = self.faults.dirs_synced.lock().unwrap();
+        synced.push(self.path.clone());
+        self.dir.sync()
     }
 }
 

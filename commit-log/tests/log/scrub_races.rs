@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trimaran_commit_log::{
-    Disk, DiskEntry, DiskFile, Log, LogConfig, LogReader, OpenHow, ReadError, RealDisk, ScrubPlace,
+    Disk, DiskDir, DiskEntry, DiskFile, Log, LogConfig, LogReader, OpenHow, ReadError, RealDisk,
+    ScrubPlace,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
@@ -33,6 +34,9 @@ struct HookFile {
     file: Arc<dyn DiskFile>,
     hook: Option<Arc<Mutex<Hooked>>>,
 }
+
+#[derive(Debug)]
+struct NeverSynced;
 
 fn fire(hook: &Mutex<Hooked>) {
     let mut hooked = hook.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,12 +98,18 @@ impl Disk for HookDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
-        Ok(())
+    fn open_dir(&self, _dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        Ok(Box::new(NeverSynced))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         RealDisk.lock(path)
+    }
+}
+
+impl DiskDir for NeverSynced {
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

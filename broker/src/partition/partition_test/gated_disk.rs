@@ -1,13 +1,13 @@
-//! The real disk, whose syncs wait while a gate is closed, and whose files take nothing while it is
-//! full.
+//! The real disk, whose syncs wait while a gate is closed, whose files take nothing while it is full,
+//! and whose directories cannot be opened while descriptors lack.
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use trimaran_commit_log::{Disk, DiskEntry, DiskFile, OpenHow, RealDisk};
+use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow, RealDisk};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -21,6 +21,9 @@ struct State {
     opened: Condvar,
     panics: AtomicBool,
     is_full: AtomicBool,
+    /// Directories that can still be opened; `None` when all can.
+    dirs_left: Mutex<Option<usize>>,
+    dirs_refused: AtomicUsize,
 }
 
 impl Gate {
@@ -41,6 +44,31 @@ impl Gate {
     /// From now on there is no room, or room again.
     pub(super) fn fill(&self, is_full: bool) {
         self.0.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// After so many more, no directory can be opened for want of descriptors; `None`: each can.
+    pub(super) fn leave_dirs(&self, left: Option<usize>) {
+        *self.0.dirs_left.lock().unwrap() = left;
+    }
+
+    /// How often that was refused.
+    pub(super) fn dirs_refused(&self) -> usize {
+        self.0.dirs_refused.load(Ordering::SeqCst)
+    }
+
+    fn take_dir(&self) -> io::Result<()> {
+        const EMFILE: i32 = 24;
+        match &mut *self.0.dirs_left.lock().unwrap() {
+            None => Ok(()),
+            Some(0) => {
+                self.0.dirs_refused.fetch_add(1, Ordering::SeqCst);
+                Err(io::Error::from_raw_os_error(EMFILE))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     fn take_bytes(&self) -> io::Result<()> {
@@ -68,6 +96,9 @@ pub(super) struct GatedDisk(pub(super) Gate);
 #[derive(Debug)]
 struct GatedFile(Gate, Arc<dyn DiskFile>);
 
+#[derive(Debug)]
+struct GatedDir(Gate, Box<dyn DiskDir>);
+
 impl Disk for GatedDisk {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
         let file = RealDisk.open(path, how)?;
@@ -94,13 +125,21 @@ impl Disk for GatedDisk {
         RealDisk.remove_dir(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.pass();
-        RealDisk.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        self.0.take_dir()?;
+        let dir = RealDisk.open_dir(dir)?;
+        Ok(Box::new(GatedDir(self.0.clone(), dir)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
         RealDisk.lock(path)
+    }
+}
+
+impl DiskDir for GatedDir {
+    fn sync(&self) -> io::Result<()> {
+        self.0.pass();
+        self.1.sync()
     }
 }
 

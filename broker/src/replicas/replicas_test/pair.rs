@@ -16,7 +16,7 @@ use trimaran_api::client::{Controllers, http_client};
 use trimaran_api::controller::SessionLease;
 use trimaran_api::replica::{AppendResponse, RequiredAcks};
 use trimaran_api::{ApiError, body, headers, paths};
-use trimaran_commit_log::{LogDir, RealDisk};
+use trimaran_commit_log::{Disk, LogDir, RealDisk};
 use trimaran_metadata::record::{
     Config, ConfigResourceType, Partition, PartitionChange, RegisterBroker, RemoveTopic, Topic,
 };
@@ -60,6 +60,8 @@ pub(super) struct Pair {
     lag_time_max: Duration,
     /// Log directories of each broker beside the first.
     pub(super) extra_dirs: usize,
+    /// What the brokers that start find their log directories on.
+    pub(super) disk: Arc<dyn Disk>,
     /// Topics whose removal the brokers that start have replayed.
     pub(super) removed: BTreeSet<TopicId>,
     fetches: Arc<AtomicUsize>,
@@ -125,6 +127,7 @@ impl Pair {
             brokers: [None, None],
             lag_time_max,
             extra_dirs,
+            disk: Arc::new(RealDisk),
             removed: BTreeSet::new(),
             fetches: Arc::default(),
             lease: watch::Sender::new(None),
@@ -205,7 +208,7 @@ impl Pair {
     pub(super) fn data_dirs(&self, id: BrokerId) -> DataDirs {
         let cluster_id = ClusterId::from_uuid(Uuid::from_u128(1));
         let open = |number: usize| {
-            let (disk, folder) = (Arc::new(RealDisk), self.folder(id, number));
+            let (disk, folder) = (Arc::clone(&self.disk), self.folder(id, number));
             LogDir::open(disk, &folder, cluster_id, id, directory(id, number)).unwrap()
         };
         let dirs = (0..=self.extra_dirs).map(open).collect();

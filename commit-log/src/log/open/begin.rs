@@ -5,8 +5,9 @@ use std::path::Path;
 
 use trimaran_types::Offset;
 
-use super::error::{OpenError, at, unchanged};
+use super::error::{OpenError, at, sync_dir, unchanged};
 use super::{Listing, OpenAs, SyncedEnd};
+use crate::change_error::ChangeError;
 use crate::context::LogContext;
 use crate::damage::Damage;
 use crate::disk::OpenHow;
@@ -16,10 +17,10 @@ use crate::log::recover::{Recovered, RecoveryReport};
 use crate::names::{PARTITION_METADATA, SegmentFile};
 use crate::{atomic_file, partition_metadata};
 
-pub(super) fn make_dir(context: &LogContext, dir: &Path) -> io::Result<()> {
+pub(super) fn make_dir(context: &LogContext, dir: &Path) -> Result<(), ChangeError> {
     context.disk.create_dir(dir)?;
     dir.parent()
-        .map_or(Ok(()), |parent| context.disk.sync_dir(parent))
+        .map_or(Ok(()), |parent| sync_dir(context, parent))
 }
 
 /// Checks that the directory belongs to the topic; notes it in one that is new.
@@ -78,9 +79,9 @@ pub(super) fn start_empty(
     }
     let path = SegmentFile::Log.path(dir, base);
     context
-        .disk
         .open(&path, OpenHow::OrCreate)
-        .and_then(|_| context.disk.sync_dir(dir))
+        .map_err(ChangeError::from)
+        .and_then(|_| sync_dir(context, dir))
         .map_err(unchanged(context, dir))?;
     Ok(Recovered {
         segments: vec![(base, 0)],

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use trimaran_types::{Offset, TopicId};
 
+use crate::change_error::{ChangeError, sync_names};
 use crate::config::InvalidLogConfig;
 use crate::context::LogContext;
 use crate::damage::Damage;
@@ -105,13 +106,21 @@ pub(in crate::log) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
 }
 
 /// Names the path in an error of the system about a change to the directory, and ends the
-/// directory unless it is merely full.
-pub(super) fn unchanged<'a>(
+/// directory unless it merely lacks room or descriptors.
+pub(in crate::log) fn unchanged<'a, E: Into<ChangeError>>(
     context: &'a LogContext,
     path: &'a Path,
-) -> impl FnOnce(io::Error) -> OpenError + 'a {
-    move |error| match context.latch.refused("open a log in", path, &error) {
-        Ok(()) => at(path)(error),
-        Err(failed) => failed.into(),
+) -> impl FnOnce(E) -> OpenError + 'a {
+    move |error| {
+        let error = error.into();
+        match context.latch.refused("open a log in", path, &error) {
+            Ok(()) => at(path)(error.into_io()),
+            Err(failed) => failed.into(),
+        }
     }
+}
+
+/// Makes the names in a directory durable.
+pub(in crate::log) fn sync_dir(context: &LogContext, dir: &Path) -> Result<(), ChangeError> {
+    sync_names(context.open_dir(dir)?.as_ref())
 }

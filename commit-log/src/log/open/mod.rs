@@ -12,7 +12,7 @@ use std::path::Path;
 use trimaran_types::{Offset, TopicId};
 
 pub use error::OpenError;
-pub(super) use error::at;
+pub(super) use error::{at, sync_dir, unchanged};
 pub(super) use listing::Listing;
 pub(super) use synced_end::SyncedEnd;
 
@@ -21,6 +21,7 @@ use super::finish_swap::finish_swap;
 use super::gaps::mark_gaps;
 use super::recover::{Recovery, RecoveryReport};
 use super::restore_producers::ProducerFiles;
+use crate::change_error::ChangeError;
 use crate::config::LogConfig;
 use crate::context::LogContext;
 use crate::epochs::EpochCache;
@@ -28,7 +29,6 @@ use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT};
 use crate::{atomic_file, epoch_file};
 use assemble::{Found, assemble};
 use begin::{check_topic, make_dir, start_empty};
-use error::unchanged;
 use listing::tidy;
 use synced_end::note_end;
 
@@ -117,14 +117,14 @@ impl Log {
             noted,
         };
         let (log, report) = assemble(context, dir, config, &start, found);
-        log.settle_log_start().map_err(at(dir))?;
+        log.settle_log_start().map_err(unchanged(context, dir))?;
         Ok((log, report))
     }
 
     /// Makes sure that no checkpoint says that the log starts later than it does: what lies between
     /// would be taken for deleted after the next restart; nor that it is clean beyond its end, where
     /// what is appended from now on has not been cleaned.
-    fn settle_log_start(&self) -> io::Result<()> {
+    fn settle_log_start(&self) -> Result<(), ChangeError> {
         if let Some(partition) = &self.topic_partition {
             self.context()
                 .cleaner_offsets

@@ -11,6 +11,7 @@ use crate::disk::{DiskFile, OpenHow};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
 use crate::log::OpenError;
 use crate::log::kept::Kept;
+use crate::log::open::unchanged;
 use crate::names::SegmentFile;
 use crate::segment_scan::{Scanned, scan};
 
@@ -136,11 +137,12 @@ impl Recovery<'_> {
             .open(&path, OpenHow::OrCreate)
             .map_err(at_path(&path))?;
         if file.bytes().map_err(at_path(&path))? != kept_bytes {
-            file.truncate(kept_bytes).map_err(at_path(&path))?;
+            file.truncate(kept_bytes)
+                .map_err(unchanged(self.context, &path))?;
         }
         if complete {
             file.write_all_at(kept_bytes, &tail.encode_pending())
-                .map_err(at_path(&path))?;
+                .map_err(unchanged(self.context, &path))?;
             file.sync_data().map_err(|e| self.failed(&path, &e))?;
             tail.written += tail.pending.len();
             tail.pending.clear();

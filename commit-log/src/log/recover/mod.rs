@@ -28,7 +28,7 @@ use std::sync::Arc;
 use trimaran_types::Offset;
 
 use super::kept::Kept;
-use super::open::{Listing, OpenAs, OpenError, SyncedEnd, at as at_path};
+use super::open::{Listing, OpenAs, OpenError, SyncedEnd, at as at_path, sync_dir, unchanged};
 use crate::config::LogConfig;
 use crate::context::LogContext;
 use crate::damage::Damage;
@@ -198,7 +198,6 @@ impl<'a> Recovery<'a> {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
         self.context
-            .disk
             .open(path, OpenHow::Existing)
             .map_err(at_path(path))
     }
@@ -235,8 +234,7 @@ impl<'a> Recovery<'a> {
         }
         if !self.clean {
             // The last process may have ended between making a segment and syncing its name.
-            let synced = self.context.disk.sync_dir(self.dir);
-            synced.map_err(|e| self.failed(self.dir, &e))?;
+            sync_dir(self.context, self.dir).map_err(unchanged(self.context, self.dir))?;
         }
         Ok(Recovered {
             segments: self.segments,

@@ -15,6 +15,7 @@ use crate::disk::{DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{OffsetEntry, last_in_file};
 use crate::log::OpenError;
+use crate::log::open::unchanged;
 use crate::names::SegmentFile;
 use crate::zeros;
 
@@ -47,7 +48,8 @@ impl Recovery<'_> {
     ) -> Result<(), OpenError> {
         let (base, bytes) = self.segments[at_segment];
         let path = SegmentFile::Log.path(self.dir, base);
-        file.truncate(position).map_err(at_path(&path))?;
+        file.truncate(position)
+            .map_err(unchanged(self.context, &path))?;
         self.segments[at_segment].1 = position;
         self.report.room_bytes += bytes - position;
         tracing::debug!(file = %path.display(), position, bytes = bytes - position, "room cut");

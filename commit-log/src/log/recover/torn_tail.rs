@@ -6,9 +6,11 @@ use std::path::Path;
 use trimaran_types::Offset;
 
 use super::{Recovery, TailCut, at_path};
+use crate::change_error::sync_names;
 use crate::damage::Damage;
 use crate::disk::DiskFile;
 use crate::log::OpenError;
+use crate::log::open::unchanged;
 use crate::names::SegmentFile;
 use crate::segment_scan::{Scanned, has_good_batch_after};
 
@@ -110,6 +112,7 @@ impl Recovery<'_> {
         path: &Path,
         position: u64,
     ) -> Result<(), OpenError> {
+        let names = self.context.open_dir(self.dir).map_err(at_path(self.dir))?;
         // Newest first, so that a stop in between leaves no hole.
         for &(base, _) in self.segments[at_segment + 1..].iter().rev() {
             for kind in [
@@ -120,7 +123,7 @@ impl Recovery<'_> {
                 let path = kind.path(self.dir, base);
                 match self.context.disk.remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(at_path(&path)(error));
+                        return Err(unchanged(self.context, &path)(error));
                     }
                     _ => {}
                 }
@@ -128,11 +131,9 @@ impl Recovery<'_> {
         }
         self.segments.truncate(at_segment + 1);
         self.segments[at_segment].1 = position;
-        file.truncate(position).map_err(at_path(path))?;
-        self.context
-            .disk
-            .sync_dir(self.dir)
-            .map_err(|e| self.failed(self.dir, &e))
+        file.truncate(position)
+            .map_err(unchanged(self.context, path))?;
+        sync_names(names.as_ref()).map_err(unchanged(self.context, self.dir))
     }
 }
 
