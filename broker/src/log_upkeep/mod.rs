@@ -4,6 +4,9 @@
 //! with one write for the directory, and only then takes the segments out. Their files are
 //! removed when their delay is over, away from the replicas' owners. What a stop leaves behind is
 //! removed when the log is opened next.
+//!
+//! Each directory keeps reserved space for the day on which its disk is full, or a round could not
+//! write the log starts then. It is made at the start and, where it is short, whenever files went.
 
 mod removals;
 
@@ -13,7 +16,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
-use trimaran_commit_log::{LogDirError, Retained};
+use trimaran_commit_log::{LogDirError, RESERVE_BYTES_DEFAULT, Retained};
 
 use crate::partition::PartitionHandle;
 use crate::replicas::{DataDir, Replicas};
@@ -54,6 +57,7 @@ impl LogUpkeep {
     pub async fn run(mut self) {
         let mut next_round = Instant::now() + self.first_after;
         loop {
+            self.fill_reserves().await;
             let next = self
                 .removals
                 .next()
@@ -64,6 +68,18 @@ impl LogUpkeep {
                 self.round().await;
                 next_round = Instant::now() + self.every;
             }
+        }
+    }
+
+    /// Grows the reserved space of every directory, as far as there is room.
+    async fn fill_reserves(&self) {
+        let replicas = Arc::clone(&self.replicas);
+        let filled = tokio::task::spawn_blocking(move || {
+            let dirs = replicas.dirs().iter();
+            dirs.filter(|dir| !dir.has_failed()).for_each(fill_reserve);
+        });
+        if let Err(error) = filled.await {
+            tracing::error!(%error, "reserving space broke off");
         }
     }
 
@@ -117,6 +133,17 @@ impl LogUpkeep {
                 return;
             }
         }
+    }
+}
+
+fn fill_reserve(place: &DataDir) {
+    let path = place.dir().data_dir().display();
+    match place.dir().fill_reserve(RESERVE_BYTES_DEFAULT) {
+        Ok(reserved) if reserved < RESERVE_BYTES_DEFAULT => tracing::warn!(
+            %path, reserved, wanted = RESERVE_BYTES_DEFAULT, "no room for all of the reserved space"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%path, %error, "no space can be reserved"),
     }
 }
 

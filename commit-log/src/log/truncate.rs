@@ -372,7 +372,9 @@ impl Log {
         self.remove_snapshots_beyond(Offset(-1))?;
         let base = self.active.base;
         let path = self.shared.path(SegmentFile::Log, base);
-        let file = self.context().disk.open(&path, OpenHow::Empty)?;
+        let context = self.context();
+        let open = || context.disk.open(&path, OpenHow::Empty);
+        let file = context.reserve.with_room(0, open)?;
         file.sync_data()?;
         self.context().disk.sync_dir(self.dir())?;
         self.active.file = Some(file);

@@ -1,5 +1,8 @@
 //! What the directory writes for its next start: offset checkpoints, flushed ends, and the mark of a
 //! clean shutdown. A full disk ends nothing; any other refusal ends the directory.
+//!
+//! What makes room, and what lets the directory stop cleanly, draws on the reserved space when the
+//! disk is full; the high watermarks do not.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,6 +16,7 @@ use super::{
 };
 use crate::atomic_file;
 use crate::latch::DirFailed;
+use crate::log::is_exhausted;
 
 impl LogDir {
     /// Writes the recovery points that the logs have reached; about once a minute.
@@ -84,6 +88,32 @@ impl LogDir {
         synced.map_err(|error| latch.fail("sync", &dir, &error))
     }
 
+    /// Brings the reserved space to `bytes`, as far as there is room, and tells how many it has: at
+    /// the start, and when there may be room again. Blocks.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn fill_reserve(&self, bytes: u64) -> Result<u64, LogDirError> {
+        self.context.latch.check()?;
+        let reserve = &self.context.reserve;
+        let filled = reserve.fill(bytes);
+        filled.map_err(|error| self.refused(reserve.path(), error))
+    }
+
+    /// Whether the disk has room for `bytes` beside the reserved space, and the process a descriptor:
+    /// takes the room and gives it back. Blocks.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn has_room(&self, bytes: u64) -> Result<bool, LogDirError> {
+        self.context.latch.check()?;
+        let reserve = &self.context.reserve;
+        match reserve.has_room_beside(bytes) {
+            Err(error) if is_exhausted(&error) => Ok(false),
+            found => found.map_err(|error| self.refused(reserve.path(), error)),
+        }
+    }
+
     fn write_checkpoint(
         &self,
         name: &str,
@@ -115,7 +145,8 @@ impl LogDir {
     ) -> Result<(), LogDirError> {
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
-        clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
-            .map_err(|error| self.refused(&self.logs_dir, error))
+        let (disk, reserve) = (self.context.disk.as_ref(), &self.context.reserve);
+        let written = reserve.with_room(0, || clean_shutdown::write(disk, &self.logs_dir, mark));
+        written.map_err(|error| self.refused(&self.logs_dir, error))
     }
 }

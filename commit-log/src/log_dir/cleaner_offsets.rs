@@ -5,29 +5,21 @@
 //! taken for cleaned would one day go before the record that it deletes.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 
 use trimaran_types::{Offset, TopicPartition};
 
-use super::{LogDirError, RecoveryPoints};
-use crate::disk::Disk;
+use super::RecoveryPoints;
 
-const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
+pub(crate) const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 
 /// The first offset of each log that has not been cleaned.
 #[derive(Debug)]
 pub struct CleanerOffsets(RecoveryPoints);
 
 impl CleanerOffsets {
-    /// No offsets; the file is not looked at.
-    pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self(RecoveryPoints::empty_named(disk, logs_dir, CLEANER_OFFSETS))
-    }
-
-    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<Self, LogDirError> {
-        let (offsets, _) = RecoveryPoints::read_named(disk, logs_dir, CLEANER_OFFSETS)?;
-        Ok(Self(offsets))
+    /// The offsets that `file`, the one of this name, has.
+    pub(crate) const fn over(file: RecoveryPoints) -> Self {
+        Self(file)
     }
 
     /// The first offset of a log that has not been cleaned, if any of it has.
