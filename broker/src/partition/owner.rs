@@ -69,7 +69,7 @@ pub(super) struct Owner {
     pub(super) unflushed_since: Option<MonotonicTime>,
     /// Fetchers that wait until everything below is synced.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
-    /// The last append found no room on the disk.
+    /// The last append found no room on the disk, in whatever role.
     pub(super) lacks_room: bool,
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
@@ -159,6 +159,10 @@ impl Owner {
                 Event::DeleteSegments(start, reply) => self.delete_segments(start, reply),
                 Event::CleaningState(reply) => self.tell_cleaning_state(reply),
                 Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
+                Event::RoomFound => {
+                    self.found_room();
+                    self.publish();
+                }
                 Event::DirFailed => self.fail("the log directory has failed"),
                 Event::Close(how, reply) => closing = Some((how, reply)),
             }
@@ -267,7 +271,6 @@ impl Owner {
         // Whether the next leader follows is found out by asking again.
         self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
-        self.lacks_room = false;
         match std::mem::replace(&mut self.role, Role::IDLE) {
             Role::Leader(leader) => {
                 self.isr_changes.withdraw(self.id);
@@ -286,6 +289,7 @@ impl Owner {
         tracing::error!(partition = %self.name, cause, "replica is out of service");
         self.end_role(KafkaError::KafkaStorageError);
         self.role = Role::Failed;
+        self.lacks_room = false;
         self.checkpoint_due = None;
         self.publish();
     }

@@ -30,16 +30,17 @@ mod quarantine;
 mod questions;
 mod report;
 mod resign;
+mod room_watch;
 mod shutdown;
 mod table;
 mod unassigned;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use trimaran_api::controller::TopicStatus;
-use trimaran_types::DirectoryId;
+use trimaran_types::{DirectoryId, TopicIdPartition};
 
 use crate::codec_work::CodecWork;
 use crate::context::BrokerContext;
@@ -78,6 +79,8 @@ pub struct Replicas {
     /// Whether this broker leads, asked of the controllers.
     questions: questions::Questions<Option<TopicStatus>>,
     not_made: not_made::NotMade,
+    /// Replicas that have lacked room for long, as the next report tells.
+    lacking_for_long: Mutex<Vec<TopicIdPartition>>,
 }
 
 impl Replicas {
@@ -104,6 +107,7 @@ impl Replicas {
             counts: counts::Counts::default(),
             questions: questions::Questions::default(),
             not_made: not_made::NotMade::default(),
+            lacking_for_long: Mutex::default(),
         })
     }
 
