@@ -16,6 +16,7 @@ use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
 
+use super::durable_start::DurableStart;
 use super::event::{AppendRequest, Closing, Event, FollowerNext};
 use super::flush::Flushing;
 use super::held::Held;
@@ -63,11 +64,12 @@ pub(super) struct Owner {
     pub(super) next_waiter: u64,
     pub(super) flusher: Arc<Flusher>,
     pub(super) flushing: Option<Flushing>,
+    pub(super) durable_start: DurableStart,
     /// The next flush is to be a checkpoint; who waits for it.
     pub(super) checkpoint_due: Option<oneshot::Sender<()>>,
     /// When the oldest record that no flush covers was written.
     pub(super) unflushed_since: Option<MonotonicTime>,
-    /// Fetchers that wait until everything below is synced.
+    /// Fetchers that wait until everything below is synced, and the log start on the disk.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
     /// The last append found no room on the disk, in whatever role.
     pub(super) lacks_room: bool,
@@ -88,6 +90,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 done = Flushing::done(&mut self.flushing) => self.flush_done(done),
+                written = self.durable_start.written() => self.start_written(written),
                 count = mailbox.recv_many(&mut events, EVENTS_MAX) => {
                     if count == 0 {
                         break None;

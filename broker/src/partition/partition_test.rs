@@ -3,6 +3,7 @@
 mod append_time_test;
 mod back_pressure_test;
 mod compacted_leader_test;
+mod durable_start_test;
 mod epochs_test;
 mod fixture;
 mod full_disk_test;

@@ -11,12 +11,33 @@ use std::path::Path;
 use trimaran_types::{BrokerEpoch, Offset, TopicPartition};
 
 use super::{
-    CleanShutdown, HIGH_WATERMARKS, LOG_STARTS, LogDir, LogDirError, at, checkpoint_file,
-    clean_shutdown,
+    CleanShutdown, HIGH_WATERMARKS, LogDir, LogDirError, at, checkpoint_file, clean_shutdown,
 };
 use crate::atomic_file;
+use crate::context::LogContext;
 use crate::latch::DirFailed;
 use crate::log::is_exhausted;
+
+impl LogContext {
+    /// See [`LogDir::write_log_starts`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
+        self.latch.check()?;
+        let starts = &self.log_starts;
+        starts
+            .write()
+            .map_err(|error| self.refused(starts.path(), error))
+    }
+
+    fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
+        match self.latch.refused("write", path, &source) {
+            Ok(()) => at(path)(source),
+            Err(failed) => failed.into(),
+        }
+    }
+}
 
 impl LogDir {
     /// Writes the recovery points that the logs have reached; about once a minute.
@@ -70,10 +91,7 @@ impl LogDir {
     /// # Errors
     /// The directory has failed, or the system refused.
     pub fn write_log_starts(&self) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let starts = &self.context.log_starts;
-        let path = self.logs_dir.join(LOG_STARTS);
-        starts.write().map_err(|error| self.refused(&path, error))
+        self.context.write_log_starts()
     }
 
     /// Makes the names in a log's directory durable; blocks.
@@ -128,10 +146,7 @@ impl LogDir {
 
     /// What to say of a change that the system refused: a full disk ends nothing.
     pub(super) fn refused(&self, path: &Path, source: io::Error) -> LogDirError {
-        match self.context.latch.refused("write", path, &source) {
-            Ok(()) => at(path)(source),
-            Err(failed) => failed.into(),
-        }
+        self.context.refused(path, source)
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without

@@ -123,6 +123,11 @@ impl RecoveryPoints {
         self.flushed_ends.as_ref()
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The point of a log.
     #[must_use]
     pub fn get(&self, partition: &TopicPartition) -> Option<Offset> {
