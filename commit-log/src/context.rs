@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskDir, DiskFile, OpenHow};
 use crate::latch::DirLatch;
-use crate::log_dir::{CleanerOffsets, LOG_STARTS, RecoveryPoints};
+use crate::log_dir::{
+    CLEANER_OFFSETS, CleanerOffsets, LOG_STARTS, RECOVERY_POINTS, RecoveryPoints,
+};
 use crate::open_files::OpenFiles;
+use crate::reserve::Reserve;
 use crate::room_budget::{RoomBudget, RoomLimits};
 use crate::tail_budget::TailBudget;
 
@@ -28,6 +31,8 @@ pub struct LogContext {
     pub tails: Arc<TailBudget>,
     /// The bound on room that is written ahead.
     pub room: Arc<RoomBudget>,
+    /// Blocks for what must be written on a full disk.
+    pub reserve: Arc<Reserve>,
     /// The bound on open files.
     pub files: Arc<OpenFiles>,
     /// Up to where each log is known to be synced, as the next start will read it.
@@ -53,18 +58,17 @@ impl LogContext {
     /// A [`crate::LogDir`] makes one that knows its checkpoints.
     #[must_use]
     pub fn standalone(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
+        let reserve = Arc::new(Reserve::new(Arc::clone(&disk), logs_dir));
+        let points = |name| RecoveryPoints::empty(Arc::clone(&disk), &reserve, logs_dir, name);
         Self {
             latch: Arc::new(DirLatch::new(logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
             room: Arc::new(RoomBudget::new(RoomLimits::default())),
             files: Arc::new(OpenFiles::new(OPEN_FILES_DEFAULT)),
-            recovery_points: Arc::new(RecoveryPoints::empty(Arc::clone(&disk), logs_dir)),
-            cleaner_offsets: Arc::new(CleanerOffsets::empty(Arc::clone(&disk), logs_dir)),
-            log_starts: Arc::new(RecoveryPoints::empty_named(
-                Arc::clone(&disk),
-                logs_dir,
-                LOG_STARTS,
-            )),
+            recovery_points: Arc::new(points(RECOVERY_POINTS)),
+            cleaner_offsets: Arc::new(CleanerOffsets::over(points(CLEANER_OFFSETS))),
+            log_starts: Arc::new(points(LOG_STARTS)),
+            reserve,
             disk,
         }
     }

@@ -6,8 +6,8 @@ use trimaran_types::{
     TopicIdPartition,
 };
 
-/// Most replicas that one heartbeat reports as damaged, and as restored: some 70 KB of JSON each.
-/// The rest follows in the heartbeats after it.
+/// Most replicas that one heartbeat reports as damaged, as restored, and as without room: some 70 KB
+/// of JSON each. The rest follows in the heartbeats after it.
 pub const REPLICAS_REPORTED_MAX: usize = 1_000;
 
 /// Body of `POST /v1/brokers` (KIP-631).
@@ -66,6 +66,12 @@ pub struct HeartbeatRequest {
     /// and nobody else holds what they hold. Likewise bounded and repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restored_replicas: Vec<TopicIdPartition>,
+    /// Replicas whose log has found no room for what it should append for some seconds, those that
+    /// lead first. Another member of the ISR leads in their place if one has room, and none of these
+    /// is chosen. At most [`REPLICAS_REPORTED_MAX`]; with as many, every replica of the broker counts
+    /// as one of them. Each is named in every heartbeat until it has room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas_lacking_room: Vec<TopicIdPartition>,
 }
 
 /// A replica that its broker cannot serve from.

@@ -148,6 +148,8 @@ fn keep_logs(
     tasks.run_forever("log upkeep", stop, upkeep.run());
     let directories = Arc::clone(replicas).watch_directories();
     tasks.run_forever("log directories", stop, directories);
+    let room = Arc::clone(replicas).watch_room();
+    tasks.run_forever("room on the disks", stop, room);
 }
 
 /// Tells the controllers, by heartbeat, which directories have failed; without one, the broker is

@@ -4,6 +4,9 @@
 //! with one write for the directory, and only then takes the segments out. Their files are
 //! removed when their delay is over, away from the replicas' owners. What a stop leaves behind is
 //! removed when the log is opened next.
+//!
+//! Each directory keeps reserved space for the day on which its disk is full, or a round could not
+//! write the log starts then. It is made at the start and, where it is short, whenever files went.
 
 mod removals;
 
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
-use trimaran_commit_log::Retained;
+use trimaran_commit_log::{RESERVE_BYTES_DEFAULT, Retained};
 use trimaran_types::DirectoryId;
 
 use crate::partition::PartitionHandle;
@@ -75,6 +78,7 @@ impl DirUpkeep {
     async fn run(mut self, first_after: Duration, every: Duration) {
         let mut next_round = Instant::now() + first_after;
         loop {
+            self.fill_reserve().await;
             let next = self
                 .removals
                 .next()
@@ -85,6 +89,18 @@ impl DirUpkeep {
                 self.round().await;
                 next_round = Instant::now() + every;
             }
+        }
+    }
+
+    /// Grows the reserved space of the directory, as far as there is room.
+    async fn fill_reserve(&self) {
+        let (replicas, dir) = (Arc::clone(&self.replicas), self.dir);
+        let filled = tokio::task::spawn_blocking(move || {
+            let place = replicas.dirs().get(dir);
+            place.filter(|place| !place.has_failed()).map(fill_reserve)
+        });
+        if let Err(error) = filled.await {
+            tracing::error!(%error, "reserving space broke off");
         }
     }
 
@@ -142,6 +158,17 @@ impl DirUpkeep {
                 return;
             }
         }
+    }
+}
+
+fn fill_reserve(place: &DataDir) {
+    let path = place.dir().data_dir().display();
+    match place.dir().fill_reserve(RESERVE_BYTES_DEFAULT) {
+        Ok(reserved) if reserved < RESERVE_BYTES_DEFAULT => tracing::warn!(
+            %path, reserved, wanted = RESERVE_BYTES_DEFAULT, "no room for all of the reserved space"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%path, %error, "no space can be reserved"),
     }
 }
 

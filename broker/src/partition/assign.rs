@@ -106,6 +106,7 @@ impl Owner {
             "following"
         );
         self.role = Role::Follower(Box::new(follower));
+        self.keep_start_durable();
     }
 
     /// What the log cannot take on stays as it was, until the next assignment. How many replicas

@@ -50,6 +50,8 @@ pub(crate) enum Event {
         Box<CleanedSegment>,
         oneshot::Sender<Result<Replaced, ReplaceError>>,
     ),
+    /// The log directory has room again, as far as somebody else could find out.
+    RoomFound,
     /// The log directory has failed.
     DirFailed,
     /// End.

@@ -166,20 +166,21 @@ impl Owner {
         self.flush_if_due();
     }
 
-    /// Tells the fetcher to go on: at once, or when what the log has now is synced, so that the
-    /// next fetch reports it.
+    /// Tells the fetcher to go on: at once, or when what the log has now is synced and its start on the
+    /// disk, so that the next fetch reports both.
     pub(super) fn reply_when_synced(&mut self, reply: oneshot::Sender<FollowerNext>, pause: bool) {
         self.synced_replies.push((self.log.log_end(), reply, pause));
         self.reply_to_synced();
     }
 
-    fn reply_to_synced(&mut self) {
+    pub(super) fn reply_to_synced(&mut self) {
         let flushed_end = self.log.flushed_end();
-        let waits = self.settings.durability() == Durability::Synced
-            && matches!(self.role, Role::Follower(_));
+        let follows = matches!(self.role, Role::Follower(_));
+        let waits = follows && self.settings.durability() == Durability::Synced;
+        let waits_for_start = follows && self.durable_start.is_being_written();
         let (later, now): (Vec<_>, Vec<_>) = std::mem::take(&mut self.synced_replies)
             .into_iter()
-            .partition(|(end, _, _)| waits && *end > flushed_end);
+            .partition(|(end, _, _)| waits_for_start || (waits && *end > flushed_end));
         self.synced_replies = later;
         for (_, reply, pause) in now {
             let _ = reply.send(self.follower_next(pause));

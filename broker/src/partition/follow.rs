@@ -4,7 +4,7 @@ use bytes::Bytes;
 use trimaran_api::replica::FetchPartitionResult;
 use trimaran_commit_log::{AppendError, ReadError, TruncateError, is_exhausted};
 use trimaran_replication::follower::{
-    Action, FetchedRecords, Follower, LeaderAnswer, LeaderBounds,
+    Action, FetchPosition, FetchedRecords, Follower, LeaderAnswer, LeaderBounds,
 };
 use trimaran_types::record_batch::BatchHeader;
 use trimaran_types::{KafkaError, LeaderEpoch, Offset};
@@ -54,6 +54,7 @@ impl Owner {
         }
         self.publish();
         self.flush_if_due();
+        self.keep_start_durable();
         self.reply_when_synced(reply, pause);
     }
 
@@ -61,7 +62,10 @@ impl Owner {
     pub(super) fn follower_next(&self, pause: bool) -> FollowerNext {
         match &self.role {
             Role::Follower(follower) => FollowerNext {
-                position: follower.next_fetch(),
+                position: follower.next_fetch().map(|next| FetchPosition {
+                    log_start: self.durable_start.bound(next.log_start),
+                    ..next
+                }),
                 pause,
             },
             _ => FollowerNext::NOTHING,
@@ -71,6 +75,10 @@ impl Owner {
     fn follow(&mut self, action: Action, records: &Bytes) -> Result<bool, Halt> {
         match action {
             Action::Append => {
+                if self.log.log_start() == self.log.log_end() {
+                    // The first batch may hold the start, and then the log is begun anew for it.
+                    self.durable_start.forget();
+                }
                 let appended = self.log.append_as_follower(records.clone(), Clock::wall());
                 if let Err(error @ AppendError::NoRoom { .. }) = &appended {
                     self.found_no_room(error);
@@ -144,6 +152,7 @@ impl Owner {
     }
 
     fn was_cut(&mut self) {
+        self.durable_start.cut(self.log.log_start());
         let (positions, last) = (self.positions(), self.last_epoch());
         if let Some(follower) = self.follower() {
             follower.truncated(positions, last);

@@ -15,9 +15,11 @@ use trimaran_types::{
     BrokerId, DirectoryId, KafkaError, LeaderEpoch, Offset, TopicIdPartition, TopicPartition,
 };
 
+use super::durable_start::DurableStart;
 use super::event::{AppendRequest, Event};
 use super::held::Held;
 use super::keys::check_keys;
+use super::log_start_writer::LogStartWriter;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
 use super::role::Role;
@@ -74,6 +76,8 @@ pub struct PartitionStart {
     pub lag_bytes_max: u64,
     /// The flusher of the log's directory.
     pub flusher: Arc<Flusher>,
+    /// Who writes the log starts of the log's directory.
+    pub log_starts: LogStartWriter,
     /// Where ISR changes go.
     pub isr_changes: IsrChanges,
     /// The broker's bound on waiting appends.
@@ -122,6 +126,7 @@ impl PartitionHandle {
             budgets: [start.broker_budget, start.partition_budget],
             codecs: start.codecs,
         }));
+        let durable_start = DurableStart::new(start.log_starts, start.log.log_start());
         let owner = Owner {
             id: start.id,
             name,
@@ -141,6 +146,7 @@ impl PartitionHandle {
             flusher: start.flusher,
             flushing: None,
             flush_again_at: None,
+            durable_start,
             checkpoint_due: None,
             unflushed_since: None,
             synced_replies: Vec::new(),

@@ -4,14 +4,15 @@
 //! the pure core what follows, and carries that out. It never waits for a flush: that comes back
 //! as an event, while the next writes gather. Reads do not pass through it.
 //!
-//! Bounds: the mailbox, the bytes of appends that wait (per partition and per broker), one flush in
-//! flight, one parked fetch for each follower.
+//! Bounds: the mailbox, the bytes of appends that wait (per partition and per broker), one flush and one
+//! write of the log start in flight, one parked fetch for each follower.
 
 mod append;
 mod assign;
 mod assignment;
 mod budget;
 mod clock;
+mod durable_start;
 mod event;
 mod fetch;
 mod flush;
@@ -21,6 +22,7 @@ mod held;
 mod keys;
 mod leader_actions;
 mod leader_history;
+mod log_start_writer;
 mod owner;
 mod pause_notes;
 mod read;
@@ -39,6 +41,7 @@ pub use budget::AppendBudget;
 pub use clock::Clock;
 pub use event::{Closing, FollowerNext};
 pub use handle::{PartitionHandle, PartitionStart};
+pub use log_start_writer::LogStartWriter;
 pub use read::Records;
 pub use status::{PartitionRole, PartitionStatus};
 pub use topic_settings::{TopicSettings, batch_bytes_max};

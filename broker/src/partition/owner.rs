@@ -16,6 +16,7 @@ use trimaran_types::{
     BrokerId, KafkaError, MonotonicTime, Offset, PartitionEpoch, TopicIdPartition,
 };
 
+use super::durable_start::DurableStart;
 use super::event::{AppendRequest, Closing, Event, FollowerNext};
 use super::flush::Flushing;
 use super::held::Held;
@@ -63,15 +64,16 @@ pub(super) struct Owner {
     pub(super) next_waiter: u64,
     pub(super) flusher: Arc<Flusher>,
     pub(super) flushing: Option<Flushing>,
+    pub(super) durable_start: DurableStart,
     /// The next flush is to be a checkpoint; who waits for it.
     pub(super) checkpoint_due: Option<oneshot::Sender<()>>,
     /// When the oldest record that no flush covers was written.
     pub(super) unflushed_since: Option<MonotonicTime>,
     /// No flush is asked for before, after one that came to nothing.
     pub(super) flush_again_at: Option<MonotonicTime>,
-    /// Fetchers that wait until everything below is synced.
+    /// Fetchers that wait until everything below is synced, and the log start on the disk.
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
-    /// The last append found no room on the disk.
+    /// The last append found no room on the disk, in whatever role.
     pub(super) lacks_room: bool,
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
@@ -90,6 +92,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 done = Flushing::done(&mut self.flushing) => self.flush_done(done),
+                written = self.durable_start.written() => self.start_written(written),
                 count = mailbox.recv_many(&mut events, EVENTS_MAX) => {
                     if count == 0 {
                         break None;
@@ -150,6 +153,10 @@ impl Owner {
                 Event::DeleteSegments(start, reply) => self.delete_segments(start, reply),
                 Event::ProducerEnds(reply) => self.tell_producer_ends(reply),
                 Event::ReplaceSegments(cleaned, reply) => self.replace_segments(&cleaned, reply),
+                Event::RoomFound => {
+                    self.found_room();
+                    self.publish();
+                }
                 Event::DirFailed => self.fail("the log directory has failed"),
                 Event::Close(how, reply) => closing = Some((how, reply)),
             }
@@ -259,7 +266,6 @@ impl Owner {
         // Whether the next leader follows is found out by asking again.
         self.refuse_trims(KafkaError::NotLeaderOrFollower);
         self.seats.clear();
-        self.lacks_room = false;
         match std::mem::replace(&mut self.role, Role::IDLE) {
             Role::Leader(leader) => {
                 self.isr_changes.withdraw(self.id);
@@ -278,6 +284,7 @@ impl Owner {
         tracing::error!(partition = %self.name, cause, "replica is out of service");
         self.end_role(KafkaError::KafkaStorageError);
         self.role = Role::Failed;
+        self.lacks_room = false;
         self.checkpoint_due = None;
         self.publish();
     }

@@ -5,6 +5,7 @@ mod back_pressure_test;
 mod closing_test;
 mod compacted_leader_test;
 mod descriptors_test;
+mod durable_start_test;
 mod epochs_test;
 mod fixture;
 mod full_disk_test;

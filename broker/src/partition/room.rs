@@ -1,4 +1,7 @@
 //! Whether the disk has room for what is to be appended, as the last append found it.
+//!
+//! What it found outlives the role: a leader that has handed over for want of room must not be
+//! taken for one that has some, only because nobody asks it to append.
 
 use trimaran_commit_log::AppendError;
 

@@ -44,6 +44,7 @@ pub struct PartitionStatus {
     /// The topic is compacted, so every record must have a key.
     pub needs_keys: bool,
     /// The last append found no room on the disk, or no descriptor for its file. Ends with the first
-    /// append that finds some, and with the role.
+    /// append that finds some, or when a replica that does not lead hears that the directory has room;
+    /// not with the role.
     pub lacks_room: bool,
 }

@@ -250,6 +250,7 @@ impl Replicas {
             lag_time_max_ms: u64::try_from(lag_time_max).unwrap_or(u64::MAX),
             lag_bytes_max: self.context.replication.lag_bytes_max,
             flusher: Arc::clone(&dir.flusher),
+            log_starts: dir.log_starts.clone(),
             isr_changes: self.isr_changes.clone(),
             broker_budget: self.budget.clone(),
             // One partition may not use up what all of them share.

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex};
 use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
 use trimaran_types::{DirectoryId, Offset, TopicPartition};
 
+use crate::partition::LogStartWriter;
+
 /// One log directory, and what belongs to it alone.
 #[derive(Debug)]
 pub struct DataDir {
     pub(super) dir: LogDir,
     pub(super) flusher: Arc<Flusher>,
+    pub(super) log_starts: LogStartWriter,
     /// What the high watermark checkpoint holds.
     pub(super) checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
 }
@@ -115,6 +118,7 @@ impl DataDirs {
             let latch = Arc::clone(&dir.context().latch);
             let flusher = Flusher::start(latch, FLUSH_THREADS_DEFAULT, FLUSH_REQUESTS_MAX_DEFAULT)?;
             Ok(DataDir {
+                log_starts: LogStartWriter::new(dir.context().clone()),
                 dir,
                 flusher: Arc::new(flusher),
                 checkpointed: Mutex::new(BTreeMap::new()),

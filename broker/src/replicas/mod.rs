@@ -31,18 +31,19 @@ mod quarantine;
 mod questions;
 mod report;
 mod resign;
+mod room_watch;
 mod searches;
 mod shutdown;
 mod table;
 mod unassigned;
 mod unopened;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use trimaran_api::controller::TopicStatus;
-use trimaran_types::DirectoryId;
+use trimaran_types::{DirectoryId, TopicIdPartition};
 
 use crate::codec_work::CodecWork;
 use crate::context::BrokerContext;
@@ -84,6 +85,8 @@ pub struct Replicas {
     /// Where logs are searched by time.
     searches: searches::Searches,
     unopened: unopened::Unopened,
+    /// Replicas that have lacked room for long, as the next report tells.
+    lacking_for_long: Mutex<Vec<TopicIdPartition>>,
 }
 
 impl Replicas {
@@ -112,6 +115,7 @@ impl Replicas {
             not_made: not_made::NotMade::default(),
             searches: searches::Searches::default(),
             unopened: unopened::Unopened::default(),
+            lacking_for_long: Mutex::default(),
         })
     }
 

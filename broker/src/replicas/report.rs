@@ -20,12 +20,13 @@ impl Replicas {
     /// Makes the report anew against what the metadata shows. Nothing of a failed directory: that is
     /// reported as a whole.
     pub fn update_report(&self, image: &MetadataImage) {
-        let report = if self.dirs.have_all_failed() {
-            DamageReport::default()
-        } else {
-            self.report(image)
-        };
+        // Made in here, so that of two that are made at once the later one stays.
         self.reports.send_if_modified(|told| {
+            let report = if self.dirs.have_all_failed() {
+                DamageReport::default()
+            } else {
+                self.report(image)
+            };
             let differs = **told != report;
             if differs {
                 *told = Arc::new(report);
@@ -64,6 +65,7 @@ impl Replicas {
             damaged,
             restored,
             has_more,
+            lacking_room: self.lacking_for_long(),
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct DamageReport {
     pub damaged: Vec<DamagedReplica>,
     /// Replicas that are there although the metadata has them as lost; likewise.
     pub restored: Vec<TopicIdPartition>,
-    /// There is more than fits: a broker that is not in service yet must not ask for it.
+    /// Replicas that have lacked room for some seconds, leaders first; likewise.
+    pub lacking_room: Vec<TopicIdPartition>,
+    /// There is more of the damaged or restored than fits: a broker that is not in service yet must not ask for it.
     pub has_more: bool,
 }

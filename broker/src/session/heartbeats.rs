@@ -149,6 +149,7 @@ impl Session {
             offline_directories: self.start.offline_directories.borrow().clone(),
             damaged_replicas: damage.damaged.clone(),
             restored_replicas: damage.restored.clone(),
+            replicas_lacking_room: damage.lacking_room.clone(),
         };
         let cluster_id = self.start.cluster_id.to_string();
         // KAFKA-14392: an answer waited for longer than the session is a fenced broker.

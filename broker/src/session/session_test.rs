@@ -265,8 +265,8 @@ async fn a_broker_asks_for_service_only_with_all_of_its_damage_told() {
     let report = |number, has_more| {
         Arc::new(DamageReport {
             damaged: vec![replica(number)],
-            restored: Vec::new(),
             has_more,
+            ..DamageReport::default()
         })
     };
     session.damage.send_replace(report(7, true));
@@ -292,4 +292,43 @@ async fn a_broker_asks_for_service_only_with_all_of_its_damage_told() {
     session.damage.send_replace(report(9, true));
     tokio::time::timeout(PATIENCE, told(9)).await.unwrap();
     assert!(!session.state.borrow().is_fenced);
+}
+
+#[tokio::test]
+async fn it_says_which_replicas_lack_room_until_they_have_some() {
+    let controller = Arc::new(Controller::default());
+    let session = started(&controller).await;
+    session.wants.send_replace(SessionWants::SERVING);
+    let partition = TopicIdPartition {
+        topic_id: TopicId::from_uuid(uuid(7)),
+        partition: PartitionIndex(3),
+    };
+    for lacking_room in [vec![partition], Vec::new()] {
+        let heard = controller.heard.lock().unwrap().len();
+        let report = DamageReport {
+            lacking_room: lacking_room.clone(),
+            ..DamageReport::default()
+        };
+        session.damage.send_replace(Arc::new(report));
+        let is_said = |request: &HeartbeatRequest| request.replicas_lacking_room == lacking_room;
+        let said = async {
+            while !controller.heard.lock().unwrap()[heard..]
+                .iter()
+                .any(is_said)
+            {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, said).await.unwrap();
+    }
+    assert!(!session.state.borrow().is_fenced);
+    assert!(session.lease.borrow().is_some(), "it stays in every ISR");
+}
+
+#[test]
+fn a_heartbeat_of_a_broker_that_knows_nothing_of_room_is_understood() {
+    let text = r#"{"broker_id":1,"broker_epoch":5,"metadata_end":3,"want_fence":false,"want_shutdown":false}"#;
+    let request: HeartbeatRequest = serde_json::from_str(text).unwrap();
+    assert_eq!(request.replicas_lacking_room, []);
+    assert!(!serde_json::to_string(&request).unwrap().contains("room"));
 }

@@ -5,13 +5,15 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use trimaran_types::Offset;
 
 use super::Log;
 use super::flush::FlushRequest;
+use super::run::is_exhausted;
 use crate::change_error::{ChangeError, sync_data, sync_names};
-use crate::disk::OpenHow;
+use crate::disk::{DiskFile, OpenHow};
 use crate::latch::DirFailed;
 use crate::names::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
 use crate::{atomic_file, epoch_file};
@@ -85,13 +87,9 @@ impl Log {
             let names = self.context().open_dir(self.dir());
             let names = names.map_err(|source| self.close_error(source))?;
             self.cut_room().map_err(|source| self.close_error(source))?;
-            self.complete_indexes()
-                .map_err(|source| self.close_error(source))?;
+            let indexes = self.finish_indexes()?;
             let mut request = self.flush_request(true);
-            request.files.extend(
-                self.index_files()
-                    .map_err(|source| self.close_error(source))?,
-            );
+            request.files.extend(indexes);
             let end = self.log_end;
             if self.snapshots.latest().is_none_or(|latest| latest < end) {
                 request.files.extend(self.snapshot_producers(end));
@@ -123,15 +121,45 @@ impl Log {
         }
     }
 
-    fn index_files(&self) -> io::Result<Vec<std::sync::Arc<dyn crate::disk::DiskFile>>> {
+    /// Writes what waits for the indexes of a log that is closed, and tells which files that are. A
+    /// full disk costs the next start a walk over the segment, not a recovery: the index of aborted
+    /// transactions alone cannot be done without.
+    fn finish_indexes(&mut self) -> Result<Vec<Arc<dyn DiskFile>>, CloseError> {
+        let reserve = Arc::clone(&self.context().reserve);
+        reserve
+            .with_room(0, || self.spill_aborted())
+            .map_err(|source| self.close_error(source))?;
+        match self.complete_indexes().and_then(|()| self.index_files()) {
+            Ok(files) => Ok(files),
+            Err(error) if is_exhausted(&error) => {
+                self.drop_indexes_of(&self.active_view(), &error);
+                self.context().latch.check()?;
+                let aborted = self.aborted_file().transpose();
+                let aborted = aborted.map_err(|source| self.close_error(source))?;
+                Ok(aborted.into_iter().collect())
+            }
+            Err(error) => Err(self.close_error(error)),
+        }
+    }
+
+    /// The index of aborted transactions of the active segment, if it has one.
+    fn aborted_file(&self) -> Option<io::Result<Arc<dyn DiskFile>>> {
         let has_aborted = self.shared.read().aborted.written > 0;
+        has_aborted.then(|| {
+            let how = OpenHow::OrCreate;
+            self.shared
+                .file(&self.active_view(), SegmentFile::Aborted, how)
+        })
+    }
+
+    fn index_files(&self) -> io::Result<Vec<Arc<dyn DiskFile>>> {
         [SegmentFile::OffsetIndex, SegmentFile::TimeIndex]
             .into_iter()
-            .chain(has_aborted.then_some(SegmentFile::Aborted))
             .map(|kind| {
                 self.shared
                     .file(&self.active_view(), kind, OpenHow::OrCreate)
             })
+            .chain(self.aborted_file())
             .collect()
     }
 
@@ -153,8 +181,11 @@ impl Log {
     }
 
     fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), CloseError> {
-        atomic_file::replace(self.context().disk.as_ref(), path, content)
-            .map_err(|source| self.close_error(source))
+        let context = self.context();
+        let replaced = context.reserve.with_room(content.len(), || {
+            atomic_file::replace(context.disk.as_ref(), path, content)
+        });
+        replaced.map_err(|source| self.close_error(source))
     }
 
     /// A full disk ends nothing; any other refusal ends the directory.

@@ -130,7 +130,10 @@ impl Log {
                 self.shared.path(kind, segment.base),
                 kind.deleted_path(self.dir(), segment.base),
             );
-            match self.context().disk.rename(&from, &to) {
+            let context = self.context();
+            let rename = || context.disk.rename(&from, &to);
+            // A longer name may need a block in the directory.
+            match context.reserve.with_room(0, rename) {
                 Ok(()) => renamed.push(to),
                 // An index may be missing; a whole directory may have been renamed by hand.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -49,7 +49,9 @@ impl Log {
         let end = self.log_end;
         self.cut_room()?;
         let path = self.shared.path(SegmentFile::Log, end);
-        self.context().open(&path, OpenHow::Empty)?;
+        let context = self.context();
+        let open = || context.open(&path, OpenHow::Empty);
+        context.reserve.with_room(0, open)?;
         self.roll_to(end);
         Ok(())
     }
@@ -90,7 +92,7 @@ impl Log {
         Ok(())
     }
 
-    fn spill_aborted(&mut self) -> io::Result<()> {
+    pub(super) fn spill_aborted(&mut self) -> io::Result<()> {
         let (written, bytes) = {
             let state = self.shared.read();
             (state.aborted.written, state.aborted.encode_pending())
@@ -141,20 +143,26 @@ impl Log {
             Ok(())
         });
         if let Err(error) = completed {
-            tracing::warn!(dir = %self.dir().display(), base = segment.base.0, %error, "indexes dropped");
-            for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
-                let path = self.shared.path(kind, segment.base);
-                match self.context().disk.remove_file(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        self.context().latch.fail("remove", &path, &error);
-                    }
-                    _ => {}
-                }
-            }
-            self.context().files.forget(segment.id);
+            self.drop_indexes_of(&segment, &error);
         }
         let end = self.log_end;
         self.flush.sealed(end, files);
+    }
+
+    /// Removes the indexes of a segment, which could not be written. If one of them stays, the
+    /// directory has failed: it would be believed.
+    pub(super) fn drop_indexes_of(&self, segment: &SegmentView, cause: &io::Error) {
+        tracing::warn!(dir = %self.dir().display(), base = segment.base.0, %cause, "indexes dropped");
+        for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+            let path = self.shared.path(kind, segment.base);
+            match self.context().disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    self.context().latch.fail("remove", &path, &error);
+                }
+                _ => {}
+            }
+        }
+        self.context().files.forget(segment.id);
     }
 
     /// Completes the index of aborted transactions, if the segment has one. Unlike the others it

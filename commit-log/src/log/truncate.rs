@@ -163,7 +163,9 @@ impl Log {
     fn open_start(&self, base: Offset) -> io::Result<(Box<dyn DiskDir>, Arc<dyn DiskFile>)> {
         let names = self.context().open_dir(self.dir())?;
         let path = self.shared.path(SegmentFile::Log, base);
-        let file = self.context().open(&path, OpenHow::OrCreate)?;
+        let context = self.context();
+        let open = || context.open(&path, OpenHow::OrCreate);
+        let file = context.reserve.with_room(0, open)?;
         Ok((names, file))
     }
 

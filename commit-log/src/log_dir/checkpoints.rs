@@ -1,5 +1,8 @@
 //! What the directory writes for its next start: offset checkpoints, flushed ends, and the mark of a
 //! clean shutdown. A full disk ends nothing; any other refusal ends the directory.
+//!
+//! What makes room, and what lets the directory stop cleanly, draws on the reserved space when the
+//! disk is full; the high watermarks do not.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,11 +11,34 @@ use std::path::Path;
 use trimaran_types::{BrokerEpoch, Offset, TopicPartition};
 
 use super::{
-    CleanShutdown, HIGH_WATERMARKS, LOG_STARTS, LogDir, LogDirError, at, checkpoint_file,
-    clean_shutdown,
+    CleanShutdown, HIGH_WATERMARKS, LogDir, LogDirError, at, checkpoint_file, clean_shutdown,
 };
 use crate::atomic_file;
 use crate::change_error::{ChangeError, sync_names};
+use crate::context::LogContext;
+use crate::log::is_exhausted;
+
+impl LogContext {
+    /// See [`LogDir::write_log_starts`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_log_starts(&self) -> Result<(), LogDirError> {
+        self.latch.check()?;
+        let starts = &self.log_starts;
+        starts
+            .write()
+            .map_err(|error| self.refused(starts.path(), error))
+    }
+
+    fn refused(&self, path: &Path, error: impl Into<ChangeError>) -> LogDirError {
+        let error = error.into();
+        match self.latch.refused("write", path, &error) {
+            Ok(()) => at(path)(error.into_io()),
+            Err(failed) => failed.into(),
+        }
+    }
+}
 
 impl LogDir {
     /// Writes the recovery points that the logs have reached; about once a minute.
@@ -66,10 +92,7 @@ impl LogDir {
     /// # Errors
     /// The directory has failed, or the system refused.
     pub fn write_log_starts(&self) -> Result<(), LogDirError> {
-        self.context.latch.check()?;
-        let starts = &self.context.log_starts;
-        let path = self.logs_dir.join(LOG_STARTS);
-        starts.write().map_err(|error| self.refused(&path, error))
+        self.context.write_log_starts()
     }
 
     /// Makes the names in a log's directory durable; blocks. A log that was set aside meanwhile has
@@ -89,6 +112,32 @@ impl LogDir {
         }
     }
 
+    /// Brings the reserved space to `bytes`, as far as there is room, and tells how many it has: at
+    /// the start, and when there may be room again. Blocks.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn fill_reserve(&self, bytes: u64) -> Result<u64, LogDirError> {
+        self.context.latch.check()?;
+        let reserve = &self.context.reserve;
+        let filled = reserve.fill(bytes);
+        filled.map_err(|error| self.refused(reserve.path(), error))
+    }
+
+    /// Whether the disk has room for `bytes` beside the reserved space, and the process a descriptor:
+    /// takes the room and gives it back. Blocks.
+    ///
+    /// # Errors
+    /// The directory has failed, or the system refused.
+    pub fn has_room(&self, bytes: u64) -> Result<bool, LogDirError> {
+        self.context.latch.check()?;
+        let reserve = &self.context.reserve;
+        match reserve.has_room_beside(bytes) {
+            Err(error) if is_exhausted(&error) => Ok(false),
+            found => found.map_err(|error| self.refused(reserve.path(), error)),
+        }
+    }
+
     fn write_checkpoint(
         &self,
         name: &str,
@@ -103,11 +152,7 @@ impl LogDir {
 
     /// What to say of a change that the system refused: a full disk ends nothing.
     pub(super) fn refused(&self, path: &Path, error: impl Into<ChangeError>) -> LogDirError {
-        let error = error.into();
-        match self.context.latch.refused("write", path, &error) {
-            Ok(()) => at(path)(error.into_io()),
-            Err(failed) => failed.into(),
-        }
+        self.context.refused(path, error)
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
@@ -121,7 +166,8 @@ impl LogDir {
     ) -> Result<(), LogDirError> {
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
-        clean_shutdown::write(self.context.disk.as_ref(), &self.logs_dir, mark)
-            .map_err(|error| self.refused(&self.logs_dir, error))
+        let (disk, reserve) = (self.context.disk.as_ref(), &self.context.reserve);
+        let written = reserve.with_room(0, || clean_shutdown::write(disk, &self.logs_dir, mark));
+        written.map_err(|error| self.refused(&self.logs_dir, error))
     }
 }

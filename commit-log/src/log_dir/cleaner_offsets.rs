@@ -4,30 +4,21 @@
 //! lowers the file first: what is appended there afterwards has not been cleaned, and a tombstone
 //! taken for cleaned would one day go before the record that it deletes.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use trimaran_types::{Offset, TopicPartition};
 
-use super::{LogDirError, RecoveryPoints};
+use super::RecoveryPoints;
 use crate::change_error::ChangeError;
-use crate::disk::Disk;
 
-const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
+pub(crate) const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 
 /// The first offset of each log that has not been cleaned.
 #[derive(Debug)]
 pub struct CleanerOffsets(RecoveryPoints);
 
 impl CleanerOffsets {
-    /// No offsets; the file is not looked at.
-    pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self(RecoveryPoints::empty_named(disk, logs_dir, CLEANER_OFFSETS))
-    }
-
-    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<Self, LogDirError> {
-        let (offsets, _) = RecoveryPoints::read_named(disk, logs_dir, CLEANER_OFFSETS)?;
-        Ok(Self(offsets))
+    /// The offsets that `file`, the one of this name, has.
+    pub(crate) const fn over(file: RecoveryPoints) -> Self {
+        Self(file)
     }
 
     /// The first offset of a log that has not been cleaned, if any of it has.

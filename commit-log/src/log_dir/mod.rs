@@ -6,7 +6,7 @@
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
 //! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
-//! data_dir/logs/*-offset-checkpoint, flushed-ends, .kafka_cleanshutdown
+//! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, .kafka_cleanshutdown
 //! ```
 //!
 //! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether
@@ -33,6 +33,7 @@ use trimaran_types::{BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPar
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
 pub(crate) use clean_shutdown::{CLEAN_SHUTDOWN, parse as parse_clean_shutdown};
+pub(crate) use cleaner_offsets::CLEANER_OFFSETS;
 pub use cleaner_offsets::CleanerOffsets;
 pub use error::LogDirError;
 use error::at;
@@ -48,6 +49,7 @@ use crate::disk::Disk;
 use crate::latch::DirLatch;
 use crate::log::OpenAs;
 use crate::open_files::OpenFiles;
+use crate::reserve::Reserve;
 use crate::room_budget::{RoomBudget, RoomLimits};
 use crate::tail_budget::TailBudget;
 
@@ -111,14 +113,20 @@ impl LogDir {
         let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
         let high_watermarks =
             checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
-        let (log_starts, _) = RecoveryPoints::read_named(Arc::clone(&disk), &logs_dir, LOG_STARTS)?;
-        let (recovery_points, was_whole) = RecoveryPoints::read(Arc::clone(&disk), &logs_dir)?;
+        let reserve = Arc::new(Reserve::new(Arc::clone(&disk), &logs_dir));
+        let read = |name| {
+            let read = RecoveryPoints::read_named(Arc::clone(&disk), &reserve, &logs_dir, name)?;
+            Ok::<_, LogDirError>(read.0)
+        };
+        let log_starts = read(LOG_STARTS)?;
+        let cleaner_offsets = CleanerOffsets::over(read(CLEANER_OFFSETS)?);
+        let (recovery_points, was_whole) =
+            RecoveryPoints::read(Arc::clone(&disk), &reserve, &logs_dir)?;
         if is_new {
             // From now on its absence says that notes were lost.
             let written = recovery_points.write_anew();
             written.map_err(|error| at(&logs_dir)(error.into_io()))?;
         }
-        let cleaner_offsets = CleanerOffsets::read(Arc::clone(&disk), &logs_dir)?;
         let context = LogContext {
             latch: Arc::new(DirLatch::new(&logs_dir)),
             tails: Arc::new(TailBudget::new(TAILS_BYTES_DEFAULT)),
@@ -127,6 +135,7 @@ impl LogDir {
             recovery_points: Arc::new(recovery_points),
             cleaner_offsets: Arc::new(cleaner_offsets),
             log_starts: Arc::new(log_starts),
+            reserve,
             disk,
         };
         Ok(Self {

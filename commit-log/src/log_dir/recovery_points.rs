@@ -21,6 +21,7 @@ use crate::change_error::ChangeError;
 use crate::disk::Disk;
 use crate::names::PARTITION_METADATA;
 use crate::partition_metadata;
+use crate::reserve::Reserve;
 
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 
@@ -30,6 +31,7 @@ type Points = BTreeMap<TopicPartition, Offset>;
 #[derive(Debug)]
 pub struct RecoveryPoints {
     disk: Arc<dyn Disk>,
+    reserve: Arc<Reserve>,
     path: PathBuf,
     noted: Mutex<Points>,
     /// What the file holds; `None` after a write that failed half way. Locked before `noted`, and
@@ -46,47 +48,53 @@ fn lock<T>(points: &Mutex<T>) -> MutexGuard<'_, T> {
 impl RecoveryPoints {
     fn new(
         disk: Arc<dyn Disk>,
+        reserve: &Arc<Reserve>,
         logs_dir: &Path,
         name: &str,
         points: Points,
-        flushed_ends: Option<Arc<FlushedEnds>>,
     ) -> Self {
         Self {
             disk,
+            reserve: Arc::clone(reserve),
             path: logs_dir.join(name),
             noted: Mutex::new(points.clone()),
             on_disk: Mutex::new(Some(points)),
-            flushed_ends,
+            flushed_ends: None,
         }
     }
 
-    /// No points; the file is not looked at.
-    pub(crate) fn empty(disk: Arc<dyn Disk>, logs_dir: &Path) -> Self {
-        Self::new(disk, logs_dir, RECOVERY_POINTS, Points::new(), None)
+    /// No points in the file of this name, which is not looked at.
+    pub(crate) fn empty(
+        disk: Arc<dyn Disk>,
+        reserve: &Arc<Reserve>,
+        logs_dir: &Path,
+        name: &str,
+    ) -> Self {
+        Self::new(disk, reserve, logs_dir, name, Points::new())
     }
 
     /// The points in the file, and whether it was there and whole; none when it was not.
-    pub(super) fn read(disk: Arc<dyn Disk>, logs_dir: &Path) -> Result<(Self, bool), LogDirError> {
+    pub(super) fn read(
+        disk: Arc<dyn Disk>,
+        reserve: &Arc<Reserve>,
+        logs_dir: &Path,
+    ) -> Result<(Self, bool), LogDirError> {
         let flushed_ends = FlushedEnds::open(disk.as_ref(), logs_dir).map_err(at(logs_dir))?;
-        let (mut points, was_whole) = Self::read_named(disk, logs_dir, RECOVERY_POINTS)?;
+        let (mut points, was_whole) = Self::read_named(disk, reserve, logs_dir, RECOVERY_POINTS)?;
         points.flushed_ends = Some(flushed_ends);
         Ok((points, was_whole))
     }
 
-    /// The same for another file of offsets that are lowered before a log is cut.
-    pub(crate) fn empty_named(disk: Arc<dyn Disk>, logs_dir: &Path, name: &str) -> Self {
-        Self::new(disk, logs_dir, name, Points::new(), None)
-    }
-
-    /// The same as [`Self::read`] for another file.
+    /// The same as [`Self::read`] for another file of offsets that are lowered before a log is cut.
     pub(super) fn read_named(
         disk: Arc<dyn Disk>,
+        reserve: &Arc<Reserve>,
         logs_dir: &Path,
         name: &str,
     ) -> Result<(Self, bool), LogDirError> {
         let read = checkpoint_file::read(disk.as_ref(), &logs_dir.join(name))?;
         let was_whole = read.is_some();
-        let points = Self::new(disk, logs_dir, name, read.unwrap_or_default(), None);
+        let points = Self::new(disk, reserve, logs_dir, name, read.unwrap_or_default());
         Ok((points, was_whole))
     }
 
@@ -113,6 +121,11 @@ impl RecoveryPoints {
     /// The file of flushed ends, if there is one.
     pub(super) const fn flushed_ends(&self) -> Option<&Arc<FlushedEnds>> {
         self.flushed_ends.as_ref()
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The point of a log.
@@ -221,7 +234,9 @@ impl RecoveryPoints {
         if on_disk.as_ref() != Some(&points) {
             let content = checkpoint_file::format(&points);
             *on_disk = None;
-            atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())?;
+            self.reserve.with_room(content.len(), || {
+                atomic_file::replace(self.disk.as_ref(), &self.path, content.as_bytes())
+            })?;
             *on_disk = Some(points);
         }
         Ok(())

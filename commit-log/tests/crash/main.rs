@@ -8,6 +8,7 @@ mod bit_flips;
 mod every_crash;
 mod failing_calls;
 mod flushed_end;
+mod full_disk;
 mod power_cut;
 mod promises;
 mod real_faults;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::promises::{ROOM, read_all, topic_id};
 
-const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
+pub(crate) const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
 const ROUNDS: usize = 8;
 
 fn open(root: &Path) -> Result<(LogDir, Log), String> {
@@ -144,8 +144,13 @@ fn check_values(log: &Log) {
 }
 
 fn run_child(command: &mut Command, root: &Path) -> String {
+    run_test(command, "real_faults::child", root)
+}
+
+/// Runs one of these tests as a child that is told to play with `root`, and tells what it said.
+pub(crate) fn run_test(command: &mut Command, test: &str, root: &Path) -> String {
     let output = command
-        .args(["--exact", "real_faults::child", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(CHILD_DIR, root)
         .stderr(Stdio::piped())
         .output()
@@ -256,31 +261,41 @@ fn the_system_fails_any_cut_of_a_file() {
     sweep("ftruncate", "ENOSPC", 2);
 }
 
-#[test]
-fn a_full_file_system_refuses_appends_and_keeps_the_rest() {
-    let root = tempfile::tempdir().unwrap();
-    let script = r#"mount -t tmpfs -o size=96k none "$TRIMARAN_FAULT_TEST_DIR" && exec "$@""#;
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
-    let tried = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
-        .args([r#"mount -t tmpfs -o size=96k none "$0""#])
-        .arg(root.path())
-        .output();
-    match tried {
-        Ok(output) if output.status.success() => {}
+/// A command that runs this program on a file system of its own of `size`, which it finds at `root`;
+/// `None` where that cannot be had.
+pub(crate) fn on_file_system_of(size: &str, root: &Path) -> Option<Command> {
+    let mount = format!(r#"mount -t tmpfs -o size={size} none "${CHILD_DIR}""#);
+    let isolated = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+        command.env(CHILD_DIR, root);
+        command
+    };
+    match isolated().arg(&mount).output() {
+        Ok(output) if output.status.success() => {
+            let mut command = isolated();
+            command.arg(format!(r#"{mount} && exec "$@""#)).arg("sh");
+            command.arg(std::env::current_exe().unwrap());
+            Some(command)
+        }
         Ok(output) => {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             println!("skipped: no file system of one's own here: {reason}");
-            return;
+            None
         }
         Err(error) => {
             println!("skipped: no unshare here: {error}");
-            return;
+            None
         }
     }
-    command.args([script, "sh"]);
-    command.arg(std::env::current_exe().unwrap());
+}
+
+#[test]
+fn a_full_file_system_refuses_appends_and_keeps_the_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let Some(mut command) = on_file_system_of("96k", root.path()) else {
+        return;
+    };
     let said = run_child(&mut command, root.path());
     assert!(said.contains("\nrefused "), "{said}");
     assert!(durable(&said) > 0, "{said}");

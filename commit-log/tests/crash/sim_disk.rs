@@ -81,6 +81,8 @@ struct Inner {
     calls: usize,
     fault: Option<(usize, Fault)>,
     fault_hit: Option<&'static str>,
+    /// It has no more pages than these.
+    pages_max: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -103,6 +105,8 @@ fn errno(code: i32) -> io::Error {
 }
 
 const ENOENT: i32 = 2;
+const ENOSPC: i32 = 28;
+const PAGE_BYTES: usize = 4096;
 
 impl Inner {
     /// Counts a call and fails it if it is its turn.
@@ -162,6 +166,25 @@ impl Inner {
             is_dir,
         });
         node
+    }
+
+    /// Pages of the files that have a name.
+    fn pages(&self) -> usize {
+        let names = self.live.dirs.values().flat_map(BTreeMap::values);
+        let files = names.filter_map(|node| self.live.files.get(node));
+        files
+            .map(|content| content.len().div_ceil(PAGE_BYTES))
+            .sum()
+    }
+
+    /// How many of `bytes` at `at` there is room for.
+    fn fitting(&self, file: Node, at: usize, bytes: usize) -> usize {
+        let Some(pages_max) = self.pages_max else {
+            return bytes;
+        };
+        let own = self.live.files[&file].len().div_ceil(PAGE_BYTES);
+        let free = pages_max.saturating_sub(self.pages());
+        bytes.min(((own + free) * PAGE_BYTES).saturating_sub(at))
     }
 
     fn content(&mut self, file: Node) -> &mut Vec<u8> {
@@ -225,6 +248,12 @@ impl SimDisk {
     /// Has the call of this number, counted from 1, fail.
     pub(crate) fn fail_at(&self, call: usize, fault: Fault) {
         self.0.lock().unwrap().fault = Some((call, fault));
+    }
+
+    /// From now on no page is free: what is written anew finds room where something went.
+    pub(crate) fn fill_up(&self) {
+        let mut inner = self.0.lock().unwrap();
+        inner.pages_max = Some(inner.pages());
     }
 
     /// The name of the call that failed.
@@ -356,7 +385,13 @@ impl DiskFile for SimFile {
         match inner.call("write_all_at") {
             Ok(()) if bytes.is_empty() => Ok(()),
             Ok(()) => {
-                inner.write(self.file, at, bytes);
+                let fitting = inner.fitting(self.file, at, bytes.len());
+                if fitting > 0 {
+                    inner.write(self.file, at, &bytes[..fitting]);
+                }
+                if fitting < bytes.len() {
+                    return Err(errno(ENOSPC));
+                }
                 Ok(())
             }
             Err(Fault::Errno(code)) => Err(errno(code)),

@@ -1,5 +1,6 @@
 //! A power cut at any point of what shortens a log for good: compaction and its swaps, retention,
-//! deletions of records, moves of the log start, each between appends, flushes and checkpoints.
+//! deletions of records, moves of the log start, each between appends, flushes and checkpoints. And
+//! all of it on a disk that is full from some moment on, but for what is reserved and what goes.
 //!
 //! What a log owes is no list here: it may lack a record below its start, and one that is superseded.
 //! So each that is absent must have its reason.
@@ -9,8 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use trimaran_commit_log::{
-    CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, CleanerSettings,
-    CompactionSettings, Disk, FlushRequest, Log, LogConfig, LogDir, ReplaceError, Replaced,
+    AppendError, CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, CleanerSettings,
+    CloseError, CompactionSettings, Disk, FlushRequest, Log, LogConfig, LogDir, ReplaceError,
+    Replaced,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
@@ -23,6 +25,10 @@ use crate::sim_disk::SimDisk;
 const EPOCH: LeaderEpoch = LeaderEpoch(0);
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const STEPS: usize = 45;
+/// Steps before the disk is full, after that, and how much of it is reserved then.
+const STEPS_WITH_ROOM: usize = 25;
+const STEPS_WITHOUT_ROOM: usize = 60;
+const RESERVE_BYTES: u64 = 32 * 1024;
 
 /// Every so many states, the recovered log is cleaned and looked at again.
 const CLEANED_EVERY: usize = 61;
@@ -47,6 +53,8 @@ struct Upkeep {
     log: Log,
     random: Seeded,
     written: Vec<Written>,
+    /// Batches that found no room, by how many records they have: the next append repeats them.
+    refused: Vec<usize>,
     now: Owed,
     owed: Vec<(usize, Owed)>,
     done: Done,
@@ -59,6 +67,7 @@ struct Done {
     swaps: usize,
     deletions: usize,
     trims: usize,
+    refusals: usize,
 }
 
 fn config() -> LogConfig {
@@ -131,6 +140,7 @@ fn clean(log: &mut Log) -> usize {
     match Cleaner::new(memory).clean(&job, &mut owner) {
         Ok(_) => owner.1,
         Err(CleanError::Changed) => 0,
+        Err(CleanError::NoRoom { .. }) => owner.1,
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -148,6 +158,7 @@ impl Upkeep {
             log,
             random: Seeded(seed),
             written: Vec::new(),
+            refused: Vec::new(),
             now: Owed::default(),
             done: Done::default(),
         }
@@ -171,7 +182,31 @@ impl Upkeep {
     }
 
     fn append(&mut self) {
+        if self.refused.is_empty() {
+            self.write_some();
+        }
+        let sizes = std::mem::take(&mut self.refused);
+        let mut rest = &self.written[self.written.len() - sizes.iter().sum::<usize>()..];
         let mut batches = Vec::new();
+        for size in &sizes {
+            let (records, others) = rest.split_at(*size);
+            batches.push(batch(records));
+            rest = others;
+        }
+        self.now.written_end = self.written.len();
+        self.owe();
+        match self.log.append_as_leader(batches, EPOCH, NOW) {
+            Ok(_) => {}
+            Err(AppendError::NoRoom { .. }) => {
+                self.done.refusals += 1;
+                self.refused = sizes;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Thinks of records that are to be appended next.
+    fn write_some(&mut self) {
         for _ in 0..=self.random.below(3) {
             let first = self.written.len();
             for _ in 0..=self.random.below(2) {
@@ -182,11 +217,8 @@ impl Upkeep {
                 let key = u8::try_from(self.random.below(7)).unwrap();
                 self.written.push((key, value));
             }
-            batches.push(batch(&self.written[first..]));
+            self.refused.push(self.written.len() - first);
         }
-        self.now.written_end = self.written.len();
-        self.owe();
-        self.log.append_as_leader(batches, EPOCH, NOW).unwrap();
     }
 
     fn sync(&mut self, request: &FlushRequest) {
@@ -208,8 +240,11 @@ impl Upkeep {
     }
 
     fn checkpoint(&mut self) {
-        if let Some(request) = self.log.begin_checkpoint().unwrap() {
-            self.sync(&request);
+        match self.log.begin_checkpoint() {
+            Ok(Some(request)) => self.sync(&request),
+            // Its indexes have no room.
+            Ok(None) | Err(CloseError::Io { .. }) => {}
+            Err(error) => panic!("{error}"),
         }
         self.dir.write_recovery_points().unwrap();
     }
@@ -360,10 +395,21 @@ fn recover(disk: &SimDisk, written: &[Written], owed: &Owed, cleans: bool) -> Re
     Ok(())
 }
 
-fn crash_everywhere(seed: u64) -> Done {
+fn crash_everywhere(seed: u64, gets_full: bool) -> Done {
     let mut upkeep = Upkeep::begin(seed);
-    for _ in 0..STEPS {
+    // Before the log was begun, nothing is owed; and what comes before the disk is full is looked at
+    // without that.
+    let mut looked_at_from = upkeep.owed[0].0;
+    for _ in 0..if gets_full { STEPS_WITH_ROOM } else { STEPS } {
         upkeep.step();
+    }
+    if gets_full {
+        upkeep.dir.fill_reserve(RESERVE_BYTES).unwrap();
+        upkeep.disk.fill_up();
+        looked_at_from = upkeep.disk.ops_count();
+        for _ in 0..STEPS_WITHOUT_ROOM {
+            upkeep.step();
+        }
     }
     check(&upkeep.log, &upkeep.written, &upkeep.now).unwrap();
     let Upkeep {
@@ -379,11 +425,9 @@ fn crash_everywhere(seed: u64) -> Done {
     let (base, ops) = disk.recorded();
     let mut cut = PowerCut::before_anything(&base);
     let mut random = Seeded(!seed);
-    // Before the log was begun, nothing is owed.
-    let begun = owed[0].0;
     for (count, op) in (1..).zip(&ops) {
         cut.after(op);
-        if count < begun {
+        if count < looked_at_from {
             continue;
         }
         let at = owed.partition_point(|(from, _)| *from <= count) - 1;
@@ -402,20 +446,35 @@ fn crash_everywhere(seed: u64) -> Done {
     done
 }
 
-#[test]
-fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
+fn crash_with_many_seeds(gets_full: bool) -> Done {
     let began = Instant::now();
     let mut all = Done::default();
     for seed in crate::seeds(2, 100) {
-        let done = crash_everywhere(seed);
+        let done = crash_everywhere(seed, gets_full);
         all.states += done.states;
         all.swaps += done.swaps;
         all.deletions += done.deletions;
         all.trims += done.trims;
+        all.refusals += done.refusals;
     }
     println!("{all:?} in {:.1?}", began.elapsed());
+    all
+}
+
+#[test]
+fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
+    let all = crash_with_many_seeds(false);
     assert!(
         all.swaps > 3 && all.deletions > 3 && all.trims > 2,
+        "{all:?}"
+    );
+}
+
+#[test]
+fn a_power_cut_while_a_full_disk_is_cleared_loses_nothing_that_was_to_stay() {
+    let all = crash_with_many_seeds(true);
+    assert!(
+        all.deletions > 3 && all.trims > 2 && all.refusals > 0,
         "{all:?}"
     );
 }

@@ -17,6 +17,7 @@ use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
 pub(crate) const LOGS: usize = 3;
+const RESERVE_BYTES: u64 = 8_192;
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 struct Owned {
@@ -69,6 +70,8 @@ impl Workload {
         }
         match open_dir(&workload.disk) {
             Ok(dir) => {
+                let filled = dir.fill_reserve(RESERVE_BYTES);
+                workload.ok(filled);
                 let latch = Arc::clone(&dir.context().latch);
                 workload.flusher = Some(Flusher::start(latch, 1, 100).unwrap());
                 workload.dir = Some(dir);

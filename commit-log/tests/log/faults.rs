@@ -173,3 +173,40 @@ fn an_index_that_cannot_be_cut_does_not_end_the_directory() {
         assert_eq!(read_all(&log.reader(), 300).len(), records.len());
     }
 }
+
+#[test]
+fn a_log_closes_cleanly_without_room_for_its_indexes() {
+    let (rig, faults) = rig();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 20, 60);
+    let records = read_all(&log.reader(), 300);
+    *faults.indexes.lock().unwrap() = Some(io::ErrorKind::StorageFull);
+    assert_eq!(log.close().unwrap(), Offset(20));
+    *faults.indexes.lock().unwrap() = None;
+    let (log, report) = rig.open(20, true).unwrap();
+    assert_eq!((log.log_end(), report.cut), (Offset(20), None));
+    assert_eq!(read_all(&log.reader(), 300), records);
+    log.close().unwrap();
+    drop(rig.open(20, true).unwrap());
+}
+
+#[test]
+fn a_log_opens_without_room_for_an_index_that_is_gone() {
+    let (rig, faults) = rig();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 40, 60);
+    let records = read_all(&log.reader(), 300);
+    let bases: Vec<i64> = rig.segments().into_keys().collect();
+    assert!(bases.len() > 2);
+    log.close().unwrap();
+    let index = crate::rig::segment_files(&rig.dir(), "index");
+    std::fs::remove_file(&index[&bases[0]]).unwrap();
+    *faults.write.lock().unwrap() = Some((io::ErrorKind::StorageFull, 0));
+    let (log, _) = rig.open(40, true).unwrap();
+    assert!(faults.write.lock().unwrap().is_none());
+    assert_eq!(read_all(&log.reader(), 300), records);
+    for kind in ["index", "timeindex"] {
+        let files = crate::rig::segment_files(&rig.dir(), kind);
+        assert!(!files.contains_key(&bases[0]) && files.contains_key(&bases[1]));
+    }
+}

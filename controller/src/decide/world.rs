@@ -12,6 +12,7 @@ use trimaran_types::{
 
 use super::brokers::{self, HeartbeatContext, RegisterContext};
 use super::budget::encoded_bytes_max;
+use super::partitions::LackingRoom;
 use super::{Decision, FollowUp, Refusal, partitions, topics};
 
 /// An id that is not reserved and tells its number.
@@ -33,6 +34,8 @@ pub(super) fn cluster_id() -> ClusterId {
 
 pub(super) struct World {
     pub(super) image: MetadataImage,
+    /// What brokers have said of it.
+    pub(super) lacking_room: LackingRoom,
     drawn: u32,
 }
 
@@ -41,6 +44,7 @@ impl World {
     pub(super) fn with_brokers(count: u32) -> Self {
         let mut world = Self {
             image: MetadataImage::default(),
+            lacking_room: LackingRoom::default(),
             drawn: 1000,
         };
         for broker in 1..=count {
@@ -161,6 +165,7 @@ impl World {
             offline_directories: Vec::new(),
             damaged_replicas: Vec::new(),
             restored_replicas: Vec::new(),
+            replicas_lacking_room: Vec::new(),
         }
     }
 
@@ -178,6 +183,7 @@ impl World {
         loop {
             let context = HeartbeatContext {
                 lowest_active_metadata_end,
+                lacking_room: self.lacking_room.clone(),
             };
             let decision = brokers::heartbeat(&self.image, request, context).unwrap();
             let outcome = self.commit(decision);

@@ -71,16 +71,19 @@ pub(super) async fn heartbeat(
         loop {
             let (sessions, request) = (call.node.sessions().clone(), Arc::clone(&request));
             let decided = call.propose(Confirm::Nothing, move |view| {
-                let lowest = sessions.lock().lowest_active_metadata_end(view);
+                let sessions = sessions.lock();
                 let context = HeartbeatContext {
-                    lowest_active_metadata_end: lowest,
+                    lowest_active_metadata_end: sessions.lowest_active_metadata_end(view),
+                    lacking_room: sessions.lacking_room(),
                 };
+                drop(sessions);
                 brokers::heartbeat(view, &request, context)
             });
             let outcome = decided.await?;
             match outcome.follow_up {
                 FollowUp::DecideAgain => {
                     tell_damage(&beat);
+                    tell_handover(&beat);
                     continue;
                 }
                 // Not here: this call ends with the broker's patience.
@@ -114,6 +117,16 @@ fn tell_damage(request: &HeartbeatRequest) {
     }
 }
 
+/// The same of leaders without room.
+fn tell_handover(request: &HeartbeatRequest) {
+    if let Some(first) = request.replicas_lacking_room.first() {
+        tracing::warn!(
+            broker = %request.broker_id, replicas = request.replicas_lacking_room.len(), %first,
+            "a broker has no room for replicas; others in sync lead where it led"
+        );
+    }
+}
+
 /// What the broker may rely on. The image is looked at after the heartbeat was noted and decided, so
 /// a change that it does not show yet was decided later, with the heartbeat known.
 fn lease(node: &Node) -> Option<SessionLease> {
@@ -141,6 +154,7 @@ fn note(node: &Node, request: &HeartbeatRequest) {
         let mut sessions = node.sessions().lock();
         sessions.begin_term(term, &image, now);
         sessions.heard(request.broker_id, request.metadata_end, now);
+        sessions.said_to_lack_room(request.broker_id, &request.replicas_lacking_room);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use trimaran_metadata::MetadataImage;
-use trimaran_types::{BrokerEpoch, BrokerId, MetadataOffset, MonotonicTime};
+use trimaran_types::{BrokerEpoch, BrokerId, MetadataOffset, MonotonicTime, TopicIdPartition};
+
+use crate::decide::partitions::LackingRoom;
 
 #[derive(Debug, Clone, Copy)]
 struct Session {
@@ -32,6 +34,7 @@ pub(crate) struct Sessions {
     by_broker: BTreeMap<BrokerId, Session>,
     /// Partitions may be without a leader although somebody could lead them.
     sweep_due: bool,
+    lacking_room: LackingRoom,
 }
 
 impl Sessions {
@@ -43,6 +46,7 @@ impl Sessions {
             term: None,
             by_broker: BTreeMap::new(),
             sweep_due: false,
+            lacking_room: LackingRoom::default(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Sessions {
         }
         self.term = Some(term);
         self.sweep_due = true;
+        self.lacking_room.forget_all();
         let fresh = Session::fresh(now);
         self.by_broker = image
             .brokers
@@ -65,6 +70,7 @@ impl Sessions {
     /// A broker registered: nothing that it reported before counts any more.
     pub(crate) fn registered(&mut self, broker: BrokerId, now: MonotonicTime) {
         self.by_broker.insert(broker, Session::fresh(now));
+        self.lacking_room.said(broker, &[]);
     }
 
     /// A heartbeat came, however late.
@@ -80,6 +86,17 @@ impl Sessions {
             is_cut: false,
         };
         self.by_broker.insert(broker, session);
+    }
+
+    /// A heartbeat said of which replicas the broker has no room for.
+    pub(crate) fn said_to_lack_room(&mut self, broker: BrokerId, partitions: &[TopicIdPartition]) {
+        self.lacking_room.said(broker, partitions);
+    }
+
+    /// Which replicas lack room, as their brokers last said in this term.
+    #[must_use]
+    pub(crate) fn lacking_room(&self) -> LackingRoom {
+        self.lacking_room.clone()
     }
 
     /// The broker's last session connection broke. It is not out of service for that, but another

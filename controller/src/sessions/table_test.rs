@@ -4,6 +4,7 @@ use trimaran_metadata::record::RegisterBroker;
 use trimaran_metadata::{FenceReason, MetadataImage};
 use trimaran_types::{
     BrokerEpoch, BrokerId, DirectoryId, IncarnationId, MetadataOffset, MonotonicTime,
+    PartitionIndex, TopicId, TopicIdPartition,
 };
 use uuid::Uuid;
 
@@ -146,4 +147,33 @@ fn elections_are_owed_once_a_term_and_whenever_asked_for() {
     assert!(sessions.take_sweep());
     sessions.begin_term(2, &image, at(2));
     assert!(sessions.take_sweep());
+}
+
+#[test]
+fn what_brokers_say_of_room_counts_until_they_say_otherwise_or_the_term_ends() {
+    let image = image(&[(1, false), (2, false)]);
+    let mut sessions = Sessions::new(TIMEOUT_MS);
+    sessions.begin_term(5, &image, at(0));
+    let partition = TopicIdPartition {
+        topic_id: TopicId::from_uuid(Uuid::from_u128(7)),
+        partition: PartitionIndex(0),
+    };
+    let nobody = sessions.lacking_room();
+    sessions.said_to_lack_room(BrokerId(1), &[partition]);
+    let one = sessions.lacking_room();
+    assert_ne!(one, nobody);
+    sessions.begin_term(5, &image, at(1));
+    sessions.heard(BrokerId(1), MetadataOffset(1), at(1));
+    assert_eq!(sessions.lacking_room(), one, "the same term");
+    sessions.said_to_lack_room(BrokerId(1), &[]);
+    assert_eq!(sessions.lacking_room(), nobody);
+    for ends in [0, 1] {
+        sessions.said_to_lack_room(BrokerId(1), &[partition]);
+        if ends == 0 {
+            sessions.registered(BrokerId(1), at(2));
+        } else {
+            sessions.begin_term(6, &image, at(2));
+        }
+        assert_eq!(sessions.lacking_room(), nobody);
+    }
 }

@@ -45,7 +45,8 @@ pub struct IsrProposal {
 
 impl Leader {
     /// Asks for `replica` to join, when it has what consumers have seen and what older leaders
-    /// left, and its broker is active under the epoch that fetched (KIP-497).
+    /// left, and its broker is active under the epoch that fetched (KIP-497). It must not keep, on its
+    /// disk, what was deleted here: a deletion that was answered before would be undone if it led.
     pub(super) fn propose_expansion(
         &mut self,
         now: MonotonicTime,
@@ -60,7 +61,8 @@ impl Leader {
         };
         let floor = self.high_watermark.max(self.epoch_start);
         let reached = follower.counted(self.settings.durability) >= Some(floor);
-        if reached && self.may_join(replica, follower) {
+        let has_deleted = follower.log_start() >= Some(self.positions.log_start);
+        if reached && has_deleted && self.may_join(replica, follower) {
             let mut members = self.committed.isr.clone();
             members.push(replica);
             self.propose(&members, IsrChange::Expand(replica), actions);

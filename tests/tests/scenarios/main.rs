@@ -12,6 +12,7 @@ mod controller_missed_entries;
 mod damaged_replica;
 mod deploy_files;
 mod every_process_killed;
+mod full_disk;
 mod log_dir_fails;
 mod log_scrub;
 mod lost_replica;

@@ -85,6 +85,7 @@ fn fixture_on(disk: Arc<dyn Disk>, budget_bytes: usize) -> Fixture {
         lag_time_max_ms: 10_000,
         lag_bytes_max: LAG_BYTES_MAX,
         flusher,
+        log_starts: LogStartWriter::new(context.clone()),
         isr_changes: IsrChanges::new(),
         broker_budget: AppendBudget::new(budget_bytes),
         partition_budget: AppendBudget::new(budget_bytes),

@@ -57,7 +57,7 @@ async fn a_follower_without_room_says_so_and_goes_on_when_there_is_some() {
 }
 
 #[tokio::test]
-async fn the_mark_ends_with_the_role() {
+async fn the_mark_outlives_the_role_and_ends_when_there_is_room() {
     let (fixture, disk) = gated_fixture();
     let leads = assignment(AssignedRole::Leader, &[OWN], 0, 1);
     assert!(fixture.handle.assign(leads).await);
@@ -72,5 +72,8 @@ async fn the_mark_ends_with_the_role() {
     let status = fixture
         .until(|status| status.role == PartitionRole::Follower)
         .await;
-    assert!(!status.lacks_room);
+    assert!(status.lacks_room, "nothing was appended since");
+    assert!(fixture.handle.send(Event::RoomFound).await);
+    let status = fixture.until(|status| !status.lacks_room).await;
+    assert_eq!(status.role, PartitionRole::Follower);
 }

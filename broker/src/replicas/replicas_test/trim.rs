@@ -99,6 +99,25 @@ async fn deleted_records_are_gone_on_every_replica_before_the_answer() {
 }
 
 #[tokio::test]
+async fn deleted_records_do_not_come_back_with_a_follower_that_loses_power() {
+    let mut pair = Pair::start().await;
+    let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;
+    fill(&pair, id, 4).await;
+    assert_eq!(pair.trim(ONE, id, 7).await.unwrap(), Offset(7));
+    let checkpoint = pair.folder(TWO, 0).join("logs/log-start-offset-checkpoint");
+    let text = std::fs::read_to_string(checkpoint).unwrap_or_default();
+    assert!(text.contains("flights 0 7\n"), "{text:?}");
+    pair.crash(TWO).await;
+    pair.crash(ONE).await;
+    pair.elect(id, TWO);
+    pair.restart(TWO).await;
+    pair.until(TWO, id, |status| status.role == PartitionRole::Leader)
+        .await;
+    let status = pair.broker(TWO).replicas.get(id).unwrap().status();
+    assert_eq!(status.log_start, Offset(7));
+}
+
+#[tokio::test]
 async fn what_cannot_be_deleted_is_refused_and_nothing_moves() {
     let pair = Pair::start().await;
     let id = pair.create("flights", &[ONE, TWO], &[ONE, TWO]).await;

@@ -9,7 +9,7 @@ use super::{Recovery, at_path};
 use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
-use crate::log::OpenError;
+use crate::log::{OpenError, is_exhausted};
 use crate::log::kept::Kept;
 use crate::log::open::unchanged;
 use crate::names::SegmentFile;
@@ -117,9 +117,33 @@ impl Recovery<'_> {
                 times.written += 1;
             }
         }
-        self.write_index(SegmentFile::OffsetIndex, base, &mut offsets, !is_last)?;
-        self.write_index(SegmentFile::TimeIndex, base, &mut times, !is_last)?;
+        let offsets_written =
+            self.write_index(SegmentFile::OffsetIndex, base, &mut offsets, !is_last);
+        let written = offsets_written
+            .and_then(|()| self.write_index(SegmentFile::TimeIndex, base, &mut times, !is_last));
+        match written {
+            // A log that waited for room to be opened would never let a segment go.
+            Err(OpenError::Io { source, .. }) if !is_last && is_exhausted(&source) => {
+                self.do_without_indexes(base, &source)?;
+            }
+            written => written?,
+        }
         Ok((offsets, times))
+    }
+
+    /// Leaves a finished segment without indexes: readers walk its batches.
+    fn do_without_indexes(&self, base: Offset, cause: &io::Error) -> Result<(), OpenError> {
+        tracing::warn!(dir = %self.dir.display(), base = base.0, %cause, "indexes not rebuilt");
+        for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+            let path = kind.path(self.dir, base);
+            match self.context.disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at_path(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn write_index<E: IndexEntry>(

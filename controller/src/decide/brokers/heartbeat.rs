@@ -13,15 +13,17 @@ use super::control_state::{ControlState, Facts};
 use super::registered_under;
 use super::transition::{enter_service, leave_service, unchanged};
 use crate::decide::budget::RecordBudget;
-use crate::decide::partitions::changes_of_reports;
+use crate::decide::partitions::{LackingRoom, changes_for_room, changes_of_reports};
 use crate::decide::{Decision, FollowUp, Refusal};
 
 /// What only the sessions know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeartbeatContext {
     /// The lowest `metadata_end` that any active broker reported last; absent when there is none.
     /// An active broker that has not reported yet counts as 0.
     pub lowest_active_metadata_end: Option<MetadataOffset>,
+    /// Which replicas lack room, by the last heartbeat of each broker.
+    pub lacking_room: LackingRoom,
 }
 
 /// The answer, and what is left to do.
@@ -82,7 +84,12 @@ pub(super) fn heartbeat_within(
         let records = reported.into_iter().map(MetadataRecord::from).collect();
         return Ok(answer(now, (records, FollowUp::DecideAgain)));
     }
-    let next = now.after(facts(view, registration, request, context));
+    let handed_over = changes_for_room(view, request, &context.lacking_room, &mut room);
+    if !handed_over.is_empty() {
+        let records = handed_over.into_iter().map(MetadataRecord::from).collect();
+        return Ok(answer(now, (records, FollowUp::DecideAgain)));
+    }
+    let next = now.after(facts(view, registration, request, &context));
     let work = transition(view, registration, (now, next), budget)?;
     // While partitions are left to hand over, the broker is where it was.
     let reached = if work.1 == FollowUp::DecideAgain {
@@ -131,7 +138,7 @@ fn facts(
     view: &MetadataImage,
     registration: &BrokerRegistration,
     request: &HeartbeatRequest,
-    context: HeartbeatContext,
+    context: &HeartbeatContext,
 ) -> Facts {
     let broker = registration.broker_id;
     let is_caught_up = request.metadata_end.0 > registration.broker_epoch.0;

@@ -26,6 +26,7 @@ pub(super) struct ChangeBuilder<'a> {
     lost: Option<BrokerId>,
     damaged: Option<BrokerId>,
     begins_epoch: bool,
+    wanted: Option<BrokerId>,
     leader_has_recovered: bool,
     reason: ChangeReason,
     reason_broker: Option<BrokerId>,
@@ -50,6 +51,7 @@ impl<'a> ChangeBuilder<'a> {
             lost: None,
             damaged: None,
             begins_epoch: false,
+            wanted: None,
             leader_has_recovered,
             reason,
             reason_broker,
@@ -83,6 +85,12 @@ impl<'a> ChangeBuilder<'a> {
         self
     }
 
+    /// Wants this member of the ISR to lead, if it may, though the present leader could stay.
+    pub(super) const fn with_leader(mut self, wanted: BrokerId) -> Self {
+        self.wanted = Some(wanted);
+        self
+    }
+
     /// Takes the leader for recovered: it said so by asking for an ISR.
     pub(super) const fn with_recovered_leader(mut self) -> Self {
         self.leader_has_recovered = true;
@@ -102,6 +110,7 @@ impl<'a> ChangeBuilder<'a> {
             eligible: &eligible,
             last_known,
             damaged: self.damaged,
+            wanted: self.wanted,
             unclean_allowed: self
                 .view
                 .unclean_leader_election_enabled(&self.found.topic.name),

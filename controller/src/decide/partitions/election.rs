@@ -24,6 +24,8 @@ pub(super) struct Election<'a> {
     pub(super) last_known: Option<BrokerId>,
     /// A replica that is damaged or gone, as its broker says now.
     pub(super) damaged: Option<BrokerId>,
+    /// A member of the ISR that is to lead, before the present leader, if it may.
+    pub(super) wanted: Option<BrokerId>,
     /// Whether a replica that may lack acknowledged records may lead.
     pub(super) unclean_allowed: bool,
 }
@@ -44,13 +46,13 @@ pub(super) enum Elected {
 }
 
 impl Election<'_> {
-    /// The leader: the present one if it may stay, else the first that may in the order of the
-    /// replicas.
+    /// The leader: the one that is wanted, or the present one, if it may; else the first that may in
+    /// the order of the replicas.
     pub(super) fn run(&self) -> Elected {
-        let candidates = self
-            .state
-            .leader
+        let wanted = self.wanted.filter(|wanted| self.isr.contains(wanted));
+        let candidates = wanted
             .into_iter()
+            .chain(self.state.leader)
             .chain(self.state.replicas.iter().copied());
         for candidate in candidates {
             if !self.is_acceptable(candidate) {

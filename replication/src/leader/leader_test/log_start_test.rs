@@ -26,9 +26,30 @@ fn the_least_start_counts_every_in_sync_replica_and_nobody_else() {
         Some(Offset(5)),
         "the leader's own counts"
     );
-    // Broker 3 has caught up with this fetch and is about to join.
-    assert_eq!(told(&mut leader, 3, 0), Some(Offset(0)));
-    assert_eq!(told(&mut leader, 3, 5), Some(Offset(5)));
+}
+
+#[test]
+fn a_replica_that_keeps_what_was_deleted_does_not_join() {
+    let mut leader = start_with(&[1, 2], SYNCED, 9);
+    assert_eq!(told(&mut leader, 2, 0), Some(Offset(0)));
+    leader.log_start_raised(Offset(5));
+    assert_eq!(told(&mut leader, 2, 5), Some(Offset(5)), "answered");
+    let mut joins = |log_start| {
+        let mut actions = Vec::new();
+        let fetch = FollowerFetch {
+            log_start: Offset(log_start),
+            ..fetch(3, 9, 9)
+        };
+        leader.fetched(at(2), &fetch, |_| None, &mut actions);
+        let is_proposal = |action: &Action| matches!(action, Action::ProposeIsr(_));
+        (actions.iter().any(is_proposal), leader.least_log_start())
+    };
+    assert_eq!(joins(4), (false, Some(Offset(5))));
+    assert_eq!(joins(5), (true, Some(Offset(5))));
+    // From now on it counts.
+    assert_eq!(joins(5), (false, Some(Offset(5))));
+    leader.log_start_raised(Offset(6));
+    assert_eq!(told(&mut leader, 2, 6), Some(Offset(5)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::decide::world::{World, id, ids, refused};
 fn decide(world: &World, request: &HeartbeatRequest) -> Decision<HeartbeatOutcome> {
     let context = HeartbeatContext {
         lowest_active_metadata_end: Some(world.image.position.next_offset),
+        ..HeartbeatContext::default()
     };
     heartbeat(&world.image, request, context).unwrap()
 }
@@ -70,9 +71,7 @@ fn elections_that_do_not_fit_are_asked_for() {
     let mut world = World::with_brokers(1);
     world.create("t", &[&[1][..]; 4], &[]);
     world.fence(1);
-    let context = HeartbeatContext {
-        lowest_active_metadata_end: None,
-    };
+    let context = HeartbeatContext::default();
     let budget = RecordBudget::of_records(3);
     let decision = heartbeat_within(&world.image, &world.heartbeat_of(1), context, budget).unwrap();
     assert_eq!(decision.records.len(), 3);
@@ -167,9 +166,7 @@ fn until_all_partitions_are_handed_over_the_answer_is_the_old_state() {
     world.create("t", &[&[1, 2][..]; 3], &[]);
     let mut beat = world.heartbeat_of(1);
     beat.want_fence = true;
-    let context = HeartbeatContext {
-        lowest_active_metadata_end: None,
-    };
+    let context = HeartbeatContext::default();
     let budget = RecordBudget::of_records(2);
     let decision = heartbeat_within(&world.image, &beat, context, budget).unwrap();
     assert_eq!(decision.response.follow_up, FollowUp::DecideAgain);
@@ -218,10 +215,8 @@ fn heartbeats_of_earlier_runs_are_refused() {
     let mut world = World::with_brokers(1);
     let old = world.heartbeat_of(1);
     world.start(1);
-    let context = HeartbeatContext {
-        lowest_active_metadata_end: None,
-    };
-    let refusal = refused(heartbeat(&world.image, &old, context));
+    let context = HeartbeatContext::default();
+    let refusal = refused(heartbeat(&world.image, &old, context.clone()));
     assert_eq!(refusal.error, KafkaError::StaleBrokerEpoch);
     let stranger = HeartbeatRequest {
         broker_id: BrokerId(7),

@@ -38,6 +38,7 @@ impl Case {
             eligible: &ids(&self.eligible),
             last_known: self.last_known.map(BrokerId),
             damaged: self.damaged.map(BrokerId),
+            wanted: None,
             unclean_allowed: self.unclean_allowed,
         }
         .run()

@@ -14,9 +14,7 @@ fn what_is_leaderless_and_can_be_led_is_led_part_by_part() {
     let mut change = crate::decide::brokers::heartbeat(
         &world.image,
         &world.heartbeat_of(1),
-        crate::decide::brokers::HeartbeatContext {
-            lowest_active_metadata_end: None,
-        },
+        crate::decide::brokers::HeartbeatContext::default(),
     )
     .unwrap();
     change.records.truncate(1);
