@@ -9,6 +9,7 @@ mod every_crash;
 mod failing_calls;
 mod flushed_end;
 mod power_cut;
+mod producers;
 mod promises;
 mod real_faults;
 mod seeded;
