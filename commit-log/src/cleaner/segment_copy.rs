@@ -135,6 +135,10 @@ impl<'a> SegmentCopy<'a> {
 
 /// Removes what a pass that broke off has left. What cannot be removed goes at the next start.
 pub(super) fn remove_copy(shared: &Shared, base: Offset) {
+    // A directory that has failed is left as it is; the next start removes the copy.
+    if shared.context.latch.failure().is_some() {
+        return;
+    }
     for kind in SegmentFile::ALL {
         let path = suffixed(&shared.path(kind, base), CLEANED_SUFFIX);
         match shared.context.disk.remove_file(&path) {

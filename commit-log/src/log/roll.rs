@@ -131,19 +131,37 @@ impl Log {
     }
 
     /// Finishes the active segment: its indexes are completed, and its files wait for a flush,
-    /// with a snapshot of the producers for the next one, which starts at `next`.
+    /// with a snapshot of the producers for the next one, which starts at `next`. Once the directory
+    /// has failed, perhaps on the way, nothing more is written there.
     pub(super) fn seal_active(&mut self, next: Offset) {
         let segment = self.active_view();
         let mut files: Vec<_> = self.active.file.take().into_iter().collect();
-        files.extend(self.seal_aborted(&segment));
-        files.extend(self.snapshot_producers(next));
+        if !self.has_failed() {
+            files.extend(self.seal_aborted(&segment));
+        }
+        if !self.has_failed() {
+            files.extend(self.snapshot_producers(next));
+        }
+        if !self.has_failed() {
+            files.extend(self.seal_indexes(&segment));
+        }
+        let end = self.log_end;
+        self.flush.sealed(end, files);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.context().latch.failure().is_some()
+    }
+
+    /// Completes the other indexes, or removes them.
+    fn seal_indexes(&mut self, segment: &SegmentView) -> Vec<Arc<dyn DiskFile>> {
         let completed = self.complete_indexes().and_then(|()| {
-            for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
-                files.push(self.shared.file(&segment, kind, OpenHow::OrCreate)?);
-            }
-            Ok(())
+            let kinds = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex].into_iter();
+            kinds
+                .map(|kind| self.shared.file(segment, kind, OpenHow::OrCreate))
+                .collect()
         });
-        if let Err(error) = completed {
+        completed.unwrap_or_else(|error| {
             tracing::warn!(dir = %self.dir().display(), base = segment.base.0, %error, "indexes dropped");
             for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
                 let path = self.shared.path(kind, segment.base);
@@ -155,9 +173,8 @@ impl Log {
                 }
             }
             self.context().files.forget(segment.id);
-        }
-        let end = self.log_end;
-        self.flush.sealed(end, files);
+            Vec::new()
+        })
     }
 
     /// Completes the index of aborted transactions, if the segment has one. Unlike the others it

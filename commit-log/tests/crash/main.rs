@@ -7,7 +7,9 @@
 mod bit_flips;
 mod every_crash;
 mod failing_calls;
+mod failing_upkeep;
 mod flushed_end;
+mod held_calls;
 mod power_cut;
 mod producers;
 mod promises;

@@ -20,9 +20,9 @@ use crate::promises::{open_dir, partition, topic_id};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
-const EPOCH: LeaderEpoch = LeaderEpoch(0);
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
-const STEPS: usize = 45;
+pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const STEPS: usize = 50;
 
 /// Every so many states, the recovered log is cleaned and looked at again.
 const CLEANED_EVERY: usize = 61;
@@ -34,17 +34,17 @@ const LIMITS: Limits = Limits {
 };
 
 /// Key, and value or tombstone; its offset is its place.
-type Written = (u8, Option<Arc<[u8]>>);
+pub(crate) type Written = (u8, Option<Arc<[u8]>>);
 
 /// What a log owes at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Owed {
-    flushed_end: i64,
-    written_end: usize,
+pub(crate) struct Owed {
+    pub(crate) flushed_end: i64,
+    pub(crate) written_end: usize,
     /// The start is on the disk; it may have been raised further, up to the second.
-    start: (i64, i64),
+    pub(crate) start: (i64, i64),
     /// Compaction has looked at nothing beyond it.
-    cleaned_before: i64,
+    pub(crate) cleaned_before: i64,
 }
 
 struct Upkeep {
@@ -64,13 +64,15 @@ struct Done {
     subsets: Tried,
     recovered: usize,
     swaps: usize,
+    /// Segments that went into one with their neighbours.
+    merged: u64,
     deletions: usize,
     trims: usize,
 }
 
-fn config() -> LogConfig {
+pub(crate) fn config() -> LogConfig {
     LogConfig {
-        segment_bytes: 3_000,
+        segment_bytes: 2_000,
         index_interval_bytes: 500,
         tail_bytes_max: 0,
         compacted: true,
@@ -79,7 +81,7 @@ fn config() -> LogConfig {
     }
 }
 
-fn open(dir: &LogDir) -> Log {
+pub(crate) fn open(dir: &LogDir) -> Log {
     let start = dir.open_as(&partition(0), topic_id(0));
     let path = dir.partition_dir(&partition(0));
     let (log, _) = Log::open(dir.context(), &path, config(), start)
@@ -87,7 +89,7 @@ fn open(dir: &LogDir) -> Log {
     log
 }
 
-fn batch(records: &[Written]) -> RecordBatch {
+pub(crate) fn batch(records: &[Written]) -> RecordBatch {
     let mut builder = BatchBuilder::new(TimestampType::CreateTime);
     for (key, value) in records {
         builder
@@ -98,7 +100,7 @@ fn batch(records: &[Written]) -> RecordBatch {
 }
 
 /// The owner, on this thread.
-struct Owner<'a>(&'a mut Log, usize);
+pub(crate) struct Owner<'a>(pub(crate) &'a mut Log, pub(crate) usize);
 
 impl CleanControl for Owner<'_> {
     fn go_on_after(&mut self, _bytes: u64) -> bool {
@@ -111,15 +113,16 @@ impl CleanControl for Owner<'_> {
     }
 }
 
-/// A pass over all that is durable; tells how many segments it swapped in.
-fn clean(log: &mut Log) -> usize {
+/// A pass over all that is durable; tells how many segments it swapped in, and by how many fewer they
+/// are than those whose place they took.
+fn clean(log: &mut Log) -> (usize, u64) {
     let settings = CompactionSettings {
         dirty_ratio_min: 0.0,
         ..CompactionSettings::default()
     };
     let reader = log.reader();
     let Some(plan) = reader.plan_cleaning(log.flushed_end(), &settings, NOW) else {
-        return 0;
+        return (0, 0);
     };
     let (config, producer_ends) = (log.config().clone(), log.producer_ends());
     let job = CleanJob {
@@ -136,8 +139,8 @@ fn clean(log: &mut Log) -> usize {
     };
     let mut owner = Owner(log, 0);
     match Cleaner::new(memory).clean(&job, &mut owner) {
-        Ok(_) => owner.1,
-        Err(CleanError::Changed) => 0,
+        Ok(report) => (owner.1, report.segments_before - report.segments_after),
+        Err(CleanError::Changed) => (0, 0),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -169,9 +172,9 @@ impl Upkeep {
         match self.random.below(100) {
             0..45 => self.append(),
             45..60 => self.flush(),
-            60..70 => self.retain(),
-            70..77 => self.trim(),
-            77..90 => self.clean(),
+            60..64 => self.retain(),
+            64..69 => self.trim(),
+            69..90 => self.clean(),
             90..95 => self.dir.sync_flushed_ends().unwrap(),
             _ => self.checkpoint(),
         }
@@ -230,7 +233,7 @@ impl Upkeep {
 
     fn retain(&mut self) {
         let bytes = self.log.bytes();
-        let retention_bytes = Some(bytes / 2);
+        let retention_bytes = Some(bytes * 3 / 4);
         let config = LogConfig {
             retention_bytes,
             ..self.log.config().clone()
@@ -276,12 +279,14 @@ impl Upkeep {
     fn clean(&mut self) {
         self.now.cleaned_before = self.log.flushed_end().0;
         self.owe();
-        self.done.swaps += clean(&mut self.log);
+        let (swaps, merged) = clean(&mut self.log);
+        self.done.swaps += swaps;
+        self.done.merged += merged;
     }
 }
 
 /// Offset and content of every record that the log shows.
-fn shown(log: &Log) -> Result<Vec<(i64, Written)>, String> {
+pub(crate) fn shown(log: &Log) -> Result<Vec<(i64, Written)>, String> {
     let reader = log.reader();
     let mut all = Vec::new();
     let mut from = reader.log_start();
@@ -307,7 +312,7 @@ fn shown(log: &Log) -> Result<Vec<(i64, Written)>, String> {
     Ok(all)
 }
 
-fn check(log: &Log, written: &[Written], owed: &Owed) -> Result<(), String> {
+pub(crate) fn check(log: &Log, written: &[Written], owed: &Owed) -> Result<(), String> {
     let (start, end) = (log.log_start().0, log.log_end().0);
     if !(owed.start.0..=owed.start.1).contains(&start) {
         return Err(format!("starts at {start}"));
@@ -340,7 +345,12 @@ fn check(log: &Log, written: &[Written], owed: &Owed) -> Result<(), String> {
 }
 
 /// Recovers, twice, and now and then cleans what was recovered.
-fn recover(disk: &SimDisk, written: &[Written], owed: &Owed, cleans: bool) -> Result<(), String> {
+pub(crate) fn recover(
+    disk: &SimDisk,
+    written: &[Written],
+    owed: &Owed,
+    cleans: bool,
+) -> Result<(), String> {
     let mut found = None;
     for round in 0..2 {
         let dir = open_dir(disk).map_err(|error| format!("{error:?}"))?;
@@ -421,12 +431,13 @@ fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
         all.subsets.add(&done.subsets);
         all.recovered += done.recovered;
         all.swaps += done.swaps;
+        all.merged += done.merged;
         all.deletions += done.deletions;
         all.trims += done.trims;
     }
     println!("{all:#?} in {:.1?}", began.elapsed());
     assert!(
-        all.swaps > 3 && all.deletions > 3 && all.trims > 2,
+        all.swaps > 3 && all.merged > 1 && all.deletions > 3 && all.trims > 2,
         "{all:?}"
     );
 }
