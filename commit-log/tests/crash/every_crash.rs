@@ -14,7 +14,7 @@ use crate::sim_disk::{Op, SimDisk, Tree};
 use crate::workload::Workload;
 
 /// Every so many states, the recovery itself is cut short at every change.
-const NESTED_EVERY: usize = 1499;
+const NESTED_EVERY: usize = 2999;
 
 const LIMITS: Limits = Limits {
     trees_whole_max: 1 << 12,

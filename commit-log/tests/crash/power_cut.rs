@@ -9,6 +9,8 @@
 //! * Each change of a name since then came through or did not, alone. (ext4 keeps their order;
 //!   other systems keep less, so this is stricter.) A rename is atomic.
 
+mod contents;
+mod pending;
 mod subsets;
 
 use std::collections::{BTreeMap, BTreeSet};

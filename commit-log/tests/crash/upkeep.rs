@@ -22,7 +22,7 @@ use crate::sim_disk::SimDisk;
 
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
-const STEPS: usize = 50;
+const STEPS: usize = 45;
 
 /// Every so many states, the recovered log is cleaned and looked at again.
 const CLEANED_EVERY: usize = 61;
@@ -52,6 +52,9 @@ struct Upkeep {
     dir: LogDir,
     log: Log,
     random: Seeded,
+    /// Whether retention and clients take records from the front. Where they do not, compaction gets
+    /// to merge what it has left of old segments.
+    shortens: bool,
     written: Vec<Written>,
     now: Owed,
     owed: Vec<(usize, Owed)>,
@@ -157,6 +160,7 @@ impl Upkeep {
             dir,
             log,
             random: Seeded(seed),
+            shortens: seed.is_multiple_of(2),
             written: Vec::new(),
             now: Owed::default(),
             done: Done::default(),
@@ -172,9 +176,9 @@ impl Upkeep {
         match self.random.below(100) {
             0..45 => self.append(),
             45..60 => self.flush(),
-            60..64 => self.retain(),
-            64..69 => self.trim(),
-            69..90 => self.clean(),
+            60..66 if self.shortens => self.retain(),
+            66..72 if self.shortens => self.trim(),
+            60..90 => self.clean(),
             90..95 => self.dir.sync_flushed_ends().unwrap(),
             _ => self.checkpoint(),
         }
@@ -426,7 +430,7 @@ fn crash_everywhere(seed: u64) -> Done {
 fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
     let began = Instant::now();
     let mut all = Done::default();
-    for seed in crate::seeds(2, 24) {
+    for seed in crate::seeds(3, 24) {
         let done = crash_everywhere(seed);
         all.subsets.add(&done.subsets);
         all.recovered += done.recovered;
@@ -437,7 +441,7 @@ fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
     }
     println!("{all:#?} in {:.1?}", began.elapsed());
     assert!(
-        all.swaps > 3 && all.merged > 1 && all.deletions > 3 && all.trims > 2,
+        all.swaps > 10 && all.merged > 0 && all.deletions > 2 && all.trims > 0,
         "{all:?}"
     );
 }

@@ -14,7 +14,9 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::{Change, FileState, PAGE_BYTES, PowerCut};
+use super::PowerCut;
+use super::contents::{Content, count_up, fingerprint, product};
+use super::pending::Pair;
 use crate::seeded::Seeded;
 use crate::sim_disk::{Names, Node, Tree};
 
@@ -33,9 +35,15 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// These, or many more when asked.
-    pub(crate) fn of_run(self) -> Self {
-        if crate::is_long() {
+    /// These, or many more when asked; fewer in a build that is slow.
+    fn of_run(self) -> Self {
+        if cfg!(debug_assertions) && !crate::is_long() {
+            Self {
+                trees_whole_max: self.trees_whole_max.min(1 << 5),
+                pairs_max: self.pairs_max.min(1),
+                chances: self.chances.min(1),
+            }
+        } else if crate::is_long() {
             Self {
                 trees_whole_max: self.trees_whole_max.max(1 << 14),
                 pairs_max: usize::MAX,
@@ -89,14 +97,8 @@ pub(crate) struct Subsets {
     pub(crate) tried: Tried,
 }
 
-/// What a file may hold after the cut, and how it came to that.
-struct Content {
-    /// Of all changes, the first so many decide the length; and so many each page.
-    length: usize,
-    pages: Vec<(usize, usize)>,
-    bytes: Arc<Vec<u8>>,
-    fingerprint: u64,
-}
+/// What each file may hold.
+type Contents = BTreeMap<Node, Vec<Content>>;
 
 /// Named directories, and the files in them that may hold one thing or another.
 struct Shape {
@@ -124,40 +126,6 @@ impl Debug for OneOfAll<'_> {
     }
 }
 
-/// Something that comes through alone, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Length(Node),
-    Page(Node, usize),
-    Name(Node, usize),
-}
-
-/// Two that share a fate.
-#[derive(Debug)]
-enum Pair {
-    Lost(Pending, Pending),
-    Kept(Pending, Pending),
-    /// Of all pages, these; and all lengths and names.
-    OnlyPages(Pending, Pending),
-}
-
-impl Pair {
-    fn keeps(&self, pending: Pending) -> bool {
-        let is_page = matches!(pending, Pending::Page(..));
-        match self {
-            Self::Lost(a, b) => pending != *a && pending != *b,
-            Self::Kept(a, b) => pending == *a || pending == *b,
-            Self::OnlyPages(a, b) => !is_page || pending == *a || pending == *b,
-        }
-    }
-}
-
-fn fingerprint(content: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// The fingerprint of what can be reached from the root.
 fn fingerprint_of(dirs: &BTreeMap<Node, Names>, of_file: &dyn Fn(Node) -> u64) -> u64 {
     fn walk(
@@ -180,22 +148,6 @@ fn fingerprint_of(dirs: &BTreeMap<Node, Names>, of_file: &dyn Fn(Node) -> u64) -
     let mut hasher = DefaultHasher::new();
     walk(dirs, 0, of_file, &mut hasher);
     hasher.finish()
-}
-
-/// Counts up: the first place is the lowest. `false` behind the last.
-fn count_up(places: &mut [usize], ends: &[usize]) -> bool {
-    for (place, end) in places.iter_mut().zip(ends) {
-        *place += 1;
-        if *place < *end {
-            return true;
-        }
-        *place = 0;
-    }
-    false
-}
-
-fn product(factors: impl IntoIterator<Item = usize>) -> usize {
-    factors.into_iter().fold(1, usize::saturating_mul)
 }
 
 impl Subsets {
@@ -241,7 +193,7 @@ impl Subsets {
 
     /// All directories that a cut may leave and all contents of the files in them; `None` when that
     /// makes too many trees.
-    fn shapes(&self, cut: &PowerCut) -> Option<(Vec<Shape>, BTreeMap<Node, Vec<Content>>)> {
+    fn shapes(&self, cut: &PowerCut) -> Option<(Vec<Shape>, Contents)> {
         let max = self.limits.trees_whole_max;
         let mut names: BTreeMap<Node, Vec<Names>> = BTreeMap::new();
         for (dir, state) in &cut.dirs {
@@ -272,7 +224,7 @@ impl Subsets {
                 break;
             }
         }
-        let mut contents: BTreeMap<Node, Vec<Content>> = BTreeMap::new();
+        let mut contents = Contents::new();
         let (mut shapes, mut trees) = (Vec::new(), 0_usize);
         for dirs in all_dirs {
             let mut dirty = Vec::new();
@@ -299,7 +251,7 @@ impl Subsets {
         cut: &PowerCut,
         promises: usize,
         shape: &Shape,
-        contents: &BTreeMap<Node, Vec<Content>>,
+        contents: &Contents,
         on_tree: &mut impl FnMut(&dyn Debug, Tree),
     ) {
         let clean: BTreeMap<Node, (Arc<Vec<u8>>, u64)> = shape
@@ -434,137 +386,4 @@ fn reachable(dirs: &BTreeMap<Node, &Names>) -> BTreeMap<Node, Names> {
         found.insert(dir, names.clone());
     }
     found
-}
-
-impl FileState {
-    /// Every content that a cut may leave, where no page is torn; `None` when there are too many
-    /// ways.
-    fn contents(&self, max: usize) -> Option<Vec<Content>> {
-        let mut lengths = vec![0];
-        let mut pages: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut length = self.synced.len();
-        for (number, change) in self.since.iter().enumerate() {
-            let next = match change {
-                Change::Write(at, bytes) => {
-                    for page in at / PAGE_BYTES..=(at + bytes.len() - 1) / PAGE_BYTES {
-                        let counts = pages.entry(page).or_insert_with(|| vec![0]);
-                        counts.push(number + 1);
-                    }
-                    length.max(at + bytes.len())
-                }
-                Change::SetLen(bytes) => *bytes,
-            };
-            if next != length {
-                lengths.push(number + 1);
-            }
-            length = next;
-        }
-        if product(pages.values().map(Vec::len)).saturating_mul(lengths.len()) > max {
-            return None;
-        }
-        let mut contents: Vec<Content> = Vec::new();
-        let ends: Vec<usize> = pages.values().map(Vec::len).collect();
-        for length in lengths {
-            let mut places = vec![0; ends.len()];
-            loop {
-                let counts: BTreeMap<usize, usize> = pages
-                    .iter()
-                    .zip(&places)
-                    .map(|((page, counts), place)| (*page, counts[*place]))
-                    .collect();
-                let bytes = self.content(&|page, _| counts[&page], length);
-                let fingerprint = fingerprint(&bytes);
-                if contents
-                    .iter()
-                    .all(|other| other.fingerprint != fingerprint)
-                {
-                    contents.push(Content {
-                        length,
-                        pages: counts.into_iter().collect(),
-                        bytes: Arc::new(bytes),
-                        fingerprint,
-                    });
-                }
-                if !count_up(&mut places, &ends) {
-                    break;
-                }
-            }
-        }
-        Some(contents)
-    }
-}
-
-impl PowerCut {
-    /// Writes, one for each page that they touch, changes of lengths and changes of names.
-    fn pending_operations(&self) -> usize {
-        let of_file = |state: &FileState| {
-            let mut length = state.synced.len();
-            let mut count = 0;
-            for change in &state.since {
-                let next = match change {
-                    Change::Write(at, bytes) => {
-                        count += (at + bytes.len() - 1) / PAGE_BYTES - at / PAGE_BYTES + 1;
-                        length.max(at + bytes.len())
-                    }
-                    Change::SetLen(bytes) => *bytes,
-                };
-                count += usize::from(next != length);
-                length = next;
-            }
-            count
-        };
-        let names: usize = self.dirs.values().map(|state| state.since.len()).sum();
-        names + self.files.values().map(of_file).sum::<usize>()
-    }
-
-    fn pending(&self) -> Vec<Pending> {
-        let mut all = Vec::new();
-        for (file, state) in self
-            .files
-            .iter()
-            .filter(|(_, state)| !state.since.is_empty())
-        {
-            let pages = state.dirty_pages().into_iter();
-            all.extend(pages.map(|page| Pending::Page(*file, page)));
-            if state.length(state.since.len()) != state.synced.len() {
-                all.push(Pending::Length(*file));
-            }
-        }
-        for (dir, state) in &self.dirs {
-            all.extend((0..state.since.len()).map(|at| Pending::Name(*dir, at)));
-        }
-        all
-    }
-
-    /// What the disk holds when of all that is pending this comes through, each page and length with
-    /// all of its changes or none.
-    fn leaves_of(&self, keeps: &dyn Fn(Pending) -> bool) -> Tree {
-        let mut tree = Tree::default();
-        for (file, state) in &self.files {
-            let all = state.since.len();
-            let content = if all == 0 {
-                Arc::clone(&state.synced)
-            } else {
-                let pages = |page, _| {
-                    if keeps(Pending::Page(*file, page)) {
-                        all
-                    } else {
-                        0
-                    }
-                };
-                let length = if keeps(Pending::Length(*file)) {
-                    all
-                } else {
-                    0
-                };
-                Arc::new(state.content(&pages, length))
-            };
-            tree.files.insert(*file, content);
-        }
-        for (dir, state) in &self.dirs {
-            let names = state.names(&|at| keeps(Pending::Name(*dir, at)));
-            tree.dirs.insert(*dir, names);
-        }
-        tree
-    }
 }

@@ -183,7 +183,7 @@ impl Sender {
                 me.batches.clear();
             }
             let builder = self.producer((id, me.epoch), me.next_sequence());
-            if me.open.is_some() || what % 2 == 0 {
+            if me.open.is_some() || what.is_multiple_of(2) {
                 builder.transactional()
             } else {
                 builder
