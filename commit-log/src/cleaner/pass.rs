@@ -253,13 +253,15 @@ fn bounds(config: &LogConfig) -> GroupBounds {
 }
 
 impl Task<'_> {
-    /// The segments that the plan covers, from the log's first one on.
+    /// The segments that the plan covers, from the one on that holds the log's start. Those before it
+    /// were deleted: what a power cut brought back of them need not join, and nobody reads it.
     fn sources(&self) -> Result<Vec<SegmentView>, CleanError> {
         let state = self.shared.read();
         if state.truncations != self.plan.truncations {
             return Err(CleanError::Changed);
         }
         let sources: Vec<SegmentView> = sealed(&state.segments)
+            .skip_while(|(_, end)| *end <= state.log_start)
             .take_while(|(_, end)| *end <= self.plan.before)
             .map(|(view, _)| view)
             .collect();

@@ -130,23 +130,40 @@ impl Log {
     }
 
     /// Finishes the active segment: its indexes are completed, and its files wait for a flush,
-    /// with a snapshot of the producers for the next one, which starts at `next`.
+    /// with a snapshot of the producers for the next one, which starts at `next`. Once the directory
+    /// has failed, perhaps on the way, nothing more is written there.
     pub(super) fn seal_active(&mut self, next: Offset) {
         let segment = self.active_view();
         let mut files: Vec<_> = self.active.file.take().into_iter().collect();
-        files.extend(self.seal_aborted(&segment));
-        files.extend(self.snapshot_producers(next));
-        let completed = self.complete_indexes().and_then(|()| {
-            for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
-                files.push(self.shared.file(&segment, kind, OpenHow::OrCreate)?);
-            }
-            Ok(())
-        });
-        if let Err(error) = completed {
-            self.drop_indexes_of(&segment, &error);
+        if !self.has_failed() {
+            files.extend(self.seal_aborted(&segment));
+        }
+        if !self.has_failed() {
+            files.extend(self.snapshot_producers(next));
+        }
+        if !self.has_failed() {
+            files.extend(self.seal_indexes(&segment));
         }
         let end = self.log_end;
         self.flush.sealed(end, files);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.context().latch.failure().is_some()
+    }
+
+    /// Completes the other indexes, or removes them.
+    fn seal_indexes(&mut self, segment: &SegmentView) -> Vec<Arc<dyn DiskFile>> {
+        let completed = self.complete_indexes().and_then(|()| {
+            let kinds = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex].into_iter();
+            kinds
+                .map(|kind| self.shared.file(segment, kind, OpenHow::OrCreate))
+                .collect()
+        });
+        completed.unwrap_or_else(|error| {
+            self.drop_indexes_of(segment, &error);
+            Vec::new()
+        })
     }
 
     /// Removes the indexes of a segment, which could not be written. If one of them stays, the

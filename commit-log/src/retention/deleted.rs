@@ -68,8 +68,10 @@ impl DeletedSegments {
     /// Removes them; blocks. What is gone already, with its whole directory perhaps, is fine.
     ///
     /// # Errors
-    /// The system refused one of them; the others are gone, and the next start tries again.
+    /// The system refused one of them; the others are gone, and the next start tries again. Or the
+    /// directory has failed meanwhile, and nothing was touched.
     pub fn remove(self) -> io::Result<()> {
+        self.context.latch.check().map_err(io::Error::other)?;
         let disk: Arc<dyn Disk> = self.context.disk;
         let mut refused = Ok(());
         for path in &self.files {

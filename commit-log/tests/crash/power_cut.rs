@@ -9,17 +9,20 @@
 //! * Each change of a name since then came through or did not, alone. (ext4 keeps their order;
 //!   other systems keep less, so this is stricter.) A rename is atomic.
 
+mod contents;
+mod pending;
+mod subsets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub(crate) use subsets::{Limits, Subsets, Tried};
 
 use crate::seeded::Seeded;
 use crate::sim_disk::{Names, Node, Op, Tree};
 
 const PAGE_BYTES: usize = 4096;
 const SECTOR_BYTES: usize = 512;
-
-/// Single pages and names of one state that are tried alone; beyond it, a choice by the seed.
-const SINGLES_MAX: usize = 24;
 
 #[derive(Debug, Clone)]
 enum Change {
@@ -155,24 +158,18 @@ impl PowerCut {
         if any_name && any_file {
             ways.extend([Survives::NamesOnly, Survives::AllButNames]);
         }
-        let mut singles = Vec::new();
         for (file, state) in self.files.iter().filter(|(_, state)| dirty(state)) {
             for page in state.dirty_pages() {
-                singles.push(Survives::AllButPage(*file, page));
-                singles.push(Survives::OnlyPage(*file, page));
+                ways.push(Survives::AllButPage(*file, page));
+                ways.push(Survives::OnlyPage(*file, page));
             }
         }
         for (dir, state) in &self.dirs {
             for change in 0..state.since.len() {
-                singles.push(Survives::AllButName(*dir, change));
-                singles.push(Survives::OnlyName(*dir, change));
+                ways.push(Survives::AllButName(*dir, change));
+                ways.push(Survives::OnlyName(*dir, change));
             }
         }
-        while singles.len() > SINGLES_MAX {
-            let at = random.below(singles.len());
-            singles.swap_remove(at);
-        }
-        ways.extend(singles);
         ways.extend((0..chances).map(|_| Survives::Some(random.next())));
         ways
     }

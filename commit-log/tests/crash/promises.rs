@@ -105,9 +105,14 @@ impl Promises {
         self.by_ops.push((ops, Arc::new(promises.to_vec())));
     }
 
+    /// The number of those that are in force after so many changes.
+    pub(crate) fn number_after(&self, ops: usize) -> usize {
+        self.by_ops.partition_point(|(at, _)| *at <= ops)
+    }
+
     /// In force after so many changes.
     pub(crate) fn after(&self, ops: usize) -> Arc<Vec<Promise>> {
-        let later = self.by_ops.partition_point(|(at, _)| *at <= ops);
+        let later = self.number_after(ops);
         let found = later.checked_sub(1).map(|at| &self.by_ops[at].1);
         found.cloned().unwrap_or_default()
     }

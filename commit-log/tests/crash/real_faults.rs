@@ -1,11 +1,15 @@
 //! The real thing: a child process whose system calls fail, and disks that are full.
+//!
+//! Where the system lacks the tools, or forbids them, these tests say that they are skipped. With
+//! `TRIMARAN_REQUIRE_FAULTS=1` that is a failure.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 
 use trimaran_commit_log::{
-    AppendError, FlushRequest, Flusher, Log, LogConfig, LogDir, RealDisk, parse_partition_dir,
+    AppendError, Aside, FlushRequest, Flusher, Log, LogConfig, LogDir, RealDisk,
+    parse_partition_dir,
 };
 use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset};
 use uuid::Uuid;
@@ -14,6 +18,13 @@ use crate::promises::{ROOM, read_all, topic_id};
 
 pub(crate) const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
 const ROUNDS: usize = 8;
+
+/// Told or failed, as the environment wants it.
+fn skip(reason: &str) {
+    let is_required = std::env::var_os("TRIMARAN_REQUIRE_FAULTS").is_some_and(|it| it == "1");
+    assert!(!is_required, "TRIMARAN_REQUIRE_FAULTS=1, but {reason}");
+    println!("skipped: {reason}");
+}
 
 fn open(root: &Path) -> Result<(LogDir, Log), String> {
     let mut dir = LogDir::open(
@@ -25,17 +36,23 @@ fn open(root: &Path) -> Result<(LogDir, Log), String> {
     )
     .map_err(|error| error.to_string())?;
     dir.limit_room(ROOM);
-    let partition = parse_partition_dir("t-0").unwrap();
+    let log = open_log(&dir, "t-0", 1 << 20)?;
+    Ok((dir, log))
+}
+
+fn open_log(dir: &LogDir, name: &str, segment_bytes: u64) -> Result<Log, String> {
+    let partition = parse_partition_dir(name).unwrap();
     let start = dir.open_as(&partition, topic_id(0));
     let config = LogConfig {
-        segment_bytes: 1 << 20,
+        segment_bytes,
         tail_bytes_max: 0,
         ..crate::promises::config()
     };
     let path = dir.partition_dir(&partition);
-    let (log, _) =
-        Log::open(dir.context(), &path, config, start).map_err(|error| error.to_string())?;
-    Ok((dir, log))
+    let opened = Log::open(dir.context(), &path, config, start);
+    opened
+        .map(|opened| opened.0)
+        .map_err(|error| error.to_string())
 }
 
 fn value(offset: i64) -> Arc<[u8]> {
@@ -107,6 +124,47 @@ fn work(dir: &LogDir, log: &mut Log, rounds: usize) {
     assert_eq!(records.len() as i64, log.log_end().0);
 }
 
+/// What gives files other names and removes them: another log loses its oldest segments, then all
+/// of it is deleted.
+fn delete(dir: &LogDir) -> Result<(), Box<dyn std::error::Error>> {
+    let partition = parse_partition_dir("t-1").unwrap();
+    let mut log = open_log(dir, "t-1", 7000)?;
+    log.assign_epoch(LeaderEpoch(0), Offset::ZERO)?;
+    for offset in 0..7 {
+        let batches = vec![crate::workload::batch(&[value(offset)])];
+        log.append_as_leader(batches, LeaderEpoch(0), trimaran_types::Timestamp(1))?;
+    }
+    // An index that cannot be written is dropped, and the append is taken.
+    let names = std::fs::read_dir(dir.partition_dir(&partition))?;
+    let names: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+    let count = |kind: &str| {
+        names
+            .iter()
+            .filter(|it| it.extension() == Some(kind.as_ref()))
+            .count()
+    };
+    if count("index") + 1 < count("log") || count("timeindex") + 1 < count("log") {
+        println!("failed to write an index");
+    }
+    let flusher = Flusher::start(Arc::clone(&dir.context().latch), 1, 10)?;
+    if let Some(request) = log.begin_flush() {
+        let token = request.token();
+        let (tell, told) = mpsc::channel();
+        flusher.submit(request, Box::new(move |result| tell.send(result).unwrap()));
+        told.recv()??;
+        log.flushed(&token);
+    }
+    log.raise_log_start(Offset(6));
+    dir.write_log_starts()?;
+    let deleted = log.delete_segments(Offset(6))?.ok_or("nothing to delete")?;
+    deleted.sync()?;
+    deleted.remove()?;
+    log.discard();
+    dir.set_aside(&[partition], Aside::Delete)?;
+    dir.remove_deleted()?;
+    Ok(())
+}
+
 /// What the children run.
 #[test]
 fn child() {
@@ -116,6 +174,9 @@ fn child() {
     match open(Path::new(&root)) {
         Ok((dir, mut log)) => {
             work(&dir, &mut log, ROUNDS);
+            if let Err(error) = delete(&dir) {
+                println!("failed {error}");
+            }
             let (failed, end) = (dir.context().latch.failure().is_some(), log.log_end());
             drop((dir, log));
             // On a disk of its own nobody else can look afterwards.
@@ -190,14 +251,21 @@ fn strace_works() -> Result<(), String> {
     }
 }
 
-const CHANGES: &str = "pwrite64,fdatasync,fsync,ftruncate,rename,unlink";
+/// Not every system has all of them, which the mark says.
+const CHANGES: &str = "pwrite64,fdatasync,fsync,ftruncate,\
+    ?rename,?renameat,?renameat2,?unlink,?unlinkat,?rmdir";
 
-/// Fails the n-th call of the child for every n, until there is no n-th one.
-fn sweep(call: &str, errno: &str, calls_min: usize) {
+/// Fails the n-th of these calls of the child for every n, until there is no n-th one.
+fn sweep(calls: &[&str], errno: &str, calls_min: usize) {
     if let Err(reason) = strace_works() {
-        println!("skipped: strace cannot attach: {reason}");
-        return;
+        return skip(&format!("strace cannot attach: {reason}"));
     }
+    let injected: usize = calls.iter().map(|call| sweep_one(call, errno)).sum();
+    println!("{calls:?} = {errno}: {injected} calls failed in turn");
+    assert!(injected >= calls_min, "{calls:?}");
+}
+
+fn sweep_one(call: &str, errno: &str) -> usize {
     let mut injected = 0;
     for number in 1.. {
         let root = tempfile::tempdir().unwrap();
@@ -206,7 +274,7 @@ fn sweep(call: &str, errno: &str, calls_min: usize) {
         let mut command = Command::new("strace");
         command
             .args(["-f", "-qq", "-e", &format!("trace={CHANGES}")])
-            .args(["-e", &format!("inject={call}:error={errno}:when={number}")])
+            .args(["-e", &format!("inject=?{call}:error={errno}:when={number}")])
             .arg("-o")
             .arg(&trace)
             .arg(std::env::current_exe().unwrap());
@@ -235,30 +303,41 @@ fn sweep(call: &str, errno: &str, calls_min: usize) {
         assert!(log.log_end() >= Offset(durable), "{call} {number}:\n{said}");
         check_values(&log);
     }
-    println!("{call} = {errno}: {injected} calls failed in turn");
-    assert!(injected >= calls_min, "{call}");
+    injected
 }
 
 #[test]
 fn the_system_fails_any_fdatasync() {
-    sweep("fdatasync", "EIO", 6);
+    sweep(&["fdatasync"], "EIO", 6);
 }
 
 #[test]
 fn the_system_fails_any_sync_of_a_directory() {
-    sweep("fsync", "EIO", 6);
+    sweep(&["fsync"], "EIO", 6);
 }
 
 #[test]
 fn the_system_fails_any_write() {
-    sweep("pwrite64", "EIO", 6);
-    sweep("pwrite64", "ENOSPC", 6);
+    sweep(&["pwrite64"], "EIO", 6);
+    sweep(&["pwrite64"], "ENOSPC", 6);
 }
 
 #[test]
 fn the_system_fails_any_cut_of_a_file() {
-    sweep("ftruncate", "EIO", 2);
-    sweep("ftruncate", "ENOSPC", 2);
+    sweep(&["ftruncate"], "EIO", 2);
+    sweep(&["ftruncate"], "ENOSPC", 2);
+}
+
+#[test]
+fn the_system_fails_any_rename() {
+    let calls = ["rename", "renameat", "renameat2"];
+    sweep(&calls, "EIO", 12);
+    sweep(&calls, "ENOSPC", 12);
+}
+
+#[test]
+fn the_system_fails_any_removal_of_a_name() {
+    sweep(&["unlink", "unlinkat"], "EIO", 6);
 }
 
 /// A command that runs this program on a file system of its own of `size`, which it finds at `root`;
@@ -280,11 +359,11 @@ pub(crate) fn on_file_system_of(size: &str, root: &Path) -> Option<Command> {
         }
         Ok(output) => {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            println!("skipped: no file system of one's own here: {reason}");
+            skip(&format!("no file system of one's own here: {reason}"));
             None
         }
         Err(error) => {
-            println!("skipped: no unshare here: {error}");
+            skip(&format!("no unshare here: {error}"));
             None
         }
     }

@@ -1,13 +1,13 @@
 //! [`SimDisk`]: a file system in memory that records every change, so that a power cut can be
-//! played at any point, and that fails the call that it is told to fail.
+//! played at any point, and that fails the call that it is told to fail, or holds it up.
 //!
 //! Before a cut it behaves like a file system with a page cache: what was written can be read. What
 //! a cut may leave of it is for [`crate::power_cut`] to say.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path};
-use std::sync::{Arc, Mutex};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 
 use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
 
@@ -62,6 +62,45 @@ pub(crate) enum Fault {
     Errno(i32),
     /// A write puts down half of its bytes and then fails like this; other calls just fail.
     Short(i32),
+    /// It waits at the gate that [`SimDisk::hold_at`] gave, on the thread that made it, does what it
+    /// should and succeeds. Other calls go on meanwhile.
+    Slow,
+}
+
+/// Where a slow call waits.
+#[derive(Debug, Clone)]
+struct Gate {
+    entered: mpsc::Sender<HeldCall>,
+    is_open: Arc<(Mutex<bool>, Condvar)>,
+}
+
+/// A call that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldCall {
+    pub(crate) name: &'static str,
+    /// What a rename gives a name to.
+    pub(crate) target: Option<PathBuf>,
+}
+
+/// The other side of the gate. Dropping it opens it.
+#[derive(Debug)]
+pub(crate) struct GateKeeper(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn pass(&self, call: HeldCall) {
+        // Who does not ask may be gone.
+        let _ = self.entered.send(call);
+        let (is_open, opened) = &*self.is_open;
+        let waited = opened.wait_while(is_open.lock().unwrap(), |is_open| !*is_open);
+        drop(waited.unwrap());
+    }
+}
+
+impl Drop for GateKeeper {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
 }
 
 /// Contents: files by number, directories by number.
@@ -83,6 +122,9 @@ struct Inner {
     fault_hit: Option<&'static str>,
     /// It has no more pages than these.
     pages_max: Option<usize>,
+    /// Changes before the call that failed.
+    ops_before_fault: usize,
+    gate: Option<Gate>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,24 +151,6 @@ const ENOSPC: i32 = 28;
 const PAGE_BYTES: usize = 4096;
 
 impl Inner {
-    /// Counts a call and fails it if it is its turn.
-    fn call(&mut self, name: &'static str) -> Result<(), Fault> {
-        self.calls += 1;
-        match self.fault {
-            Some((at, fault)) if at == self.calls => {
-                self.fault_hit = Some(name);
-                Err(fault)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn plain_call(&mut self, name: &'static str) -> io::Result<()> {
-        self.call(name).map_err(|fault| match fault {
-            Fault::Errno(code) | Fault::Short(code) => errno(code),
-        })
-    }
-
     /// The directory of a path and the last name in it.
     fn parent<'a>(&self, path: &'a Path) -> io::Result<(Node, &'a str)> {
         let dir = self.find(path.parent().unwrap())?;
@@ -256,16 +280,69 @@ impl SimDisk {
         inner.pages_max = Some(inner.pages());
     }
 
+    /// Has the call of this number wait, and tell so, until the keeper is dropped.
+    pub(crate) fn hold_at(&self, call: usize, entered: mpsc::Sender<HeldCall>) -> GateKeeper {
+        let is_open = Arc::new((Mutex::new(false), Condvar::new()));
+        let keeper = GateKeeper(Arc::clone(&is_open));
+        let mut inner = self.0.lock().unwrap();
+        inner.fault = Some((call, Fault::Slow));
+        inner.gate = Some(Gate { entered, is_open });
+        keeper
+    }
+
+    /// Counts a call, and tells what goes wrong with it if it is its turn.
+    fn call(
+        &self,
+        name: &'static str,
+        target: Option<&Path>,
+    ) -> (MutexGuard<'_, Inner>, Option<Fault>) {
+        let mut inner = self.0.lock().unwrap();
+        inner.calls += 1;
+        let fault = match inner.fault {
+            Some((at, fault)) if at == inner.calls => fault,
+            _ => return (inner, None),
+        };
+        inner.fault_hit = Some(name);
+        inner.ops_before_fault = inner.ops.len();
+        if fault != Fault::Slow {
+            return (inner, Some(fault));
+        }
+        let gate = inner.gate.clone().unwrap();
+        drop(inner);
+        let target = target.map(Path::to_owned);
+        gate.pass(HeldCall { name, target });
+        (self.0.lock().unwrap(), None)
+    }
+
+    fn plain_call(&self, name: &'static str) -> io::Result<MutexGuard<'_, Inner>> {
+        plain(self.call(name, None))
+    }
+
+    /// Changes since a call failed, that of the call included if it made one.
+    pub(crate) fn ops_since_fault(&self) -> Vec<Op> {
+        let inner = self.0.lock().unwrap();
+        inner.ops[inner.ops_before_fault..].to_vec()
+    }
+
     /// The name of the call that failed.
     pub(crate) fn failed_call(&self) -> Option<&'static str> {
         self.0.lock().unwrap().fault_hit
     }
 }
 
+/// A call that can only fail as a whole.
+fn plain(
+    (inner, fault): (MutexGuard<'_, Inner>, Option<Fault>),
+) -> io::Result<MutexGuard<'_, Inner>> {
+    match fault {
+        Some(Fault::Errno(code) | Fault::Short(code)) => Err(errno(code)),
+        Some(Fault::Slow) | None => Ok(inner),
+    }
+}
+
 impl Disk for SimDisk {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("open")?;
+        let mut inner = self.plain_call("open")?;
         let (dir, name) = inner.parent(path)?;
         let found = inner.live.dirs[&dir].get(name).copied();
         let file = match (found, how) {
@@ -282,8 +359,7 @@ impl Disk for SimDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("create_dir")?;
+        let mut inner = self.plain_call("create_dir")?;
         let mut at = 0;
         for part in path.components() {
             if let Component::Normal(name) = part {
@@ -298,8 +374,7 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("list")?;
+        let inner = self.plain_call("list")?;
         let dir = inner.find(dir)?;
         let names = inner.live.dirs[&dir].iter();
         let entry = |(name, node): (&String, &Node)| DiskEntry {
@@ -311,8 +386,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("rename")?;
+        let mut inner = plain(self.call("rename", Some(to)))?;
         let (dir, from) = inner.parent(from)?;
         let (to_dir, to) = inner.parent(to)?;
         assert_eq!(dir, to_dir, "names never move between directories");
@@ -330,8 +404,7 @@ impl Disk for SimDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("remove_file")?;
+        let mut inner = self.plain_call("remove_file")?;
         let (dir, name) = inner.parent(path)?;
         let names = inner.live.dirs.get_mut(&dir).unwrap();
         names.remove(name).ok_or_else(|| errno(ENOENT))?;
@@ -345,23 +418,21 @@ impl Disk for SimDisk {
     }
 
     fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
-        let mut inner = self.0.lock().unwrap();
-        inner.plain_call("open_dir")?;
+        let inner = self.plain_call("open_dir")?;
         let dir = inner.find(dir)?;
         let disk = self.clone();
         Ok(Box::new(SimDir { disk, dir }))
     }
 
     fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        self.0.lock().unwrap().plain_call("lock")?;
+        drop(self.plain_call("lock")?);
         Ok(Some(Box::new(())))
     }
 }
 
 impl DiskDir for SimDir {
     fn sync(&self) -> io::Result<()> {
-        let mut inner = self.disk.0.lock().unwrap();
-        inner.plain_call("sync_dir")?;
+        let mut inner = self.disk.plain_call("sync_dir")?;
         let dir = self.dir;
         inner.ops.push(Op::SyncDir { dir });
         Ok(())
@@ -370,8 +441,7 @@ impl DiskDir for SimDir {
 
 impl DiskFile for SimFile {
     fn read_at(&self, position: u64, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<usize> {
-        let mut inner = self.disk.0.lock().unwrap();
-        inner.plain_call("read_at")?;
+        let inner = self.disk.plain_call("read_at")?;
         let content = &inner.live.files[&self.file];
         let from = content.len().min(usize::try_from(position).unwrap());
         let end = content.len().min(from.saturating_add(bytes_max));
@@ -380,11 +450,11 @@ impl DiskFile for SimFile {
     }
 
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut inner = self.disk.0.lock().unwrap();
         let at = usize::try_from(position).unwrap();
-        match inner.call("write_all_at") {
-            Ok(()) if bytes.is_empty() => Ok(()),
-            Ok(()) => {
+        let (mut inner, fault) = self.disk.call("write_all_at", None);
+        match fault {
+            None | Some(Fault::Slow) if bytes.is_empty() => Ok(()),
+            None | Some(Fault::Slow) => {
                 let fitting = inner.fitting(self.file, at, bytes.len());
                 if fitting > 0 {
                     inner.write(self.file, at, &bytes[..fitting]);
@@ -394,8 +464,8 @@ impl DiskFile for SimFile {
                 }
                 Ok(())
             }
-            Err(Fault::Errno(code)) => Err(errno(code)),
-            Err(Fault::Short(code)) => {
+            Some(Fault::Errno(code)) => Err(errno(code)),
+            Some(Fault::Short(code)) => {
                 if bytes.len() > 1 {
                     inner.write(self.file, at, &bytes[..bytes.len() / 2]);
                 }
@@ -405,26 +475,24 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut inner = self.disk.0.lock().unwrap();
         let file = self.file;
-        if let Err(error) = inner.plain_call("sync_data") {
+        let (mut inner, fault) = self.disk.call("sync_data", None);
+        if let Some(Fault::Errno(code) | Fault::Short(code)) = fault {
             inner.ops.push(Op::SyncFailed { file });
-            return Err(error);
+            return Err(errno(code));
         }
         inner.ops.push(Op::SyncData { file });
         Ok(())
     }
 
     fn truncate(&self, bytes: u64) -> io::Result<()> {
-        let mut inner = self.disk.0.lock().unwrap();
-        inner.plain_call("truncate")?;
+        let mut inner = self.disk.plain_call("truncate")?;
         inner.set_len(self.file, usize::try_from(bytes).unwrap());
         Ok(())
     }
 
     fn bytes(&self) -> io::Result<u64> {
-        let mut inner = self.disk.0.lock().unwrap();
-        inner.plain_call("bytes")?;
+        let inner = self.disk.plain_call("bytes")?;
         Ok(inner.live.files[&self.file].len() as u64)
     }
 

@@ -177,6 +177,25 @@ fn a_log_that_ends_before_what_was_cleaned_is_dirty_from_there_on() {
     assert!(text.contains("t 0 0"), "{text}");
 }
 
+#[test]
+fn what_a_broken_off_deletion_left_below_the_start_is_not_looked_at() {
+    let mut rig = rig();
+    let mut log = rig.fresh();
+    append(&mut log, &["a", "b", "c"].repeat(30));
+    drop(log);
+    let segments: Vec<_> = rig.segments().into_iter().collect();
+    assert!(segments.len() > 5);
+    // Of three segments that were renamed, the names of two came back with a power cut.
+    std::fs::remove_file(&segments[1].1).unwrap();
+    rig.log_start = Some(Offset(segments[3].0));
+    let (mut log, _) = rig.open(0, false).unwrap();
+    assert_eq!(log.log_start(), Offset(segments[3].0));
+    let report = Pass::default().run(&mut log).unwrap().unwrap();
+    assert!(report.records_dropped > 0, "{report:?}");
+    let first = batches(&log.reader())[0].header().base_offset;
+    assert!(first >= log.log_start(), "{first}");
+}
+
 /// Cuts the last batches off a finished segment, as if they had never reached the disk.
 fn lose_tail(rig: &Rig, nth: usize) {
     let path = rig.segments().into_values().nth(nth).unwrap();

@@ -1,0 +1,311 @@
+//! Producers and transactions across power cuts and failing calls: what a recovered log knows of its
+//! producers is what its surviving batches say, and nothing of those that are gone.
+//!
+//! So a repetition of a batch that survived is answered with its offsets, and one that was lost is
+//! taken as new (promise P-ONCE); the last stable offset and the aborted transactions are those of
+//! the surviving markers.
+
+mod oracle;
+mod sender;
+
+use std::time::Instant;
+
+use trimaran_commit_log::Log;
+use trimaran_types::Offset;
+use trimaran_types::record_batch::{RecordBatch, split};
+
+use crate::power_cut::{Limits, PowerCut, Subsets, Survives, Tried};
+use crate::promises::open_dir;
+use crate::seeded::Seeded;
+use crate::sim_disk::{Fault, Op, SimDisk};
+use oracle::{Known, REMEMBERED};
+use sender::{NOW, Owed, Sender, find, is_marker, lead, open};
+
+const STEPS: usize = 45;
+const LIMITS: Limits = Limits {
+    trees_whole_max: 1 << 12,
+    pairs_max: 40,
+    chances: 4,
+};
+
+/// Every so many trees, the log that took the lost batches again is stopped and looked at.
+const STOPPED_EVERY: usize = 5;
+
+#[derive(Debug, Default)]
+struct Done {
+    subsets: Tried,
+    recovered: usize,
+    cuts: usize,
+    aborted: usize,
+    committed: usize,
+    /// Files that were made.
+    snapshots: usize,
+    indexes_of_aborted: usize,
+    /// Of the recovered logs.
+    repetitions: usize,
+    taken_again: usize,
+}
+
+impl Done {
+    fn add(&mut self, other: &Self) {
+        self.subsets.add(&other.subsets);
+        self.recovered += other.recovered;
+        self.cuts += other.cuts;
+        self.aborted += other.aborted;
+        self.committed += other.committed;
+        self.snapshots += other.snapshots;
+        self.indexes_of_aborted += other.indexes_of_aborted;
+        self.repetitions += other.repetitions;
+        self.taken_again += other.taken_again;
+    }
+}
+
+fn all_batches(log: &Log) -> Result<Vec<RecordBatch>, String> {
+    let mut all = Vec::new();
+    let mut from = Offset::ZERO;
+    while from < log.log_end() {
+        let bytes = log
+            .reader()
+            .read(from, Offset(i64::MAX), 700)
+            .map_err(|error| format!("read from {from}: {error}"))?;
+        if bytes.is_empty() {
+            return Err(format!("nothing at {from}, the end is {}", log.log_end()));
+        }
+        for batch in split(bytes) {
+            let batch = batch.map_err(|error| error.to_string())?;
+            from = batch.header().next_offset();
+            all.push(batch);
+        }
+    }
+    Ok(all)
+}
+
+/// Bit for bit, but for the leader's epoch, which is the test's own.
+fn is_same(a: &RecordBatch, b: &RecordBatch) -> bool {
+    let (a, b) = (a.bytes(), b.bytes());
+    a.len() == b.len() && a[..12] == b[..12] && a[16..] == b[16..]
+}
+
+fn is_front(front: &[RecordBatch], of: &[RecordBatch]) -> bool {
+    front.len() <= of.len() && front.iter().zip(of).all(|(a, b)| is_same(a, b))
+}
+
+/// Opens the log and checks what it holds and knows.
+fn recovered(disk: &SimDisk, owed: &Owed) -> Result<(Log, Vec<RecordBatch>), String> {
+    let dir = open_dir(disk).map_err(|error| format!("directory: {error:?}"))?;
+    let mut log = open(&dir, owed).map_err(|error| format!("log: {error:?}"))?;
+    let end = log.log_end().0;
+    if end < owed.flushed_end {
+        return Err(format!("ends at {end}, promised {}", owed.flushed_end));
+    }
+    let batches = all_batches(&log)?;
+    if !owed.allowed.iter().any(|all| is_front(&batches, all)) {
+        return Err(format!("up to {end} it holds what was never there"));
+    }
+    Known::of(&batches).check(&mut log)?;
+    Ok((log, batches))
+}
+
+/// Producers send what they sent last, then what was lost.
+fn send_again(log: &mut Log, batches: &[RecordBatch], owed: &Owed) -> Result<[usize; 2], String> {
+    let epoch = lead(log);
+    let mut counts = [0, 0];
+    let known = Known::of(batches);
+    for producer in known.producers.values() {
+        for (base, last, _) in producer.batches.iter().rev().take(REMEMBERED) {
+            let batch = find(batches, *base).clone();
+            let end = log.log_end();
+            let answer = log
+                .append_as_leader(vec![batch], epoch, NOW)
+                .map_err(|error| format!("repetition of {base}: {error}"))?
+                .batches[0];
+            let is_right = answer.is_duplicate && (answer.base.0, answer.last.0) == (*base, *last);
+            if !is_right || log.log_end() != end {
+                return Err(format!("repetition of {base}: {answer:?}"));
+            }
+            counts[0] += 1;
+        }
+    }
+    let fitting = owed.allowed.iter().filter(|all| is_front(batches, all));
+    let history = fitting.max_by_key(|all| all.len()).unwrap();
+    for lost in &history[batches.len()..] {
+        let base = lost.header().base_offset;
+        let appended = if is_marker(lost) {
+            log.append_as_coordinator(vec![lost.clone()], epoch, NOW)
+        } else {
+            log.append_as_leader(vec![lost.clone()], epoch, NOW)
+        };
+        let answer = appended
+            .map_err(|error| format!("lost {base} again: {error}"))?
+            .batches[0];
+        if answer.is_duplicate || answer.base != base {
+            return Err(format!("lost {base} again: {answer:?}"));
+        }
+        counts[1] += usize::from(lost.header().producer.is_some());
+    }
+    Known::of(history.iter()).check(log)?;
+    Ok(counts)
+}
+
+/// Recovers twice, sends again, and now and then stops and looks once more.
+fn check(disk: &SimDisk, owed: &Owed, stop: Option<bool>) -> Result<[usize; 2], String> {
+    let first = recovered(disk, owed)?.1.len();
+    let (mut log, batches) = recovered(disk, owed).map_err(|error| format!("again: {error}"))?;
+    if batches.len() != first {
+        return Err(format!("again: {} batches, then {}", first, batches.len()));
+    }
+    let counts = send_again(&mut log, &batches, owed)?;
+    match stop {
+        None => {}
+        Some(true) => {
+            let end = log.close().map_err(|error| format!("close: {error}"))?;
+            let (log, _) = recovered(disk, owed).map_err(|error| format!("closed: {error}"))?;
+            if log.log_end() != end {
+                return Err(format!("closed at {end}, then {}", log.log_end()));
+            }
+        }
+        Some(false) => {
+            drop(log);
+            recovered(disk, owed).map_err(|error| format!("killed: {error}"))?;
+        }
+    }
+    Ok(counts)
+}
+
+fn crash_everywhere(seed: u64) -> Done {
+    let mut sender = Sender::begin(SimDisk::empty(), seed);
+    for _ in 0..STEPS {
+        sender.step();
+        sender.check_knowledge();
+    }
+    assert_eq!(sender.refused, Vec::<String>::new(), "seed {seed}");
+    let known = sender.known();
+    let mut done = Done {
+        cuts: sender.cuts,
+        aborted: known.aborted.len(),
+        committed: known.committed,
+        ..Done::default()
+    };
+    let (owed, disk) = (sender.owed, sender.disk);
+    drop((sender.log, sender.dir));
+    let (base, ops) = disk.recorded();
+    let is_made = |kind: &str| {
+        let made = |op: &Op| matches!(op, Op::Make { name, .. } if name.ends_with(kind));
+        ops.iter().filter(|op| made(op)).count()
+    };
+    done.snapshots = is_made(".snapshot");
+    done.indexes_of_aborted = is_made(".txnindex");
+    let mut cut = PowerCut::before_anything(&base);
+    let mut subsets = Subsets::new(LIMITS, !seed);
+    for (count, op) in (1..).zip(&ops) {
+        cut.after(op);
+        let at = owed.partition_point(|(from, _)| *from <= count) - 1;
+        let now = &owed[at].1;
+        subsets.each(&cut, at, |way, tree| {
+            done.recovered += 1;
+            let stops = done.recovered.is_multiple_of(STOPPED_EVERY);
+            let stop = stops.then_some(done.recovered.is_multiple_of(2));
+            let found = check(&SimDisk::holding(tree), now, stop);
+            let [repetitions, taken_again] = found.unwrap_or_else(|error| {
+                panic!("seed {seed}, {count} changes, {way:.4000?}: {error}\nafter {op:.200?}")
+            });
+            done.repetitions += repetitions;
+            done.taken_again += taken_again;
+        });
+    }
+    done.subsets = subsets.tried;
+    done
+}
+
+#[test]
+fn after_a_power_cut_a_log_knows_of_its_producers_what_its_batches_say() {
+    let began = Instant::now();
+    let mut all = Done::default();
+    for seed in crate::seeds(2, 24) {
+        all.add(&crash_everywhere(seed));
+    }
+    println!("{all:#?} in {:.1?}", began.elapsed());
+    assert!(
+        all.aborted > 2 && all.committed > 2 && all.cuts > 1,
+        "{all:?}"
+    );
+    assert!(all.snapshots > 5 && all.indexes_of_aborted > 1, "{all:?}");
+    assert!(all.repetitions > 1000 && all.taken_again > 1000, "{all:?}");
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    faults: usize,
+    latched: usize,
+    refused: usize,
+    unnoticed: usize,
+}
+
+/// Fails one call. Then the state of producers is as it was or the directory has failed, and what
+/// was synced is there for the next process.
+fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
+    let disk = SimDisk::empty();
+    disk.fail_at(call, fault);
+    let mut sender = Sender::begin(disk.clone(), seed);
+    let mut left = STEPS;
+    while left > 0 && disk.failed_call().is_none() {
+        sender.step();
+        left -= 1;
+    }
+    let Some(failed) = disk.failed_call() else {
+        return false;
+    };
+    let name = format!("seed {seed}, call {call}, {fault:?} ({failed})");
+    seen.faults += 1;
+    let has_failed = sender.has_failed();
+    let ops = disk.ops_count();
+    for _ in 0..10 {
+        sender.step();
+        sender.check_knowledge();
+    }
+    if has_failed {
+        seen.latched += 1;
+        assert_eq!(disk.ops_count(), ops, "{name}: written after the failure");
+    } else if sender.refused.is_empty() {
+        seen.unnoticed += 1;
+    } else {
+        seen.refused += 1;
+    }
+    let is_sync = matches!(failed, "sync_data" | "sync_dir") && fault == Fault::Errno(EIO);
+    let is_over = has_failed || sender.log.is_none();
+    assert!(!is_sync || is_over, "{name}: a failed sync is forgotten");
+    let owed = sender.owed.last().unwrap().1.clone();
+    drop((sender.log, sender.dir));
+    let (base, ops) = disk.recorded();
+    let mut cut = PowerCut::before_anything(&base);
+    ops.iter().for_each(|op| cut.after(op));
+    let chance = Survives::Some(Seeded(seed ^ call as u64).next());
+    let ways = [Survives::Nothing, Survives::Everything, chance];
+    let trees = ways.map(|way| (Some(way), cut.leaves(way)));
+    for (way, tree) in [(None, disk.live())].into_iter().chain(trees) {
+        check(&SimDisk::holding(tree), &owed, None)
+            .unwrap_or_else(|error| panic!("{name}, {way:?}: {error}"));
+    }
+    true
+}
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+#[test]
+fn whatever_call_fails_a_log_knows_of_its_producers_what_its_batches_say() {
+    for fault in [
+        Fault::Errno(EIO),
+        Fault::Errno(ENOSPC),
+        Fault::Short(ENOSPC),
+        Fault::Short(EIO),
+    ] {
+        let mut seen = Seen::default();
+        for seed in crate::seeds(3, 60) {
+            let calls = (1..).take_while(|call| fail_call(seed, *call, fault, &mut seen));
+            assert!(calls.count() > 100, "{seen:?}");
+        }
+        println!("{fault:?}: {seen:?}");
+        assert!(seen.latched + seen.refused > 100, "{seen:?}");
+    }
+}
