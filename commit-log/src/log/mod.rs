@@ -7,6 +7,7 @@
 mod age;
 mod append;
 mod checkpoint;
+mod cut_files;
 mod cut_indexes;
 mod delete_segments;
 mod files;

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use trimaran_types::Offset;
 
 use super::checkpoint::CloseError;
+use super::cut_files::CutFiles;
 use super::room::Room;
 use super::{Active, Log};
-use crate::disk::{DiskDir, DiskFile, OpenHow};
+use crate::disk::{DiskDir, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
@@ -40,14 +41,6 @@ pub enum TruncateError {
         /// The system's answer.
         source: io::Error,
     },
-}
-
-/// What a cut needs, open.
-struct CutFiles {
-    log: Arc<dyn DiskFile>,
-    /// The segment's aborted transactions, if a file has them.
-    aborted: Option<Arc<dyn DiskFile>>,
-    names: Box<dyn DiskDir>,
 }
 
 impl From<CloseError> for TruncateError {
@@ -138,35 +131,6 @@ impl Log {
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
         self.note_log_start();
         Ok(())
-    }
-
-    /// Opens what a cut in the segment needs. From when the cut is shown it can only go on or end the
-    /// directory, so nothing is to be asked of the system then that it refuses for now.
-    fn open_cut(&mut self, segment: &SegmentView) -> io::Result<CutFiles> {
-        let same = self.active.id == segment.id;
-        let log = match self.active.file.clone().filter(|_| same) {
-            Some(file) => file,
-            None => {
-                let path = self.shared.path(SegmentFile::Log, segment.base);
-                self.context().open(&path, OpenHow::Existing)?
-            }
-        };
-        Ok(CutFiles {
-            log,
-            aborted: self.open_aborted(segment, same)?,
-            names: self.context().open_dir(self.dir())?,
-        })
-    }
-
-    /// The directory, and the file of the segment with which the log is to start over. The file comes
-    /// last: none is left behind by a refusal.
-    fn open_start(&self, base: Offset) -> io::Result<(Box<dyn DiskDir>, Arc<dyn DiskFile>)> {
-        let names = self.context().open_dir(self.dir())?;
-        let path = self.shared.path(SegmentFile::Log, base);
-        let context = self.context();
-        let open = || context.open(&path, OpenHow::OrCreate);
-        let file = context.reserve.with_room(0, open)?;
-        Ok((names, file))
     }
 
     /// The segment, position and offset of the first batch that reaches past `offset`.

@@ -34,8 +34,8 @@ const RESERVE_BYTES: u64 = 32 * 1024;
 const CLEANED_EVERY: usize = 61;
 
 const LIMITS: Limits = Limits {
-    trees_whole_max: 1 << 12,
-    pairs_max: 40,
+    trees_whole_max: 1 << 10,
+    pairs_max: 10,
     chances: 2,
 };
 

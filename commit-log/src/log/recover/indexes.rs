@@ -9,9 +9,9 @@ use super::{Recovery, at_path};
 use crate::damage::Damage;
 use crate::disk::{DiskFile, OpenHow};
 use crate::index::{self, IndexEntry, IndexTail, OffsetEntry, TimeEntry};
-use crate::log::{OpenError, is_exhausted};
 use crate::log::kept::Kept;
 use crate::log::open::unchanged;
+use crate::log::{OpenError, is_exhausted};
 use crate::names::SegmentFile;
 use crate::segment_scan::{Scanned, scan};
 
