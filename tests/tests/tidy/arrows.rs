@@ -29,7 +29,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "types",
         ours: &[],
-        outside: Outside::Only(&["bytes", "serde", "thiserror", "crc32c", "uuid", "base64"]),
+        outside: Outside::Only(&["bytes", "serde", "thiserror", "crc-fast", "uuid", "base64"]),
     },
     Rule {
         name: "metadata",
