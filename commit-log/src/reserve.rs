@@ -52,18 +52,28 @@ pub struct Reserve {
 pub(crate) trait Refusal: From<io::Error> {
     /// Whether blocks would help.
     fn is_full(&self) -> bool;
+
+    /// A sync that failed. That is final, whatever the system says of it (ADR 0004).
+    fn unsynced(error: io::Error) -> Self;
 }
 
 impl Refusal for io::Error {
     fn is_full(&self) -> bool {
         is_full(self)
     }
+
+    fn unsynced(error: io::Error) -> Self {
+        Self::other(error)
+    }
 }
 
 impl Refusal for ChangeError {
-    /// A sync that failed is final, whatever it lacked.
     fn is_full(&self) -> bool {
         matches!(self, Self::Refused(error) if is_full(error))
+    }
+
+    fn unsynced(error: io::Error) -> Self {
+        Self::Unsynced(error)
     }
 }
 
@@ -103,11 +113,9 @@ impl Reserve {
             }
             return Ok(bytes);
         }
+        // Not synced: a stop that loses some of it costs no more than growing it again.
         grow(file.as_ref(), had, bytes)?;
-        match file.sync_data() {
-            Err(error) if !is_full(&error) => Err(error),
-            _ => file.bytes(),
-        }
+        file.bytes()
     }
 
     /// Whether there is room for `bytes` beside what is reserved: takes it, and gives it back. Whoever
@@ -157,7 +165,7 @@ impl Reserve {
             left = left.saturating_sub(step);
             file.truncate(left)?;
             // Some file systems let go of blocks only once that is on the disk.
-            file.sync_data()?;
+            file.sync_data().map_err(E::unsynced)?;
             done = write();
         }
         tracing::info!(
