@@ -39,7 +39,7 @@ const BLOCKS_BESIDE: u64 = 4;
 /// Bytes that are written at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The reserved blocks of one directory of logs. There are none before [`Reserve::fill`].
+/// The reserved blocks of one directory of logs. There are none before it is filled.
 #[derive(Debug)]
 pub struct Reserve {
     disk: Arc<dyn Disk>,
