@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use trimaran_api::ApiError;
-use trimaran_types::KafkaError;
+
+use crate::beside;
 
 /// What is done at once, where it is asked for: less than a change of threads is worth.
 const INLINE_BYTES_MAX: usize = 4 * 1024;
@@ -51,15 +52,8 @@ impl CodecWork {
         if bytes <= INLINE_BYTES_MAX {
             return Ok(work());
         }
-        let failed = |cause: String| ApiError::kafka(KafkaError::UnknownServerError, cause);
         let permit = Arc::clone(&self.running).acquire_owned().await;
-        let permit = permit.map_err(|error| failed(error.to_string()))?;
-        let running = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a caller that goes away does not make room for another.
-            let _permit = permit;
-            work()
-        });
-        running.await.map_err(|error| failed(error.to_string()))
+        beside::run_with(permit.map_err(beside::failed)?, work).await
     }
 }
 

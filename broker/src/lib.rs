@@ -6,6 +6,7 @@
 //! broker does the work), then the data plane behind it.
 
 pub mod assignments;
+mod beside;
 pub mod byte_budget;
 pub mod codec_work;
 pub mod config;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use trimaran_api::ApiError;
-use trimaran_types::KafkaError;
+
+use crate::beside;
 
 /// Searches that run at one time in a broker.
 pub(super) const RUNNING_MAX: usize = 4;
@@ -38,10 +39,9 @@ impl Searches {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let failed = |cause: String| ApiError::kafka(KafkaError::UnknownServerError, cause);
         let turn = Arc::clone(&self.running).acquire_owned();
         let permit = match tokio::time::timeout(PATIENCE, turn).await {
-            Ok(permit) => permit.map_err(|error| failed(error.to_string()))?,
+            Ok(permit) => permit.map_err(beside::failed)?,
             Err(_) => {
                 let message = format!(
                     "{RUNNING_MAX} searches by time run on this broker, which is the bound"
@@ -49,12 +49,7 @@ impl Searches {
                 return Err(ApiError::new(429, message).retriable());
             }
         };
-        let running = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a caller that goes away does not make room for another.
-            let _permit = permit;
-            work()
-        });
-        running.await.map_err(|error| failed(error.to_string()))
+        beside::run_with(permit, work).await
     }
 }
 

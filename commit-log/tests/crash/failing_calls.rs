@@ -165,16 +165,27 @@ fn take_back_a_segment(call: usize) -> Option<bool> {
         allowed: vec![branch],
         ..Promise::default()
     }];
+    Some(keeps_what_was_promised(&disk, &promised, call, 20))
+}
+
+/// Cuts the power after the last change, in some chance ways among others, and holds what is left
+/// against the promises. Tells whether a segment was taken back.
+pub(crate) fn keeps_what_was_promised(
+    disk: &SimDisk,
+    promised: &[Promise],
+    call: usize,
+    chances: usize,
+) -> bool {
     let (base, ops) = disk.recorded();
     let is_roll = |op: &Op| matches!(op, Op::Unlink { name, .. } if name.ends_with(".log"));
     let mut cut = PowerCut::before_anything(&base);
     ops.iter().for_each(|op: &Op| cut.after(op));
-    for way in cut.ways(20, &mut Seeded(call as u64)) {
+    for way in cut.ways(chances, &mut Seeded(call as u64)) {
         let left = SimDisk::holding(cut.leaves(way));
-        check(&left, &promised, true)
+        check(&left, promised, true)
             .unwrap_or_else(|error| panic!("call {call}, {way:?}: {error}"));
     }
-    Some(ops.iter().any(is_roll))
+    ops.iter().any(is_roll)
 }
 
 #[test]

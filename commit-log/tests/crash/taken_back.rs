@@ -6,10 +6,9 @@ use std::sync::Arc;
 use trimaran_commit_log::AppendError;
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::power_cut::PowerCut;
-use crate::promises::{Branch, Promise, check, open_dir, open_log};
-use crate::seeded::Seeded;
-use crate::sim_disk::{Fault, Op, SimDisk};
+use crate::failing_calls::keeps_what_was_promised;
+use crate::promises::{Branch, Promise, open_dir, open_log};
+use crate::sim_disk::{Fault, SimDisk};
 use crate::workload::batch;
 
 const ENOSPC: i32 = 28;
@@ -49,16 +48,7 @@ fn refuse(call: usize) -> Option<bool> {
         allowed: vec![branch],
         ..Promise::default()
     }];
-    let (base, ops) = disk.recorded();
-    let is_roll = |op: &Op| matches!(op, Op::Unlink { name, .. } if name.ends_with(".log"));
-    let mut cut = PowerCut::before_anything(&base);
-    ops.iter().for_each(|op: &Op| cut.after(op));
-    for way in cut.ways(40, &mut Seeded(call as u64)) {
-        let left = SimDisk::holding(cut.leaves(way));
-        check(&left, &promised, true)
-            .unwrap_or_else(|error| panic!("call {call}, {way:?}: {error}"));
-    }
-    Some(ops.iter().any(is_roll))
+    Some(keeps_what_was_promised(&disk, &promised, call, 40))
 }
 
 #[test]
