@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::change_error::ChangeError;
 use crate::disk::{Disk, DiskDir, DiskFile, OpenHow};
+use crate::journal::{Distrust, Journal, JournalLimits, settle};
 use crate::latch::DirLatch;
 use crate::log_dir::{
     CLEANER_OFFSETS, CleanerOffsets, LOG_STARTS, RECOVERY_POINTS, RecoveryPoints,
@@ -41,6 +43,10 @@ pub struct LogContext {
     pub cleaner_offsets: Arc<CleanerOffsets>,
     /// Where each log starts, as the next start will read it.
     pub log_starts: Arc<RecoveryPoints>,
+    /// What makes the small flushes of all logs durable together, where it is wanted.
+    pub journal: Option<Arc<Journal>>,
+    /// Logs that may lack what a damaged journal had of them.
+    pub distrust: Arc<Distrust>,
 }
 
 impl LogContext {
@@ -69,7 +75,27 @@ impl LogContext {
             cleaner_offsets: Arc::new(CleanerOffsets::over(points(CLEANER_OFFSETS))),
             log_starts: Arc::new(points(LOG_STARTS)),
             reserve,
+            journal: None,
+            distrust: Arc::new(Distrust::none(logs_dir)),
             disk,
         }
+    }
+
+    /// The same context with a journal in `logs_dir`, whose bytes from an earlier process are put in
+    /// place first. Before any log is opened.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn with_journal(self, logs_dir: &Path, limits: JournalLimits) -> io::Result<Self> {
+        let settled = settle(self.disk.as_ref(), logs_dir, false);
+        let (settled, distrust) = settled.map_err(ChangeError::into_io)?;
+        let latch = Arc::clone(&self.latch);
+        let journal = Journal::open(self.disk.as_ref(), latch, logs_dir, limits, settled);
+        let journal = journal.map_err(ChangeError::into_io)?;
+        Ok(Self {
+            journal: Some(journal),
+            distrust: Arc::new(distrust),
+            ..self
+        })
     }
 }

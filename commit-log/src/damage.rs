@@ -64,6 +64,9 @@ pub enum Damage {
     /// Entries of a `.txnindex` file that cannot be.
     #[error("entries of aborted transactions are not what was written")]
     AbortedTransactions,
+    /// A journal that may have had bytes of the log was damaged (ADR 0021).
+    #[error("the flush journal was damaged and may have had synced records of this log")]
+    Journal,
     /// A segment does not start where the one before it ends.
     #[error("segment starts at offset {found} where {expected} comes next")]
     SegmentOutOfPlace {

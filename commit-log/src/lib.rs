@@ -27,6 +27,7 @@ mod flusher;
 mod header_hop;
 mod index;
 mod inspect;
+mod journal;
 mod latch;
 mod log;
 mod log_dir;
@@ -67,6 +68,10 @@ pub use inspect::{
     CheckpointFile, Checkpointed, CleanShutdownFile, Finding, OnSeen, PartitionSummary, Places,
     Problem, Seen, Severity, find_places, flushed_end_of, inspect_checkpoints,
     inspect_clean_shutdown, inspect_flushed_ends, inspect_partition, lost_partitions,
+};
+pub use journal::{
+    Distrust, JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, Journal, JournalLimits,
+    ReadThroughJournal,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use trimaran_commit_log::LogConfig;
+use trimaran_commit_log::{
+    JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, JournalLimits, LogConfig,
+};
 use trimaran_config::{ConfigError, Settings};
 
 use super::{DAY_MS, ms};
@@ -17,6 +19,9 @@ pub struct LogsConfig {
     /// `num.recovery.threads.per.data.dir`: logs of a directory that are opened at once; default 8,
     /// since they wait for the device more than for the cores.
     pub recovery_threads: usize,
+    /// `log.journal.bytes`: how large the journal is that small flushes of a directory go through;
+    /// default 64 MiB, 0 switches it off.
+    pub journal: Option<JournalLimits>,
     /// `log.retention.check.interval.ms`: how often old segments are looked for; default 300,000.
     pub retention_check_interval: Duration,
     /// `producer.id.expiration.ms`: a producer that was not heard of for so long is forgotten; default
@@ -41,6 +46,7 @@ impl LogsConfig {
         Ok(Self {
             dirs: dirs(settings)?,
             recovery_threads: settings.bounded("num.recovery.threads.per.data.dir", 8, 1, 256)?,
+            journal: journal(settings)?,
             retention_check_interval: ms(
                 settings,
                 "log.retention.check.interval.ms",
@@ -59,6 +65,19 @@ impl LogsConfig {
             initial_task_delay: ms(settings, "log.initial.task.delay.ms", 30_000, 0, DAY_MS)?,
         })
     }
+}
+
+fn journal(settings: &Settings) -> Result<Option<JournalLimits>, ConfigError> {
+    let key = "log.journal.bytes";
+    let bytes = settings.bounded(key, JOURNAL_BYTES_DEFAULT, 0, JOURNAL_BYTES_MAX)?;
+    if bytes > 0 && bytes < JOURNAL_BYTES_MIN {
+        return Err(ConfigError::Value {
+            key: key.to_owned(),
+            value: bytes.to_string(),
+            cause: format!("must be 0 or lie between {JOURNAL_BYTES_MIN} and {JOURNAL_BYTES_MAX}"),
+        });
+    }
+    Ok(JournalLimits::of_bytes(bytes))
 }
 
 fn dirs(settings: &Settings) -> Result<Vec<PathBuf>, ConfigError> {

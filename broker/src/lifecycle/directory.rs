@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trimaran_commit_log::{Disk, LogDir, LogDirError, MetaProperties, RealDisk};
+use trimaran_commit_log::{Disk, JournalLimits, LogDir, LogDirError, MetaProperties, RealDisk};
 use trimaran_types::{BrokerId, ClusterId, DirectoryId};
 use uuid::Uuid;
 
@@ -61,9 +61,11 @@ pub(super) async fn take(
     log_dirs: &[PathBuf],
     cluster_id: ClusterId,
     broker_id: BrokerId,
+    journal: Option<JournalLimits>,
 ) -> Result<Taken, Fatal> {
     let log_dirs = log_dirs.to_owned();
-    let taking = tokio::task::spawn_blocking(move || take_all(&log_dirs, cluster_id, broker_id));
+    let taking =
+        tokio::task::spawn_blocking(move || take_all(&log_dirs, cluster_id, broker_id, journal));
     let taken = taking.await.map_err(|_| Fatal::TaskEnded {
         task: "taking the log directories",
     })??;
@@ -83,12 +85,20 @@ fn take_all(
     log_dirs: &[PathBuf],
     cluster_id: ClusterId,
     broker_id: BrokerId,
+    journal: Option<JournalLimits>,
 ) -> Result<Taken, LogDirError> {
     let mut taken = Taken::default();
     for log_dir in log_dirs {
         let directory_id = DirectoryId::from_uuid(Uuid::new_v4());
         let disk = Arc::new(RealDisk);
-        match LogDir::open(disk, log_dir, cluster_id, broker_id, directory_id) {
+        let opened = LogDir::open(disk, log_dir, cluster_id, broker_id, directory_id);
+        let opened = opened.and_then(|mut dir| {
+            if let Some(limits) = journal {
+                dir.use_journal(limits)?;
+            }
+            Ok(dir)
+        });
+        match opened {
             Ok(dir) => taken.dirs.push(dir),
             Err(error @ LogDirError::Io { .. }) if log_dirs.len() > 1 => {
                 let cause = std::error::Error::source(&error);

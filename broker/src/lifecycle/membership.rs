@@ -66,8 +66,10 @@ pub(super) async fn join(
     let log_dirs = &config.logs.dirs;
     let owner = directory::owner(log_dirs)?;
     // A directory that has an owner is locked before anything in it is touched.
+    let journal = config.logs.journal;
+    let take = |cluster_id| directory::take(log_dirs, cluster_id, config.broker_id, journal);
     let taken = match owner {
-        Some(cluster_id) => Some(directory::take(log_dirs, cluster_id, config.broker_id).await?),
+        Some(cluster_id) => Some(take(cluster_id).await?),
         None => None,
     };
     let follower = MetadataFollower::open(FollowerStart {
@@ -84,7 +86,7 @@ pub(super) async fn join(
     let cluster_id = caught_up(&mut feed, readiness).await?;
     let taken = match taken {
         Some(taken) => taken,
-        None => directory::take(log_dirs, cluster_id, config.broker_id).await?,
+        None => take(cluster_id).await?,
     };
     readiness.reached(Phase::Registering);
     let identity = identity(config, addresses, &taken);

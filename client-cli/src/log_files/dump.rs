@@ -59,7 +59,7 @@ impl DumpArguments {
                     }
                 }
             };
-            let known = asked.checkpointed(dir);
+            let known = asked.checkpointed(dir)?;
             inspect_partition(&asked.disk, dir, &known, &mut on_seen)
                 .map_err(|error| unreadable(dir, &error))?;
             if let Some(failure) = failed {

@@ -6,12 +6,13 @@ mod seen_text;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use trimaran_commit_log::{
     CheckpointFile, Checkpointed, CleanShutdownFile, Disk, Finding, NotedEnds, PartitionSummary,
-    Places, RealDisk, find_places, flushed_end_of, inspect_checkpoints, inspect_clean_shutdown,
-    inspect_flushed_ends, lost_partitions, parse_partition_dir,
+    Places, ReadThroughJournal, RealDisk, find_places, flushed_end_of, inspect_checkpoints,
+    inspect_clean_shutdown, inspect_flushed_ends, lost_partitions, parse_partition_dir,
 };
 
 use crate::failure::Failure;
@@ -43,7 +44,7 @@ impl LogCommand {
 
 /// A path that was asked for, and what its checkpoints say.
 struct Asked {
-    disk: RealDisk,
+    disk: ReadThroughJournal,
     places: Places,
     checkpoints: Vec<CheckpointFile>,
     flushed_ends: NotedEnds,
@@ -53,8 +54,8 @@ struct Asked {
 
 impl Asked {
     fn find(path: &Path) -> Result<Self, Failure> {
-        let disk = RealDisk;
-        let places = find_places(&disk, path).map_err(|error| {
+        let real = Arc::new(RealDisk);
+        let places = find_places(real.as_ref(), path).map_err(|error| {
             unreadable(path, &error).try_next(
                 "trimaran log verify DIR   (a broker's log.dirs, its logs folder, or one topic-0 in it)",
             )
@@ -64,9 +65,15 @@ impl Asked {
             flushed_ends,
             clean_shutdown,
         } = match &places.checkpoints {
-            Some(dir) => Notes::read(&disk, dir).map_err(|error| unreadable(dir, &error))?,
+            Some(dir) => {
+                let notes = Notes::read(real.as_ref(), dir);
+                notes.map_err(|error| unreadable(dir, &error))?
+            }
             None => Notes::default(),
         };
+        let logs_dir = places.checkpoints.as_deref().unwrap_or(path);
+        let disk = ReadThroughJournal::over(real, logs_dir);
+        let disk = disk.map_err(|error| unreadable(logs_dir, &error))?;
         Ok(Self {
             disk,
             is_one_partition: places.partitions == [path],
@@ -89,13 +96,19 @@ impl Asked {
     }
 
     /// What the checkpoints say of the partition in `dir`.
-    fn checkpointed(&self, dir: &Path) -> Checkpointed {
+    fn checkpointed(&self, dir: &Path) -> Result<Checkpointed, Failure> {
+        let journalled_bytes = self.disk.bytes_of(dir);
+        let journalled_bytes = journalled_bytes.map_err(|error| unreadable(dir, &error))?;
         let partition = dir.file_name().and_then(|name| name.to_str());
         let partition = partition.and_then(parse_partition_dir);
-        partition.map_or_else(Checkpointed::default, |partition| Checkpointed {
-            flushed_end: flushed_end_of(&self.disk, dir, &partition, &self.flushed_ends),
-            ..Checkpointed::of(&self.checkpoints, &partition)
-        })
+        Ok(
+            partition.map_or_else(Checkpointed::default, |partition| Checkpointed {
+                flushed_end: flushed_end_of(&self.disk, dir, &partition, &self.flushed_ends),
+                journalled_bytes,
+                is_journal_damaged: self.disk.is_damaged(dir),
+                ..Checkpointed::of(&self.checkpoints, &partition)
+            }),
+        )
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn run(path: &Path, printer: &mut Printer) -> Result<(), Failure> {
             }
             ControlFlow::Continue(())
         };
-        let known = asked.checkpointed(dir);
+        let known = asked.checkpointed(dir)?;
         let summary = inspect_partition(&asked.disk, dir, &known, &mut on_seen)
             .map_err(|error| unreadable(dir, &error))?;
         summaries.push(summary);

@@ -38,6 +38,16 @@ pub enum Problem {
         /// How many zeros there are.
         bytes: u64,
     },
+    /// Bytes that were made durable in the journal: the next start puts them in place, and they were
+    /// read as if they were.
+    #[error("{bytes} bytes are in the flush journal, the next start puts them in place")]
+    Journalled {
+        /// How many.
+        bytes: u64,
+    },
+    /// The journal was damaged: the log may lack synced records, whatever its files say.
+    #[error("the flush journal was damaged and may have had synced records of this log")]
+    Journal,
     /// A segment does not begin where the one before it ends, as it always should. Below the log
     /// start a deletion may have left it so.
     #[error("offsets {from} to {before} (excluded) are absent between two segments")]

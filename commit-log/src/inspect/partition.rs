@@ -68,6 +68,10 @@ pub struct Checkpointed {
     pub flushed_end: Option<Offset>,
     /// Where the log starts: what is missing below it was deleted.
     pub log_start: Option<Offset>,
+    /// Bytes of the log that are in the journal only; see [`crate::ReadThroughJournal`].
+    pub journalled_bytes: u64,
+    /// A journal was damaged that may have had bytes of the log.
+    pub is_journal_damaged: bool,
 }
 
 impl Checkpointed {
@@ -133,13 +137,16 @@ pub fn inspect_partition(
         ..PartitionSummary::empty(dir)
     };
     let mut walked = Walked::default();
-    let flow = inspect_files(
-        disk,
-        dir,
-        (&segments, known, gaps_allowed),
-        (&mut summary.topic_id, &mut walked),
-        &mut judged,
-    )?;
+    let flow = match journal(dir, known, &mut judged) {
+        ControlFlow::Break(()) => ControlFlow::Break(()),
+        ControlFlow::Continue(()) => inspect_files(
+            disk,
+            dir,
+            (&segments, known, gaps_allowed),
+            (&mut summary.topic_id, &mut walked),
+            &mut judged,
+        )?,
+    };
     summary.is_complete = flow.is_continue();
     summary.batches = walked.batches;
     summary.records = walked.records;
@@ -155,6 +162,23 @@ fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
         _ => None,
     };
     entries.into_iter().filter_map(log).collect()
+}
+
+/// What the directory's journal means for the log.
+fn journal(dir: &Path, known: &Checkpointed, on_seen: &mut OnSeen<'_>) -> ControlFlow<()> {
+    let bytes = known.journalled_bytes;
+    let (severity, problem) = match (known.is_journal_damaged, bytes) {
+        (true, _) => (Severity::Damage, Problem::Journal),
+        (false, 0) => return ControlFlow::Continue(()),
+        (false, _) => (Severity::Note, Problem::Journalled { bytes }),
+    };
+    on_seen(&Seen::Finding(&Finding {
+        file: dir.to_owned(),
+        position: None,
+        offset: None,
+        severity,
+        problem,
+    }))
 }
 
 /// That nothing of a log is there.

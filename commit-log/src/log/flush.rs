@@ -6,6 +6,9 @@
 //!
 //! A finished segment waits for a flush that began after it was finished: an earlier one may have
 //! synced its records, and not its indexes, nor the cut of its room.
+//!
+//! Where the bytes behind the flushed end are all that is needed, a request carries them as an entry for
+//! the journal, and still names the file: whoever syncs the file has done what was asked for, too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use super::Log;
 use crate::change_error::ChangeError;
 use crate::context::LogContext;
 use crate::disk::DiskFile;
+use crate::journal::{Entry, Journal};
 use crate::log_dir::FlushedEnd;
 
 /// What must be synced to make a log durable up to an offset.
@@ -31,6 +35,10 @@ pub struct FlushRequest {
     pub log_dir: PathBuf,
     /// How the directories are opened.
     pub(crate) context: LogContext,
+    /// What the journal has to note instead of all the syncs.
+    pub(crate) entry: Option<Entry>,
+    /// The journal of the directory.
+    pub(crate) journal: Option<Arc<Journal>>,
     token: FlushToken,
 }
 
@@ -51,6 +59,8 @@ pub struct FlushToken {
     names: u64,
     seals: u64,
     room_cuts: u64,
+    /// Whether the files have everything below the end, and not the journal alone.
+    in_files: bool,
     /// Whether the indexes and epochs below the end are durable too.
     is_checkpoint: bool,
 }
@@ -59,6 +69,8 @@ pub struct FlushToken {
 #[derive(Debug)]
 pub(super) struct FlushState {
     pub flushed_end: Offset,
+    /// The same without the journal: the files are synced up to here.
+    file_end: Offset,
     /// Everything that a restart needs below it is durable, indexes and epochs included.
     pub checkpointed_end: Offset,
     /// How often the log was cut. A 64-bit count does not come round.
@@ -93,6 +105,7 @@ impl FlushState {
     ) -> Self {
         Self {
             flushed_end: log_end,
+            file_end: log_end,
             checkpointed_end: recovery_point.min(log_end),
             cuts: 0,
             sealed: Vec::new(),
@@ -136,13 +149,19 @@ impl FlushState {
     pub(super) fn truncated(&mut self, end: Offset) {
         self.cuts += 1;
         self.flushed_end = self.flushed_end.min(end);
+        self.file_end = self.file_end.min(end);
         self.checkpointed_end = self.checkpointed_end.min(end);
         self.sealed.retain(|sealed| sealed.end <= end);
     }
 
+    /// Whether a flush must make more durable than bytes behind the flushed end.
+    pub(super) const fn needs_more_than_bytes(&self) -> bool {
+        self.names != self.names_synced || !self.sealed.is_empty() || self.owes_cut()
+    }
+
     /// Whether no file has anything to sync.
     pub(super) fn is_all_synced(&self, log_end: Offset) -> bool {
-        self.flushed_end >= log_end
+        self.file_end >= log_end
             && self.names == self.names_synced
             && self.sealed.is_empty()
             && !self.owes_cut()
@@ -157,6 +176,7 @@ impl FlushState {
     pub(super) fn restarted(&mut self, start: Offset) {
         self.truncated(Offset(i64::MIN));
         self.flushed_end = start;
+        self.file_end = start;
         self.checkpointed_end = Offset::ZERO;
     }
 }
@@ -189,8 +209,16 @@ impl Log {
         if has_all && !state.owes_cut() {
             return None;
         }
-        self.pace.flush_began();
-        Some(self.flush_request(false))
+        let mut request = self.flush_request(false);
+        request.entry = self.journal_entry();
+        if request.entry.is_some() {
+            // No file needs to be synced for it, so none needs room.
+            request.token.in_files = false;
+            self.pace.forget();
+        } else {
+            self.pace.flush_began();
+        }
+        Some(request)
     }
 
     pub(super) fn flush_request(&self, is_checkpoint: bool) -> FlushRequest {
@@ -200,7 +228,7 @@ impl Log {
             .iter()
             .flat_map(|sealed| sealed.files.iter().cloned())
             .collect();
-        if self.log_end > state.flushed_end || state.owes_cut() {
+        if self.log_end > state.file_end || state.owes_cut() {
             files.extend(self.active.file.clone());
         }
         let dir = self.dir().to_owned();
@@ -215,12 +243,15 @@ impl Log {
             up_to_end: self.log_end,
             log_dir: dir,
             context: self.context().clone(),
+            entry: None,
+            journal: self.seat.as_ref().map(|seat| Arc::clone(seat.journal())),
             token: FlushToken {
                 up_to_end: self.log_end,
                 cuts: state.cuts,
                 names: state.names,
                 seals: state.seals,
                 room_cuts: state.room_cuts,
+                in_files: true,
                 is_checkpoint,
             },
         }
@@ -233,11 +264,17 @@ impl Log {
         let is_whole = token.cuts == state.cuts;
         if is_whole {
             state.flushed_end = state.flushed_end.max(token.up_to_end);
+            if token.in_files {
+                state.file_end = state.file_end.max(token.up_to_end);
+            }
         }
         state.names_synced = state.names_synced.max(token.names);
         state.room_cuts_synced = state.room_cuts_synced.max(token.room_cuts);
         state.sealed.retain(|sealed| sealed.number > token.seals);
         let flushed_end = state.flushed_end;
+        if let Some(seat) = &mut self.seat {
+            seat.flushed(flushed_end);
+        }
         let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
         if is_whole && token.is_checkpoint && token.up_to_end > state.checkpointed_end {
             state.checkpointed_end = token.up_to_end;

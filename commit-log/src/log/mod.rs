@@ -15,6 +15,7 @@ mod finish_swap;
 mod flush;
 mod flush_pace;
 mod gaps;
+mod journalled;
 mod kept;
 mod open;
 mod producer_state;
@@ -57,6 +58,7 @@ use crate::shared::Shared;
 use age::Began;
 use flush::FlushState;
 use flush_pace::FlushPace;
+use journalled::Seat;
 use retain::KnownAge;
 use room::Room;
 
@@ -92,6 +94,8 @@ pub struct Log {
     log_end: Offset,
     flush: FlushState,
     pace: FlushPace,
+    /// `None` where the directory has no journal.
+    seat: Option<Seat>,
     oldest_age: Option<KnownAge>,
     producers: ProducerStates,
     snapshots: SnapshotFiles,

@@ -3,6 +3,7 @@
 //! A stop at any step, and any order in which the names reach the disk between two syncs of the
 //! directory, leaves either the old segments or the new one. The steps, for a segment at base `B`:
 //!
+//! 0. The journal forgets the log.
 //! 1. The cleaner has written `B.*.cleaned` and synced the files and the directory.
 //! 2. `B.txnindex` if there is one, `B.index`, `B.timeindex`, then `B.log` go from `.cleaned` to `.swap`; the directory is
 //!    synced. From here on the new one wins: what is left to do is done at the next start.
@@ -78,6 +79,8 @@ impl Log {
         let first = self.check_replaceable(cleaned)?;
         let base = cleaned.base();
         let names = self.names_to_swap()?;
+        // The new segment has the name of an old one, and other bytes.
+        self.leave_journal()?;
         let unnamed = self
             .shared
             .file(&cleaned.sources()[0], SegmentFile::Log, OpenHow::Existing);

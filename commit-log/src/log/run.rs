@@ -271,6 +271,10 @@ impl Log {
             self.log_end = header.next_offset();
         }
         self.active.room.used(run.bytes.len() as u64);
+        let position = self.active.bytes - run.bytes.len() as u64;
+        if let Some(seat) = &mut self.seat {
+            seat.appended(position, self.log_end, &run.bytes, !keeps_tail);
+        }
         let aborted: Vec<_> = run
             .producers
             .iter()
@@ -310,6 +314,7 @@ impl Log {
     /// Makes the segment that starts at `base` the one that is written; its file exists.
     pub(super) fn roll_to(&mut self, base: Offset) {
         self.seal_active(base);
+        self.lose_kept(base);
         let id = self.context().files.next_id();
         self.active = Active {
             id,

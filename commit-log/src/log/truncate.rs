@@ -2,7 +2,8 @@
 //!
 //! The order matters for a stop in between. First the recovery point and the epochs on disk are
 //! lowered, durably, where they reach past the cut: they must never promise what is about to go.
-//! Then readers are told, then files are removed, newest first, and cut; and the cut is synced
+//! Then the journal forgets the log, or it would put back what is cut; all of the log is synced in its
+//! files by then, so a refusal until here leaves it as it was. Then readers are told, then files are removed, newest first, and cut; and the cut is synced
 //! before anything is appended, so that old bytes cannot come back behind new ones.
 
 use std::io;
@@ -76,6 +77,7 @@ impl Log {
         let files = self.open_cut(&segment);
         let files = files.map_err(|source| self.close_error(source))?;
         self.forget_beyond(end, end)?;
+        self.leave_journal()?;
         let gone = self.show_cut(segment, position, end);
         self.cut_files(&gone, segment, (position, end), files)
             .map_err(|error| self.context().latch.fail("truncate", self.dir(), &error))?;
@@ -92,6 +94,8 @@ impl Log {
         self.context().latch.check()?;
         let epochs = self.epochs.clone();
         self.forget_beyond(Offset::ZERO, offset)?;
+        // Before a file is made: the journal may have had bytes of one by that name.
+        self.leave_journal()?;
         let (names, file) = match self.open_start(offset) {
             Ok(opened) => opened,
             Err(source) => {
@@ -125,6 +129,7 @@ impl Log {
         self.log_end = offset;
         self.become_active(view, Indexer::new(offset, None));
         self.flush.restarted(offset);
+        self.lose_kept(offset);
         self.producers = ProducerStates::default();
         self.active.file = Some(file);
         self.start_over(&gone, names.as_ref())
@@ -245,6 +250,7 @@ impl Log {
         self.log_end = end;
         self.log_start = self.log_start.min(end);
         self.flush.truncated(end);
+        self.lose_kept(end);
         gone
     }
 

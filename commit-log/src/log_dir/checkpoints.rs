@@ -156,7 +156,7 @@ impl LogDir {
     }
 
     /// Marks the directory as cleanly shut down: the last deed, after every log was closed without
-    /// an error. The recovery points are written first.
+    /// an error. The journal is emptied and the recovery points are written first.
     ///
     /// # Errors
     /// The directory has failed, or the system refused; then it is not marked.
@@ -164,6 +164,9 @@ impl LogDir {
         &self,
         broker_epoch: Option<BrokerEpoch>,
     ) -> Result<(), LogDirError> {
+        if let Some(journal) = &self.context.journal {
+            journal.close()?;
+        }
         self.write_recovery_points()?;
         let mark = CleanShutdown { broker_epoch };
         let (disk, reserve) = (self.context.disk.as_ref(), &self.context.reserve);

@@ -36,6 +36,16 @@ pub(crate) fn parse(text: &str) -> Option<CleanShutdown> {
     Some(CleanShutdown { broker_epoch })
 }
 
+/// Whether there is a good mark.
+pub(crate) fn is_there(disk: &dyn Disk, logs_dir: &Path) -> io::Result<bool> {
+    let path = logs_dir.join(CLEAN_SHUTDOWN);
+    match atomic_file::read_text(disk, &path) {
+        Ok(text) => Ok(text.as_deref().and_then(parse).is_some()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads the mark and removes it durably. One that cannot be read is no mark.
 pub(super) fn take(disk: &dyn Disk, logs_dir: &Path) -> Result<Option<CleanShutdown>, LogDirError> {
     let path = logs_dir.join(CLEAN_SHUTDOWN);

@@ -6,7 +6,7 @@
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
 //! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
-//! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, .kafka_cleanshutdown
+//! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, flush-journal-*, .kafka_cleanshutdown
 //! ```
 //!
 //! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether
@@ -32,6 +32,7 @@ use trimaran_types::{BrokerId, ClusterId, DirectoryId, Offset, TopicId, TopicPar
 
 pub(crate) use checkpoint_file::parse as parse_checkpoint;
 pub use clean_shutdown::CleanShutdown;
+pub(crate) use clean_shutdown::is_there as is_marked_clean;
 pub(crate) use clean_shutdown::{CLEAN_SHUTDOWN, parse as parse_clean_shutdown};
 pub(crate) use cleaner_offsets::CLEANER_OFFSETS;
 pub use cleaner_offsets::CleanerOffsets;
@@ -46,6 +47,7 @@ pub use recovery_points::RecoveryPoints;
 
 use crate::context::{LogContext, OPEN_FILES_DEFAULT, TAILS_BYTES_DEFAULT};
 use crate::disk::Disk;
+use crate::journal::{Journal, JournalLimits, Settled, settle};
 use crate::latch::DirLatch;
 use crate::log::OpenAs;
 use crate::open_files::OpenFiles;
@@ -55,6 +57,8 @@ use crate::tail_budget::TailBudget;
 
 const LOCK: &str = "LOCK";
 const LOGS: &str = "logs";
+/// Reserved space that is given up at once, in bytes, where a start has no room for what the journal has.
+const SETTLED_BYTES: usize = 256 * 1024;
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
@@ -67,6 +71,8 @@ pub struct LogDir {
     clean_shutdown: Option<CleanShutdown>,
     high_watermarks: BTreeMap<TopicPartition, Offset>,
     has_its_notes: bool,
+    /// Where a journal goes on.
+    settled: Settled,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -110,10 +116,18 @@ impl LogDir {
         for dir in [logs_dir.as_path(), data_dir] {
             disk.sync_dir(dir).map_err(at(dir))?;
         }
+        let reserve = Arc::new(Reserve::new(Arc::clone(&disk), &logs_dir));
+        // Before the mark goes: after a stop in between it must still say that the journal is void.
+        let is_marked =
+            clean_shutdown::is_there(disk.as_ref(), &logs_dir).map_err(at(&logs_dir))?;
+        // A power cut may have taken the blocks of what is put in place, and others have filled the disk.
+        let settled = reserve.with_room(SETTLED_BYTES, || {
+            settle(disk.as_ref(), &logs_dir, is_marked)
+        });
+        let (settled, distrust) = settled.map_err(|error| at(&logs_dir)(error.into_io()))?;
         let clean_shutdown = clean_shutdown::take(disk.as_ref(), &logs_dir)?;
         let high_watermarks =
             checkpoint_file::read_or_warn(disk.as_ref(), &logs_dir.join(HIGH_WATERMARKS))?;
-        let reserve = Arc::new(Reserve::new(Arc::clone(&disk), &logs_dir));
         let read = |name| {
             let read = RecoveryPoints::read_named(Arc::clone(&disk), &reserve, &logs_dir, name)?;
             Ok::<_, LogDirError>(read.0)
@@ -136,6 +150,8 @@ impl LogDir {
             cleaner_offsets: Arc::new(cleaner_offsets),
             log_starts: Arc::new(log_starts),
             reserve,
+            journal: None,
+            distrust: Arc::new(distrust),
             disk,
         };
         Ok(Self {
@@ -146,6 +162,7 @@ impl LogDir {
             clean_shutdown,
             high_watermarks,
             has_its_notes: is_new || was_whole,
+            settled,
             _lock: lock,
         })
     }
@@ -160,6 +177,27 @@ impl LogDir {
     /// Puts other limits on the room that the directory's logs write ahead. Before any log is opened.
     pub fn limit_room(&mut self, limits: RoomLimits) {
         self.context.room = Arc::new(RoomBudget::new(limits));
+    }
+
+    /// Has the small flushes of the directory's logs go through a journal. Once, before any log is
+    /// opened.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn use_journal(&mut self, limits: JournalLimits) -> Result<(), LogDirError> {
+        let LogContext {
+            disk,
+            latch,
+            reserve,
+            ..
+        } = &self.context;
+        let journal = reserve.with_room(0, || {
+            let latch = Arc::clone(latch);
+            Journal::open(disk.as_ref(), latch, &self.logs_dir, limits, self.settled)
+        });
+        let journal = journal.map_err(|error| at(&self.logs_dir)(error.into_io()))?;
+        self.context.journal = Some(journal);
+        Ok(())
     }
 
     /// Where the directory is.

@@ -140,6 +140,12 @@ impl LogDir {
         // Before any name changes: then only the sync itself can still fail.
         let names_on_disk = self.context.open_dir(&self.logs_dir);
         let names_on_disk = names_on_disk.map_err(at(&self.logs_dir))?;
+        // Or a start would put bytes of the old log into a new one of its name.
+        if let Some(journal) = &self.context.journal {
+            for partition in partitions {
+                journal.let_go(&partition.to_string())?;
+            }
+        }
         // First, so that a log made anew under the name is not measured by the old one's point.
         self.context
             .recovery_points
@@ -186,6 +192,10 @@ impl LogDir {
         names_on_disk
             .sync()
             .map_err(|error| self.context.latch.fail("sync", &self.logs_dir, &error))?;
+        let (distrust, reserve) = (&self.context.distrust, &self.context.reserve);
+        reserve
+            .with_room(0, || distrust.forget(disk, partitions))
+            .map_err(|error| self.refused(&self.logs_dir, error))?;
         Ok(moved)
     }
 

@@ -12,6 +12,7 @@ use crate::context::LogContext;
 use crate::epochs::EpochCache;
 use crate::log::flush::FlushState;
 use crate::log::flush_pace::FlushPace;
+use crate::log::journalled::{Entrance, Seat};
 use crate::log::recover::{Recovered, RecoveryReport};
 use crate::log::restore_producers::Restored;
 use crate::log::room::Room;
@@ -26,6 +27,7 @@ pub(super) struct Found {
     pub(super) recovered: Recovered,
     pub(super) restored: Restored,
     pub(super) noted: Option<Arc<FlushedEnd>>,
+    pub(super) journal: Option<Entrance>,
 }
 
 pub(super) fn assemble(
@@ -40,6 +42,7 @@ pub(super) fn assemble(
         recovered,
         restored,
         noted,
+        journal,
     } = found;
     let segments = views(context, &recovered);
     let first = segments[0].base;
@@ -88,6 +91,7 @@ pub(super) fn assemble(
         log_end,
         flush: FlushState::new(log_end, start.recovery_point, noted),
         pace: FlushPace::default(),
+        seat: journal.map(|(journal, name, number)| Seat::new(journal, name, number, log_end)),
         oldest_age: None,
         producers: restored.states,
         snapshots: restored.snapshots,

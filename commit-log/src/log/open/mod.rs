@@ -8,6 +8,7 @@ mod synced_end;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use trimaran_types::{Offset, TopicId};
 
@@ -19,18 +20,20 @@ pub(super) use synced_end::SyncedEnd;
 use super::Log;
 use super::finish_swap::finish_swap;
 use super::gaps::mark_gaps;
+use super::journalled::Entrance;
 use super::recover::{Recovery, RecoveryReport};
 use super::restore_producers::ProducerFiles;
 use crate::change_error::ChangeError;
 use crate::config::LogConfig;
 use crate::context::LogContext;
+use crate::damage::Damage;
 use crate::epochs::EpochCache;
 use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT};
 use crate::{atomic_file, epoch_file};
 use assemble::{Found, assemble};
 use begin::{check_topic, make_dir, start_empty};
 use listing::tidy;
-use synced_end::note_end;
+use synced_end::{note_end, partition_of};
 
 /// What the caller knows about a log before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Log {
         context.latch.check()?;
         config.check()?;
         let mut config = config;
+        let journal = enter_journal(context, dir)?;
         let synced = SyncedEnd::of(context, dir, &start);
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
@@ -94,6 +98,9 @@ impl Log {
             mark_gaps(context, dir).map_err(unchanged(context, dir))?;
         }
 
+        if !listing.segments.is_empty() {
+            check_trusted(context, dir, synced)?;
+        }
         let (epochs, recovered) = if listing.segments.is_empty() {
             (
                 EpochCache::default(),
@@ -115,6 +122,7 @@ impl Log {
             recovered,
             restored,
             noted,
+            journal,
         };
         let (log, report) = assemble(context, dir, config, &start, found);
         log.settle_log_start().map_err(unchanged(context, dir))?;
@@ -137,6 +145,31 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The directory's journal, where it has one, with the log's name and the number of its entries. What an
+/// earlier owner of the log has left in it is forgotten: recovery may cut what that would put back.
+fn enter_journal(context: &LogContext, dir: &Path) -> Result<Option<Entrance>, OpenError> {
+    let journal = context.journal.as_ref().filter(|it| it.is_of(dir));
+    let (Some(journal), Some(partition)) = (journal, partition_of(dir)) else {
+        return Ok(None);
+    };
+    let name: Arc<str> = Arc::from(partition.to_string());
+    let incarnation = journal.begin_anew(&name)?;
+    Ok(Some((Arc::clone(journal), name, incarnation)))
+}
+
+/// Refuses a log that may lack what a damaged journal had of it, though nothing in its own files says so.
+fn check_trusted(context: &LogContext, dir: &Path, synced: SyncedEnd) -> Result<(), OpenError> {
+    if !context.distrust.has(dir) {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt {
+        file: context.distrust.path().to_owned(),
+        position: 0,
+        offset: synced.at_least,
+        cause: Damage::Journal,
+    })
 }
 
 /// The epochs on disk; `None` when the file is absent or damaged and must be learned anew.

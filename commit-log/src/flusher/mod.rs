@@ -5,8 +5,13 @@
 //! the group commit. A request joins only a sync that has not begun, since one that has begun may
 //! not see its bytes. The first sync that fails closes the directory's latch; after that nothing is
 //! synced.
+//!
+//! Requests that a journal can serve gather for its next group in the same way. What the journal has
+//! no place for goes to the files. Files that it wants synced to be free again are synced beside, a
+//! few at once, and nobody waits for them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod queue;
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,8 +20,10 @@ use std::thread::JoinHandle;
 
 use crate::context::LogContext;
 use crate::disk::{DiskDir, DiskFile};
+use crate::journal::{Entry, Journal, Written, address};
 use crate::latch::{DirFailed, DirLatch};
 use crate::log::{FlushRequest, is_exhausted};
+use queue::{Job, Key, Queue};
 
 /// Syncs that run at once by default. Threads that wait for a device cost no core.
 pub const FLUSH_THREADS_DEFAULT: usize = 16;
@@ -56,36 +63,26 @@ pub enum FlushError {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    /// The address of an open file, which stays while anyone holds it.
-    File(usize),
-    Dir(PathBuf),
-}
-
-enum Target {
-    File(Arc<dyn DiskFile>, PathBuf),
+/// What a job does.
+pub(super) enum Target {
+    File {
+        file: Arc<dyn DiskFile>,
+        log_dir: PathBuf,
+        /// Told when the file is synced.
+        journal: Option<Arc<Journal>>,
+    },
     Dir(LogContext, PathBuf),
+    Journal(Arc<Journal>, Vec<Entry>),
 }
 
-struct Job {
-    target: Target,
-    requests: Vec<u64>,
-}
-
-struct Waiting {
-    jobs_left: usize,
-    on_done: OnFlushed,
-}
-
-#[derive(Default)]
-struct Queue {
-    order: VecDeque<Key>,
-    jobs: HashMap<Key, Job>,
-    running: HashSet<Key>,
-    requests: HashMap<u64, Waiting>,
-    last_request: u64,
-    stopping: bool,
+impl Target {
+    fn key(&self) -> Key {
+        match self {
+            Self::File { file, .. } => Key::File(address(file)),
+            Self::Dir(_, dir) => Key::Dir(dir.clone()),
+            Self::Journal(journal, _) => Key::Journal(Arc::as_ptr(journal).addr()),
+        }
+    }
 }
 
 struct Inner {
@@ -115,22 +112,29 @@ impl Flusher {
     /// # Errors
     /// A thread cannot be started.
     pub fn start(latch: Arc<DirLatch>, threads: usize, requests_max: usize) -> io::Result<Self> {
-        let inner = Arc::new(Inner {
-            latch,
-            requests_max,
-            queue: Mutex::new(Queue::default()),
-            changed: Condvar::new(),
-        });
-        let mut flusher = Self {
-            inner,
-            threads: Vec::new(),
-        };
+        let mut flusher = Self::without_threads(latch, requests_max);
         for number in 0..threads.max(1) {
             let inner = Arc::clone(&flusher.inner);
             let thread = std::thread::Builder::new().name(format!("flush-{number}"));
             flusher.threads.push(thread.spawn(move || inner.work())?);
         }
         Ok(flusher)
+    }
+
+    /// One that does nothing by itself: its owner calls [`Self::run_waiting`] and
+    /// [`Self::run_cleaning`]. For those who must know what happens when.
+    #[must_use]
+    pub fn without_threads(latch: Arc<DirLatch>, requests_max: usize) -> Self {
+        let inner = Arc::new(Inner {
+            latch,
+            requests_max,
+            queue: Mutex::new(Queue::default()),
+            changed: Condvar::new(),
+        });
+        Self {
+            inner,
+            threads: Vec::new(),
+        }
     }
 
     /// Has everything in `request` synced, then calls `on_done`, once. Returns at once; when the
@@ -144,14 +148,39 @@ impl Flusher {
     /// How many requests wait or are being served.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.inner.lock().requests.len()
+        self.inner.lock().waiting()
+    }
+
+    /// Does on this thread all that requests wait for and nobody else does.
+    pub fn run_waiting(&self) {
+        self.run(Queue::take_waited_for);
+    }
+
+    /// Does on this thread the oldest sync that nobody waits for, and tells whether there was one.
+    pub fn run_cleaning(&self) -> bool {
+        let mut queue = self.inner.lock();
+        let Some(job) = queue.take_cleaning() else {
+            return false;
+        };
+        drop(self.inner.carry_out(queue, job));
+        true
+    }
+
+    fn run(&self, take: fn(&mut Queue) -> Option<Job>) {
+        let mut queue = self.inner.lock();
+        while let Some(job) = take(&mut queue) {
+            queue = self.inner.carry_out(queue, job);
+        }
     }
 }
 
 impl Drop for Flusher {
     fn drop(&mut self) {
-        self.inner.lock().stopping = true;
+        self.inner.lock().stop();
         self.inner.changed.notify_all();
+        if self.threads.is_empty() {
+            self.run_waiting();
+        }
         let this = std::thread::current().id();
         for thread in self
             .threads
@@ -179,76 +208,31 @@ impl Inner {
         if let Err(failed) = self.latch.check() {
             return Some((on_done, Err(failed.into())));
         }
-        if queue.requests.len() >= self.requests_max {
+        if queue.waiting() >= self.requests_max {
             let requests_max = self.requests_max;
             return Some((on_done, Err(FlushError::QueueFull { requests_max })));
         }
-        queue.last_request += 1;
-        let id = queue.last_request;
-        let FlushRequest {
-            files,
-            dirs,
-            context,
-            log_dir,
-            ..
-        } = request;
-        let files = files.into_iter().map(|file| {
-            (
-                Key::File(Arc::as_ptr(&file).cast::<()>().addr()),
-                Target::File(file, log_dir.clone()),
-            )
-        });
-        let dirs = dirs
-            .into_iter()
-            .map(|dir| (Key::Dir(dir.clone()), Target::Dir(context.clone(), dir)));
-        let mut jobs_left = 0;
-        for (key, target) in files.chain(dirs) {
-            let Queue { jobs, order, .. } = &mut *queue;
-            let job = jobs.entry(key.clone()).or_insert_with(|| {
-                order.push_back(key);
-                Job {
-                    target,
-                    requests: Vec::new(),
-                }
-            });
-            if job.requests.last() != Some(&id) {
-                job.requests.push(id);
-                jobs_left += 1;
-            }
-        }
-        if jobs_left == 0 {
-            return Some((on_done, Ok(())));
-        }
-        queue.requests.insert(id, Waiting { jobs_left, on_done });
+        let jobs = match queue.submit(targets(request), on_done) {
+            Ok(jobs) => jobs,
+            Err(on_done) => return Some((on_done, Ok(()))),
+        };
         drop(queue);
-        for _ in 0..jobs_left {
+        self.wake(jobs);
+        None
+    }
+
+    fn wake(&self, jobs: usize) {
+        for _ in 0..jobs {
             self.changed.notify_one();
         }
-        None
     }
 
     fn work(&self) {
         let mut queue = self.lock();
         loop {
-            if let Some((key, job)) = queue.take_job() {
-                drop(queue);
-                let result = self.sync(&job.target);
-                queue = self.lock();
-                queue.running.remove(&key);
-                let outcomes = queue.finish(&job.requests, &result);
-                let same_file_waits = queue.jobs.contains_key(&key);
-                drop(queue);
-                if same_file_waits {
-                    self.changed.notify_one();
-                }
-                for (on_done, result) in outcomes {
-                    // A callback that panics must not take the thread with it.
-                    if catch_unwind(AssertUnwindSafe(|| on_done(result))).is_err() {
-                        tracing::error!("what waited for a flush panicked");
-                    }
-                }
-                queue = self.lock();
-            } else if queue.stopping && queue.jobs.is_empty() {
+            if let Some(job) = queue.take_job() {
+                queue = self.carry_out(queue, job);
+            } else if queue.has_ended() {
                 self.changed.notify_all();
                 return;
             } else {
@@ -260,13 +244,51 @@ impl Inner {
         }
     }
 
-    fn sync(&self, target: &Target) -> Result<(), FlushError> {
+    /// Does a job without the lock, tells those who waited for it, and takes the lock again.
+    fn carry_out<'a>(&'a self, queue: MutexGuard<'a, Queue>, job: Job) -> MutexGuard<'a, Queue> {
+        drop(queue);
+        let (key, requests) = (job.key, job.requests);
+        let is_cleaning = job.is_cleaning;
+        let result = self.sync(job.target);
+        let mut queue = self.lock();
+        let (outcomes, woken) = queue.finish(&key, is_cleaning, requests, result);
+        drop(queue);
+        self.wake(woken);
+        for (on_done, result) in outcomes {
+            // A callback that panics must not take the thread with it.
+            if catch_unwind(AssertUnwindSafe(|| on_done(result))).is_err() {
+                tracing::error!("what waited for a flush panicked");
+            }
+        }
+        self.lock()
+    }
+
+    fn sync(&self, target: Target) -> Result<Option<(Arc<Journal>, Written)>, FlushError> {
         self.latch.check()?;
-        let (synced, path) = match target {
-            Target::File(file, log_dir) => (file.sync_data(), log_dir),
-            Target::Dir(context, dir) => (self.open_dir(context, dir)?.sync(), dir),
-        };
-        synced.map_err(|error| self.latch.fail("sync in", path, &error).into())
+        match target {
+            Target::File {
+                file,
+                log_dir,
+                journal,
+            } => {
+                let noted = journal.as_ref().map(|journal| journal.noted());
+                let synced = file.sync_data();
+                synced.map_err(|error| self.latch.fail("sync a file in", &log_dir, &error))?;
+                if let (Some(journal), Some(noted)) = (journal, noted) {
+                    journal.synced(address(&file), noted);
+                }
+                Ok(None)
+            }
+            Target::Dir(context, dir) => {
+                let synced = self.open_dir(&context, &dir)?.sync();
+                synced.map_err(|error| self.latch.fail("sync", &dir, &error))?;
+                Ok(None)
+            }
+            Target::Journal(journal, entries) => {
+                let written = journal.write(entries)?;
+                Ok(Some((journal, written)))
+            }
+        }
     }
 
     /// An open that fails has synced nothing: want of descriptors passes, and a log whose folder got
@@ -286,48 +308,27 @@ impl Inner {
     }
 }
 
-impl Queue {
-    /// The oldest job whose file nobody is syncing.
-    fn take_job(&mut self) -> Option<(Key, Job)> {
-        let at = self
-            .order
-            .iter()
-            .position(|key| !self.running.contains(key))?;
-        let key = self.order.remove(at)?;
-        let job = self.jobs.remove(&key)?;
-        self.running.insert(key.clone());
-        Some((key, job))
+/// What has to be done for a request: a note in the journal, or all the syncs.
+fn targets(request: FlushRequest) -> Vec<Target> {
+    let FlushRequest {
+        files,
+        dirs,
+        context,
+        log_dir,
+        entry,
+        journal,
+        ..
+    } = request;
+    if let (Some(entry), Some(journal)) = (entry, &journal) {
+        return vec![Target::Journal(Arc::clone(journal), vec![entry])];
     }
-
-    /// Takes note of a sync. One that failed ends every request, one that was not begun those that
-    /// it was for.
-    fn finish(&mut self, ids: &[u64], result: &Result<(), FlushError>) -> Vec<Outcome> {
-        if let Err(failed) = result {
-            let ended: Vec<Waiting> = if matches!(failed, FlushError::DirFailed(_)) {
-                self.order.clear();
-                self.jobs.clear();
-                std::mem::take(&mut self.requests).into_values().collect()
-            } else {
-                let own = ids.iter().filter_map(|id| self.requests.remove(id));
-                own.collect()
-            };
-            return ended
-                .into_iter()
-                .map(|waiting| (waiting.on_done, Err(failed.clone())))
-                .collect();
-        }
-        let mut done = Vec::new();
-        for id in ids {
-            let Some(waiting) = self.requests.get_mut(id) else {
-                continue;
-            };
-            waiting.jobs_left -= 1;
-            if waiting.jobs_left == 0
-                && let Some(waiting) = self.requests.remove(id)
-            {
-                done.push((waiting.on_done, Ok(())));
-            }
-        }
-        done
-    }
+    let files = files.into_iter().map(|file| Target::File {
+        file,
+        log_dir: log_dir.clone(),
+        journal: journal.clone(),
+    });
+    let dirs = dirs
+        .into_iter()
+        .map(|dir| Target::Dir(context.clone(), dir));
+    files.chain(dirs).collect()
 }

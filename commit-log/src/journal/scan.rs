@@ -1,0 +1,190 @@
+//! [`Scanned`]: which groups the two halves of a journal hold, and whether any that counts is missing.
+//!
+//! Every block is looked at, so a bad group hides none behind it. A group is written when the one
+//! before it is synced. So of the groups from the low-water mark of the newest one up to it, none may
+//! be missing: one that is was synced, and is damaged or gone. A torn group is newer than all of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::format::{BLOCK, BLOCK_BYTES, Group, claim, decode};
+use super::limits::JOURNAL_BYTES_MAX;
+use crate::disk::{Disk, DiskFile, OpenHow};
+
+/// The names of the halves, in a directory of logs.
+pub(super) const HALVES: [&str; 2] = ["flush-journal-0", "flush-journal-1"];
+
+/// Nothing is written beyond it.
+const HALF_BYTES_MAX: u64 = JOURNAL_BYTES_MAX / 2;
+
+/// How much of a half is looked at at once.
+const WINDOW_BYTES: usize = 256 * BLOCK_BYTES;
+
+/// Where a group stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) half: usize,
+    pub(super) position: u64,
+    pub(super) blocks: usize,
+    low_water: u64,
+    has_entries: bool,
+}
+
+impl Place {
+    /// The first position behind it.
+    pub(super) const fn end(&self) -> u64 {
+        self.position + self.blocks as u64 * BLOCK
+    }
+}
+
+/// What makes a journal unbelievable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unsound {
+    #[error("group {sequence} is damaged or gone, although group {newest} was written after it")]
+    Missing { sequence: u64, newest: u64 },
+    #[error("group {sequence} is there twice")]
+    Twice { sequence: u64 },
+    #[error("{} is gone, although the other half has groups", path.display())]
+    HalfGone { path: PathBuf },
+}
+
+/// What the halves hold.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    files: [Option<Arc<dyn DiskFile>>; 2],
+    groups: BTreeMap<u64, Place>,
+    twice: Option<u64>,
+}
+
+impl Scanned {
+    /// Reads both halves below `logs_dir`; one that is not there holds nothing.
+    pub(super) fn read(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
+        let mut scanned = Self::default();
+        for (half, name) in HALVES.iter().enumerate() {
+            let file = match disk.open(&logs_dir.join(name), OpenHow::Existing) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            // A page that the system called clean after a failed write is not to be believed.
+            file.forget_cached();
+            scanned.read_half(half, file.as_ref())?;
+            scanned.files[half] = Some(file);
+        }
+        Ok(scanned)
+    }
+
+    fn read_half(&mut self, half: usize, file: &dyn DiskFile) -> io::Result<()> {
+        let (mut window, mut at) = (Vec::new(), 0);
+        loop {
+            if at >= HALF_BYTES_MAX {
+                return Ok(());
+            }
+            window.clear();
+            let got = file.read_at(at, WINDOW_BYTES, &mut window)?;
+            if got < BLOCK_BYTES {
+                return Ok(());
+            }
+            let whole = (got - got % BLOCK_BYTES) as u64;
+            let mut next = at;
+            while next < at + whole {
+                let from = usize::try_from(next - at).unwrap_or(usize::MAX);
+                let found = match claim(&window[from..from + BLOCK_BYTES]) {
+                    Some(claimed) => self.take(half, file, next, claimed.blocks)?,
+                    None => None,
+                };
+                next = found.unwrap_or(next + BLOCK);
+            }
+            at = next;
+        }
+    }
+
+    /// Takes the group in, if it is a good one, and tells where it ends.
+    fn take(
+        &mut self,
+        half: usize,
+        file: &dyn DiskFile,
+        position: u64,
+        blocks: usize,
+    ) -> io::Result<Option<u64>> {
+        let Some(group) = read_group(file, position, blocks)? else {
+            return Ok(None);
+        };
+        let place = Place {
+            half,
+            position,
+            blocks,
+            low_water: group.low_water,
+            has_entries: !group.entries.is_empty(),
+        };
+        if self.groups.insert(group.sequence, place).is_some() {
+            self.twice = Some(group.sequence);
+        }
+        Ok(Some(place.end()))
+    }
+
+    /// The newest group: its number and its place.
+    pub(super) fn newest(&self) -> Option<(u64, Place)> {
+        let (sequence, place) = self.groups.last_key_value()?;
+        Some((*sequence, *place))
+    }
+
+    /// Whether nothing would be put in place: the newest group says that all is, itself included.
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest()
+            .is_none_or(|(sequence, place)| place.low_water == sequence && !place.has_entries)
+    }
+
+    /// What is wrong with the journal, if anything is.
+    pub(super) fn unsound(&self, logs_dir: &Path) -> Option<Unsound> {
+        let (newest, place) = self.newest()?;
+        if let Some(sequence) = self.twice {
+            return Some(Unsound::Twice { sequence });
+        }
+        if let Some(gone) = self.files.iter().position(Option::is_none) {
+            let path = logs_dir.join(HALVES[gone]);
+            return Some(Unsound::HalfGone { path });
+        }
+        let mut expected = place.low_water;
+        for sequence in self
+            .groups
+            .range(place.low_water..)
+            .map(|(number, _)| *number)
+        {
+            if sequence != expected {
+                break;
+            }
+            expected = sequence.saturating_add(1);
+        }
+        (expected <= newest).then_some(Unsound::Missing {
+            sequence: expected,
+            newest,
+        })
+    }
+
+    /// The groups that count, oldest first.
+    pub(super) fn live(&self) -> impl Iterator<Item = io::Result<Group>> + '_ {
+        let from = self.newest().map_or(u64::MAX, |(_, place)| place.low_water);
+        self.groups.range(from..).map(|(sequence, place)| {
+            let gone = || {
+                let message = format!("group {sequence} of the flush journal cannot be read again");
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            };
+            let file = self.files[place.half].as_ref().ok_or_else(gone)?;
+            read_group(file.as_ref(), place.position, place.blocks)?.ok_or_else(gone)
+        })
+    }
+
+    /// The open file of a half.
+    pub(super) fn file(&self, half: usize) -> Option<&Arc<dyn DiskFile>> {
+        self.files[half].as_ref()
+    }
+}
+
+fn read_group(file: &dyn DiskFile, position: u64, blocks: usize) -> io::Result<Option<Group>> {
+    let mut bytes = Vec::new();
+    file.read_at(position, blocks * BLOCK_BYTES, &mut bytes)?;
+    Ok(decode(&bytes))
+}
