@@ -28,11 +28,11 @@ struct Seen {
     unnoticed: usize,
 }
 
-fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
-    let name = format!("seed {seed}, call {call}, {fault:?}");
+fn fail_call(seed: u64, call: usize, (fault, has_journal): (Fault, bool), seen: &mut Seen) -> bool {
+    let name = format!("seed {seed}, call {call}, {fault:?}, journal: {has_journal}");
     let disk = SimDisk::empty();
     disk.fail_at(call, fault);
-    let mut workload = Workload::begin(disk.clone(), seed);
+    let mut workload = Workload::begin(disk.clone(), seed, has_journal);
     let mut steps = 0;
     while steps < STEPS_BEFORE && disk.failed_call().is_none() {
         workload.step();
@@ -92,12 +92,19 @@ fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
 }
 
 fn fail_every_call(fault: Fault) {
+    for has_journal in [false, true] {
+        fail_every_call_of(fault, has_journal);
+    }
+}
+
+fn fail_every_call_of(fault: Fault, has_journal: bool) {
     let mut seen = Seen::default();
-    for seed in crate::seeds(10, 200) {
-        let calls = (1..).take_while(|call| fail_call(seed, *call, fault, &mut seen));
+    for seed in crate::seeds(if has_journal { 2 } else { 10 }, 200) {
+        let what = (fault, has_journal);
+        let calls = (1..).take_while(|call| fail_call(seed, *call, what, &mut seen));
         assert!(calls.count() > 150, "{seen:?}");
     }
-    println!("{fault:?}: {seen:?}");
+    println!("{fault:?}, journal: {has_journal}: {seen:?}");
     assert!(seen.latched + seen.refused > 100, "{seen:?}");
 }
 

@@ -24,6 +24,8 @@ struct Seen {
     latched: usize,
     refused: usize,
     unnoticed: usize,
+    /// Writes of starts that put in place what a journal had.
+    replays: usize,
 }
 
 /// After the directory has failed: readers read on, everything else is refused, nothing is written.
@@ -60,15 +62,16 @@ fn go_on_after_failure(upkeeper: &mut Upkeeper, at: usize, name: &str) {
     assert_eq!(after, since.len(), "{name}: written long after the failure");
 }
 
-fn fail_call(call: usize, fault: Fault, seen: &mut Seen) -> bool {
+fn fail_call(call: usize, (fault, has_journal): (Fault, bool), seen: &mut Seen) -> bool {
     let disk = SimDisk::empty();
     disk.fail_at(call, fault);
-    let mut upkeeper = Upkeeper::new(disk.clone());
+    let mut upkeeper = Upkeeper::new(disk.clone(), has_journal);
     for (at, act) in ACTS.iter().enumerate() {
         let facts = upkeeper.facts();
         let was_hit = disk.failed_call().is_some();
         let done = upkeeper.perform(*act);
-        let name = format!("call {call}, {fault:?} ({:?}), {act:?}", disk.failed_call());
+        let failed = disk.failed_call();
+        let name = format!("call {call}, {fault:?} ({failed:?}), journal: {has_journal}, {act:?}");
         let is_hit = !was_hit && disk.failed_call().is_some();
         seen.faults += usize::from(is_hit);
         match done {
@@ -110,7 +113,7 @@ fn fail_call(call: usize, fault: Fault, seen: &mut Seen) -> bool {
     let Some(failed) = disk.failed_call() else {
         return false;
     };
-    let name = format!("call {call}, {fault:?} ({failed})");
+    let name = format!("call {call}, {fault:?} ({failed}), journal: {has_journal}");
     if let Some(log) = &upkeeper.log {
         check(log, &upkeeper.written, &upkeeper.now)
             .unwrap_or_else(|error| panic!("{name}, at the end: {error}"));
@@ -124,18 +127,29 @@ fn fail_call(call: usize, fault: Fault, seen: &mut Seen) -> bool {
     let ways = [Survives::Nothing, Survives::Everything, chance];
     let trees = ways.map(|way| (Some(way), cut.leaves(way)));
     for (way, tree) in [(None, disk.live())].into_iter().chain(trees) {
-        recover(&SimDisk::holding(tree), &written, &now, false)
+        seen.replays += recover(&SimDisk::holding(tree), &written, &now, false)
             .unwrap_or_else(|error| panic!("{name}, {way:?}: {error}\n{now:?}"));
     }
     true
 }
 
 fn fail_every_call(fault: Fault) {
-    let mut seen = Seen::default();
-    let calls = (1..).take_while(|call| fail_call(*call, fault, &mut seen));
-    let calls = calls.count();
-    println!("{fault:?}: {seen:?}");
-    assert!(calls > 500 && seen.latched + seen.refused > 100, "{seen:?}");
+    for has_journal in [false, true] {
+        let mut seen = Seen::default();
+        let what = (fault, has_journal);
+        // Most calls are the same in both forms.
+        let every = if has_journal && !crate::is_long() {
+            3
+        } else {
+            1
+        };
+        let calls = (1..).step_by(every);
+        let calls = calls.take_while(|call| fail_call(*call, what, &mut seen));
+        let calls = calls.count() * every;
+        println!("{fault:?}, journal: {has_journal}: {seen:?}");
+        assert!(calls > 500 && seen.latched + seen.refused > 100, "{seen:?}");
+        assert_eq!(seen.replays > 200, has_journal, "{seen:?}");
+    }
 }
 
 #[test]

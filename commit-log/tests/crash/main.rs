@@ -11,6 +11,7 @@ mod failing_upkeep;
 mod flushed_end;
 mod full_disk;
 mod held_calls;
+mod journal;
 mod power_cut;
 mod producers;
 mod promises;

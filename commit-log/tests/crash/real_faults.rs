@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 
 use trimaran_commit_log::{
-    AppendError, Aside, FlushRequest, Flusher, Log, LogConfig, LogDir, RealDisk,
+    AppendError, Aside, FlushRequest, Flusher, JournalLimits, Log, LogConfig, LogDir, RealDisk,
     parse_partition_dir,
 };
 use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset};
@@ -17,7 +17,17 @@ use uuid::Uuid;
 use crate::promises::{ROOM, read_all, topic_id};
 
 pub(crate) const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
+/// Has the child use a journal.
+const CHILD_JOURNAL: &str = "TRIMARAN_FAULT_TEST_JOURNAL";
 const ROUNDS: usize = 8;
+
+/// Three flushes fill a half.
+const JOURNAL: JournalLimits = JournalLimits {
+    half_bytes: 11 * 4096,
+    flush_bytes_end: 20_000,
+    chunk_bytes: 4 * 4096,
+    kept_bytes_max: 100_000,
+};
 
 /// Told or failed, as the environment wants it.
 fn skip(reason: &str) {
@@ -36,6 +46,10 @@ fn open(root: &Path) -> Result<(LogDir, Log), String> {
     )
     .map_err(|error| error.to_string())?;
     dir.limit_room(ROOM);
+    if std::env::var_os(CHILD_JOURNAL).is_some() {
+        dir.use_journal(JOURNAL)
+            .map_err(|error| error.to_string())?;
+    }
     let log = open_log(&dir, "t-0", 1 << 20)?;
     Ok((dir, log))
 }
@@ -66,6 +80,8 @@ fn flush(log: &mut Log, flusher: &Flusher, request: FlushRequest) {
     let token = request.token();
     let (tell, told) = mpsc::channel();
     flusher.submit(request, Box::new(move |result| tell.send(result).unwrap()));
+    flusher.run_waiting();
+    flusher.run_cleaning();
     match told.recv().unwrap() {
         Ok(()) => {
             log.flushed(&token);
@@ -78,7 +94,8 @@ fn flush(log: &mut Log, flusher: &Flusher, request: FlushRequest) {
 /// Appends and flushes, and says what is durable; goes on after a refusal. Then nothing is written
 /// for some minutes.
 fn work(dir: &LogDir, log: &mut Log, rounds: usize) {
-    let flusher = Flusher::start(Arc::clone(&dir.context().latch), 1, 10).unwrap();
+    // On this thread, so that nothing is under way elsewhere when a call fails.
+    let flusher = Flusher::without_threads(Arc::clone(&dir.context().latch), 10);
     if log.latest_epoch().is_none() {
         log.assign_epoch(LeaderEpoch(0), Offset::ZERO).unwrap();
     }
@@ -146,11 +163,12 @@ fn delete(dir: &LogDir) -> Result<(), Box<dyn std::error::Error>> {
     if count("index") + 1 < count("log") || count("timeindex") + 1 < count("log") {
         println!("failed to write an index");
     }
-    let flusher = Flusher::start(Arc::clone(&dir.context().latch), 1, 10)?;
+    let flusher = Flusher::without_threads(Arc::clone(&dir.context().latch), 10);
     if let Some(request) = log.begin_flush() {
         let token = request.token();
         let (tell, told) = mpsc::channel();
         flusher.submit(request, Box::new(move |result| tell.send(result).unwrap()));
+        flusher.run_waiting();
         told.recv()??;
         log.flushed(&token);
     }
@@ -255,23 +273,40 @@ fn strace_works() -> Result<(), String> {
 const CHANGES: &str = "pwrite64,fdatasync,fsync,ftruncate,\
     ?rename,?renameat,?renameat2,?unlink,?unlinkat,?rmdir";
 
-/// Fails the n-th of these calls of the child for every n, until there is no n-th one.
+/// Fails the n-th of these calls of the child for every n, until there is no n-th one; in a child with a
+/// journal, too.
 fn sweep(calls: &[&str], errno: &str, calls_min: usize) {
+    for has_journal in [false, true] {
+        // A log whose flushes go through the journal makes no room, and cuts none.
+        let calls_min = if has_journal {
+            calls_min / 2
+        } else {
+            calls_min
+        };
+        sweep_all(calls, errno, calls_min, has_journal);
+    }
+}
+
+fn sweep_all(calls: &[&str], errno: &str, calls_min: usize, has_journal: bool) {
     if let Err(reason) = strace_works() {
         return skip(&format!("strace cannot attach: {reason}"));
     }
-    let injected: usize = calls.iter().map(|call| sweep_one(call, errno)).sum();
-    println!("{calls:?} = {errno}: {injected} calls failed in turn");
+    let one = |call: &&str| sweep_one(call, errno, has_journal);
+    let injected: usize = calls.iter().map(one).sum();
+    println!("{calls:?} = {errno}, journal: {has_journal}: {injected} calls failed in turn");
     assert!(injected >= calls_min, "{calls:?}");
 }
 
-fn sweep_one(call: &str, errno: &str) -> usize {
+fn sweep_one(call: &str, errno: &str, has_journal: bool) -> usize {
     let mut injected = 0;
     for number in 1.. {
         let root = tempfile::tempdir().unwrap();
         let trace = root.path().join("trace");
         let data = root.path().join("data");
         let mut command = Command::new("strace");
+        if has_journal {
+            command.env(CHILD_JOURNAL, "1");
+        }
         command
             .args(["-f", "-qq", "-e", &format!("trace={CHANGES}")])
             .args(["-e", &format!("inject=?{call}:error={errno}:when={number}")])
@@ -371,10 +406,19 @@ pub(crate) fn on_file_system_of(size: &str, root: &Path) -> Option<Command> {
 
 #[test]
 fn a_full_file_system_refuses_appends_and_keeps_the_rest() {
+    for has_journal in [false, true] {
+        fill_a_file_system(has_journal);
+    }
+}
+
+fn fill_a_file_system(has_journal: bool) {
     let root = tempfile::tempdir().unwrap();
     let Some(mut command) = on_file_system_of("96k", root.path()) else {
         return;
     };
+    if has_journal {
+        command.env(CHILD_JOURNAL, "1");
+    }
     let said = run_child(&mut command, root.path());
     assert!(said.contains("\nrefused "), "{said}");
     assert!(durable(&said) > 0, "{said}");
@@ -383,9 +427,18 @@ fn a_full_file_system_refuses_appends_and_keeps_the_rest() {
 
 #[test]
 fn a_file_at_its_size_limit_refuses_appends_and_keeps_the_rest() {
+    for has_journal in [false, true] {
+        grow_to_the_size_limit(has_journal);
+    }
+}
+
+fn grow_to_the_size_limit(has_journal: bool) {
     let root = tempfile::tempdir().unwrap();
     let script = r#"trap "" XFSZ; ulimit -f 40; exec "$@""#;
     let mut command = Command::new("bash");
+    if has_journal {
+        command.env(CHILD_JOURNAL, "1");
+    }
     command.args(["-c", script, "bash"]);
     command.arg(std::env::current_exe().unwrap());
     let said = run_child(&mut command, root.path());

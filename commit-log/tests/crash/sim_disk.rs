@@ -4,12 +4,14 @@
 //! Before a cut it behaves like a file system with a page cache: what was written can be read. What
 //! a cut may leave of it is for [`crate::power_cut`] to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 
 use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
+
+use crate::power_cut::{PowerCut, Survives};
 
 /// The number of a file or directory; the root is 0.
 pub(crate) type Node = usize;
@@ -125,6 +127,10 @@ struct Inner {
     /// Changes before the call that failed.
     ops_before_fault: usize,
     gate: Option<Gate>,
+    /// Files of which the page cache shows, as clean, what a failed sync has lost.
+    lost: BTreeSet<Node>,
+    /// Another process begins, which can have it dropped.
+    drops_lost: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -170,6 +176,14 @@ impl Inner {
             }
         }
         Ok(at)
+    }
+
+    fn segments(&self) -> Vec<Node> {
+        let of_log = |names: &Names| -> Vec<Node> {
+            let logs = names.iter().filter(|(name, _)| name.ends_with(".log"));
+            logs.map(|(_, node)| *node).collect()
+        };
+        self.live.dirs.values().flat_map(of_log).collect()
     }
 
     fn make(&mut self, dir: Node, name: &str, is_dir: bool) -> Node {
@@ -269,6 +283,24 @@ impl SimDisk {
         self.0.lock().unwrap().calls
     }
 
+    /// The number of what has this path.
+    pub(crate) fn node(&self, path: &Path) -> Option<Node> {
+        self.0.lock().unwrap().find(path).ok()
+    }
+
+    /// Whether the file is named like a segment.
+    pub(crate) fn is_segment(&self, file: Node) -> bool {
+        self.0.lock().unwrap().segments().contains(&file)
+    }
+
+    /// How many writes to segments there were.
+    pub(crate) fn segment_writes(&self) -> usize {
+        let inner = self.0.lock().unwrap();
+        let segments = inner.segments();
+        let is_one = |op: &&Op| matches!(op, Op::Write { file, .. } if segments.contains(file));
+        inner.ops.iter().filter(is_one).count()
+    }
+
     /// Has the call of this number, counted from 1, fail.
     pub(crate) fn fail_at(&self, call: usize, fault: Fault) {
         self.0.lock().unwrap().fault = Some((call, fault));
@@ -278,6 +310,12 @@ impl SimDisk {
     pub(crate) fn fill_up(&self) {
         let mut inner = self.0.lock().unwrap();
         inner.pages_max = Some(inner.pages());
+    }
+
+    /// From now on files whose cache is to be forgotten show what a failed sync has left on the disk. Before
+    /// that, readers in the process that has seen the failure find what it had written.
+    pub(crate) fn begin_next_process(&self) {
+        self.0.lock().unwrap().drops_lost = true;
     }
 
     /// Has the call of this number wait, and tell so, until the keeper is dropped.
@@ -479,6 +517,7 @@ impl DiskFile for SimFile {
         let (mut inner, fault) = self.disk.call("sync_data", None);
         if let Some(Fault::Errno(code) | Fault::Short(code)) = fault {
             inner.ops.push(Op::SyncFailed { file });
+            inner.lost.insert(file);
             return Err(errno(code));
         }
         inner.ops.push(Op::SyncData { file });
@@ -496,5 +535,14 @@ impl DiskFile for SimFile {
         Ok(inner.live.files[&self.file].len() as u64)
     }
 
-    fn forget_cached(&self) {}
+    fn forget_cached(&self) {
+        let mut inner = self.disk.0.lock().unwrap();
+        if inner.drops_lost && inner.lost.remove(&self.file) {
+            let mut cut = PowerCut::before_anything(&inner.base);
+            inner.ops.iter().for_each(|op| cut.after(op));
+            let mut left = cut.leaves(Survives::Everything);
+            let content = left.files.remove(&self.file).unwrap();
+            inner.live.files.insert(self.file, content);
+        }
+    }
 }

@@ -5,20 +5,21 @@
 //! What a log owes is no list here: it may lack a record below its start, and one that is superseded.
 //! So each that is absent must have its reason.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use trimaran_commit_log::{
     AppendError, CleanControl, CleanError, CleanJob, CleanedSegment, Cleaner, CleanerSettings,
-    CloseError, CompactionSettings, Disk, FlushRequest, Log, LogConfig, LogDir, ReplaceError,
+    CloseError, CompactionSettings, FlushRequest, Flusher, Log, LogConfig, LogDir, ReplaceError,
     Replaced,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::power_cut::{Limits, PowerCut, Subsets, Tried};
-use crate::promises::{open_dir, partition, topic_id};
+use crate::promises::{open_dir, open_journalled, partition, topic_id};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
@@ -27,6 +28,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const STEPS: usize = 45;
 /// Steps before the disk is full, after that, and how much of it is reserved then.
 const STEPS_WITH_ROOM: usize = 25;
+const STEPS_TO_LENGTHEN: usize = 30;
 const STEPS_WITHOUT_ROOM: usize = 60;
 const RESERVE_BYTES: u64 = 32 * 1024;
 
@@ -53,9 +55,17 @@ pub(crate) struct Owed {
     pub(crate) cleaned_before: i64,
 }
 
+/// On which disk, and how it is made durable.
+#[derive(Debug, Clone, Copy, Default)]
+struct Form {
+    gets_full: bool,
+    has_journal: bool,
+}
+
 struct Upkeep {
     disk: SimDisk,
     dir: LogDir,
+    flusher: Flusher,
     log: Log,
     random: Seeded,
     /// Whether retention and clients take records from the front. Where they do not, compaction gets
@@ -74,6 +84,7 @@ struct Upkeep {
 struct Done {
     subsets: Tried,
     recovered: usize,
+    replays: usize,
     swaps: usize,
     /// Segments that went into one with their neighbours.
     merged: u64,
@@ -159,18 +170,24 @@ fn clean(log: &mut Log) -> (usize, u64) {
 }
 
 impl Upkeep {
-    fn begin(seed: u64, gets_full: bool) -> Self {
+    fn begin(seed: u64, form: Form) -> Self {
         let disk = SimDisk::empty();
-        let dir = open_dir(&disk).unwrap();
+        let dir = if form.has_journal {
+            open_journalled(&disk).unwrap()
+        } else {
+            open_dir(&disk).unwrap()
+        };
+        let latch = Arc::clone(&dir.context().latch);
         let mut log = open(&dir);
         log.assign_epoch(EPOCH, Offset::ZERO).unwrap();
         Self {
             owed: vec![(disk.ops_count(), Owed::default())],
             disk,
             dir,
+            flusher: Flusher::without_threads(latch, 10),
             log,
             random: Seeded(seed),
-            shortens: gets_full || seed.is_multiple_of(2),
+            shortens: form.gets_full || seed.is_multiple_of(2),
             written: Vec::new(),
             refused: Vec::new(),
             now: Owed::default(),
@@ -235,27 +252,27 @@ impl Upkeep {
         }
     }
 
-    fn sync(&mut self, request: &FlushRequest) {
-        let synced = |result: std::io::Result<()>| result.unwrap();
-        request.files.iter().for_each(|it| synced(it.sync_data()));
-        request
-            .dirs
-            .iter()
-            .for_each(|it| synced(self.disk.sync_dir(it)));
-        self.log.flushed(&request.token());
+    fn sync(&mut self, request: FlushRequest) {
+        let token = request.token();
+        self.flusher.submit(request, Box::new(|done| done.unwrap()));
+        self.flusher.run_waiting();
+        if self.dir.context().journal.is_some() && self.random.one_in(4) {
+            self.flusher.run_cleaning();
+        }
+        self.log.flushed(&token);
         self.now.flushed_end = self.log.flushed_end().0;
         self.owe();
     }
 
     fn flush(&mut self) {
         if let Some(request) = self.log.begin_flush() {
-            self.sync(&request);
+            self.sync(request);
         }
     }
 
     fn checkpoint(&mut self) {
         match self.log.begin_checkpoint() {
-            Ok(Some(request)) => self.sync(&request),
+            Ok(Some(request)) => self.sync(request),
             // Its indexes have no room.
             Ok(None) | Err(CloseError::Io { .. }) => {}
             Err(error) => panic!("{error}"),
@@ -384,15 +401,20 @@ pub(crate) fn check(log: &Log, written: &[Written], owed: &Owed) -> Result<(), S
 }
 
 /// Recovers, twice, and now and then cleans what was recovered.
+///
+/// Tells how often it put in place what a journal had.
 pub(crate) fn recover(
     disk: &SimDisk,
     written: &[Written],
     owed: &Owed,
     cleans: bool,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let mut found = None;
+    let mut replays = 0;
     for round in 0..2 {
+        let segment_writes = disk.segment_writes();
         let dir = open_dir(disk).map_err(|error| format!("{error:?}"))?;
+        replays += disk.segment_writes() - segment_writes;
         let mut log = open(&dir);
         check(&log, written, owed)?;
         let now = (log.log_start(), log.log_end());
@@ -413,16 +435,24 @@ pub(crate) fn recover(
             return Err(format!("rests: {names:?}"));
         }
     }
-    Ok(())
+    Ok(replays)
 }
 
-fn crash_everywhere(seed: u64, gets_full: bool) -> Done {
-    let mut upkeep = Upkeep::begin(seed, gets_full);
+fn crash_everywhere(seed: u64, form: Form) -> Done {
+    let mut upkeep = Upkeep::begin(seed, form);
+    let gets_full = form.gets_full;
     // Before the log was begun, nothing is owed; and what comes before the disk is full is looked at
     // without that.
     let mut looked_at_from = upkeep.owed[0].0;
     for _ in 0..if gets_full { STEPS_WITH_ROOM } else { STEPS } {
         upkeep.step();
+    }
+    if gets_full && form.has_journal {
+        // Or its files would have no room either.
+        for _ in 0..STEPS_TO_LENGTHEN {
+            upkeep.append();
+            upkeep.flush();
+        }
     }
     if gets_full {
         upkeep.dir.fill_reserve(RESERVE_BYTES).unwrap();
@@ -459,7 +489,7 @@ fn crash_everywhere(seed: u64, gets_full: bool) -> Done {
             let left = SimDisk::holding(tree);
             done.recovered += 1;
             let cleans = done.recovered.is_multiple_of(CLEANED_EVERY);
-            recover(&left, &written, &now, cleans).unwrap_or_else(|error| {
+            done.replays += recover(&left, &written, &now, cleans).unwrap_or_else(|error| {
                 panic!(
                     "seed {seed}, {count} changes, {way:.4000?}: {error}\n{now:?}\nafter {op:.200?}"
                 )
@@ -470,26 +500,42 @@ fn crash_everywhere(seed: u64, gets_full: bool) -> Done {
     done
 }
 
-fn crash_with_many_seeds(gets_full: bool) -> Done {
+fn crash_with_many_seeds(seeds: Range<u64>, form: Form) -> Done {
     let began = Instant::now();
     let mut all = Done::default();
-    for seed in crate::seeds(3, 24) {
-        let done = crash_everywhere(seed, gets_full);
+    for seed in seeds {
+        let done = crash_everywhere(seed, form);
         all.subsets.add(&done.subsets);
         all.recovered += done.recovered;
+        all.replays += done.replays;
         all.swaps += done.swaps;
         all.merged += done.merged;
         all.deletions += done.deletions;
         all.trims += done.trims;
         all.refusals += done.refusals;
     }
-    println!("{all:#?} in {:.1?}", began.elapsed());
+    println!("{form:?}: {all:#?} in {:.1?}", began.elapsed());
     all
 }
 
 #[test]
 fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
-    let all = crash_with_many_seeds(false);
+    let all = crash_with_many_seeds(crate::seeds(3, 24), Form::default());
+    check_upkeep(&all);
+}
+
+#[test]
+fn nor_does_it_with_a_journal_in_front_of_the_log() {
+    let form = Form {
+        has_journal: true,
+        ..Form::default()
+    };
+    let all = crash_with_many_seeds(crate::seeds(2, 24), form);
+    check_upkeep(&all);
+    assert!(all.replays > 100, "{all:?}");
+}
+
+fn check_upkeep(all: &Done) {
     assert!(
         all.swaps > 10 && all.merged > 0 && all.deletions > 2 && all.trims > 0,
         "{all:?}"
@@ -498,7 +544,28 @@ fn a_power_cut_during_upkeep_loses_nothing_that_was_to_stay() {
 
 #[test]
 fn a_power_cut_while_a_full_disk_is_cleared_loses_nothing_that_was_to_stay() {
-    let all = crash_with_many_seeds(true);
+    let form = Form {
+        gets_full: true,
+        ..Form::default()
+    };
+    let all = crash_with_many_seeds(crate::seeds(3, 24), form);
+    check_clearing(&all);
+}
+
+#[test]
+fn nor_does_it_there_with_a_journal_in_front_of_the_log() {
+    let form = Form {
+        gets_full: true,
+        has_journal: true,
+    };
+    let all = crash_with_many_seeds(crate::seeds(1, 24), form);
+    assert!(
+        all.replays > 100 && all.deletions > 0 && all.trims > 0 && all.refusals > 0,
+        "{all:?}"
+    );
+}
+
+fn check_clearing(all: &Done) {
     assert!(
         all.deletions > 3 && all.trims > 2 && all.refusals > 0,
         "{all:?}"

@@ -12,7 +12,9 @@ use trimaran_commit_log::{
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::promises::{Branch, Promise, Promises, Record, open_dir, open_log, partition, read_all};
+use crate::promises::{
+    Branch, Promise, Promises, Record, open_dir, open_journalled, open_log, partition, read_all,
+};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
@@ -40,6 +42,7 @@ pub(crate) struct Workload {
     flusher: Option<Flusher>,
     logs: Vec<Option<Owned>>,
     made: u64,
+    has_journal: bool,
 }
 
 /// A batch of the follower's kind carries its offsets and epoch; its leader's stamp does the same.
@@ -53,7 +56,7 @@ pub(crate) fn batch(values: &[Arc<[u8]>]) -> RecordBatch {
 
 impl Workload {
     /// Opens the directory and its logs. Whatever is refused leaves that much less to work with.
-    pub(crate) fn begin(disk: SimDisk, seed: u64) -> Self {
+    pub(crate) fn begin(disk: SimDisk, seed: u64, has_journal: bool) -> Self {
         let mut workload = Self {
             disk,
             promises: Promises::default(),
@@ -64,16 +67,22 @@ impl Workload {
             flusher: None,
             logs: Vec::new(),
             made: 0,
+            has_journal,
         };
         for promise in &mut workload.now {
             promise.allowed.push(Branch::default());
         }
-        match open_dir(&workload.disk) {
+        let opened = if has_journal {
+            open_journalled(&workload.disk)
+        } else {
+            open_dir(&workload.disk)
+        };
+        match opened {
             Ok(dir) => {
                 let filled = dir.fill_reserve(RESERVE_BYTES);
                 workload.ok(filled);
                 let latch = Arc::clone(&dir.context().latch);
-                workload.flusher = Some(Flusher::start(latch, 1, 100).unwrap());
+                workload.flusher = Some(Flusher::without_threads(latch, 100));
                 workload.dir = Some(dir);
             }
             Err(error) => workload.refused.push(error.to_string()),
@@ -152,9 +161,21 @@ impl Workload {
             84..90 => self.truncate(number, &mut owned),
             90..92 => self.start_over(number, &mut owned),
             92..94 => {
+                let late = owned.begun.take();
                 drop(owned);
                 self.replace(number);
+                // Of the log that was there before: it must do nothing to the new one.
+                if let Some(request) = late {
+                    self.sync(request);
+                }
                 return;
+            }
+            94..96 if self.has_journal => {
+                self.logs[number] = self.open_again(number, owned);
+                return;
+            }
+            96..98 if self.has_journal => {
+                self.flusher.as_ref().unwrap().run_cleaning();
             }
             _ => {
                 let dir = self.dir.as_ref().unwrap();
@@ -234,16 +255,20 @@ impl Workload {
         }
     }
 
-    fn flush(&mut self, number: usize, owned: &mut Owned, request: FlushRequest) {
-        let token: FlushToken = request.token();
+    /// Has a request served; now and then a file for the journal's sake, too.
+    fn sync(&mut self, request: FlushRequest) -> Option<()> {
         let (tell, told) = mpsc::channel();
         let on_done = move |result| tell.send(result).unwrap();
-        self.flusher
-            .as_ref()
-            .unwrap()
-            .submit(request, Box::new(on_done));
+        let flusher = self.flusher.as_ref().unwrap();
+        flusher.submit(request, Box::new(on_done));
+        flusher.run_waiting();
         let done = told.recv().unwrap();
-        if self.ok(done).is_some() {
+        self.ok(done)
+    }
+
+    fn flush(&mut self, number: usize, owned: &mut Owned, request: FlushRequest) {
+        let token: FlushToken = request.token();
+        if self.sync(request).is_some() {
             owned.log.flushed(&token);
             let flushed = owned.log.flushed_end().0;
             assert!(flushed <= owned.branch.end());
@@ -391,6 +416,34 @@ impl Workload {
         promise.allowed = vec![Branch::default()];
         self.owe();
         self.logs[number] = self.open(number);
+    }
+
+    /// Opens the log again in the same process, after an owner that went without a word.
+    fn open_again(&mut self, number: usize, owned: Owned) -> Option<Owned> {
+        let Owned {
+            log,
+            branch,
+            batches,
+            begun,
+        } = owned;
+        log.discard();
+        let opened = open_log(self.dir.as_ref()?, number, self.now[number].generation);
+        // Of the owner before: it must do nothing to this one's journal.
+        if let Some(request) = begun {
+            self.sync(request);
+        }
+        let (log, _) = self.ok(opened)?;
+        assert_eq!(log.log_end().0, branch.end());
+        self.now[number].flushed_end = Some(log.flushed_end().0);
+        self.owe();
+        let mut owned = Owned {
+            log,
+            branch,
+            batches,
+            begun: None,
+        };
+        Self::assign_again(&mut owned);
+        Some(owned)
     }
 
     /// Reads everything: what is shown is what was appended, whatever has failed.

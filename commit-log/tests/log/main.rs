@@ -23,6 +23,7 @@ mod inspect;
 mod joins;
 mod joins_rig;
 mod joint;
+mod journal;
 mod kafka_wrote;
 mod model;
 mod producer_model;

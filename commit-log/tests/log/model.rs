@@ -1,10 +1,14 @@
 //! A log behaves like a `Vec` of records, whatever is done to it and in whatever order.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use trimaran_commit_log::{Log, LogConfig, ReadError, RoomLimits};
+use trimaran_commit_log::{
+    DirLatch, Flusher, JournalLimits, Log, LogConfig, ReadError, RoomLimits,
+};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
-use crate::rig::{NOW, Rig, batch_at, first_latest, flush, read_all, records_in};
+use crate::rig::{NOW, Rig, batch_at, first_latest, read_all, records_in};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -229,7 +233,7 @@ impl Run {
             Step::FindTime(at_least, before) => self.find_time(&log, *at_least, before),
             Step::FindMaxTime(before) => self.find_max_time(&log, before),
             Step::Flush => {
-                flush(&mut log);
+                self.flush(&mut log);
                 assert_eq!(log.flushed_end(), log.log_end());
             }
             Step::Checkpoint => match log.begin_checkpoint().unwrap() {
@@ -259,6 +263,18 @@ impl Run {
         assert_eq!(self.file_bytes(), bytes, "a closed log has no room");
         self.recovery_point = end.0;
         self.reopen(end.0, true)
+    }
+
+    /// As the flusher does it, through the journal where there is one.
+    fn flush(&self, log: &mut Log) {
+        let latch = Arc::new(DirLatch::new(self.rig.root.path()));
+        let flusher = Flusher::without_threads(latch, 10);
+        while let Some(request) = log.begin_flush() {
+            let token = request.token();
+            flusher.submit(request, Box::new(|done| done.unwrap()));
+            flusher.run_waiting();
+            log.flushed(&token);
+        }
     }
 
     fn reopen(&mut self, recovery_point: i64, clean: bool) -> Log {
@@ -449,6 +465,14 @@ impl Run {
     }
 }
 
+/// Halves of six small flushes.
+const JOURNAL: JournalLimits = JournalLimits {
+    half_bytes: 8 * 4096,
+    flush_bytes_end: 1500,
+    chunk_bytes: 4096,
+    kept_bytes_max: 4000,
+};
+
 fn epochs_of(log: &Log) -> Vec<(i32, i64)> {
     let entries = log.epochs().entries().iter();
     entries.map(|e| (e.epoch.0, e.start.0)).collect()
@@ -462,6 +486,7 @@ proptest! {
         steps in steps(),
         tail_bytes_max in prop_oneof![Just(0), Just(700), Just(1 << 20)],
         room_bytes in prop_oneof![Just(None), Just(Some(100)), Just(Some(3000))],
+        has_journal: bool,
     ) {
         let mut rig = Rig::new();
         rig.config = LogConfig {
@@ -476,6 +501,7 @@ proptest! {
             flushes_min: 1,
             ..RoomLimits::default()
         };
+        rig.journal = has_journal.then_some(JOURNAL);
         let (log, _) = rig.open(0, false).unwrap();
         let mut run = Run { rig, log: Some(log), model: Model::default(), recovery_point: 0 };
         for step in &steps {

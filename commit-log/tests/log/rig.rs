@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tempfile::TempDir;
 use trimaran_commit_log::{
-    Disk, DiskDir, DiskEntry, DiskFile, Log, LogConfig, LogContext, LogReader, OpenAs, OpenError,
-    OpenHow, RealDisk, RecoveryReport, RoomBudget, RoomLimits,
+    Disk, DiskDir, DiskEntry, DiskFile, JournalLimits, Log, LogConfig, LogContext, LogReader,
+    OpenAs, OpenError, OpenHow, RealDisk, RecoveryReport, RoomBudget, RoomLimits,
 };
 use trimaran_types::record_batch::{BatchBuilder, RecordBatch, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicId};
@@ -84,6 +84,8 @@ pub(crate) struct Rig {
     pub(crate) log_start: Option<Offset>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) room: RoomLimits,
+    /// The directory has a journal.
+    pub(crate) journal: Option<JournalLimits>,
 }
 
 impl Rig {
@@ -104,6 +106,7 @@ impl Rig {
             log_start: None,
             disk,
             room: RoomLimits::default(),
+            journal: None,
         }
     }
 
@@ -112,9 +115,13 @@ impl Rig {
     }
 
     pub(crate) fn context(&self) -> LogContext {
-        LogContext {
+        let context = LogContext {
             room: Arc::new(RoomBudget::new(self.room)),
             ..LogContext::standalone(Arc::clone(&self.disk), self.root.path())
+        };
+        match self.journal {
+            Some(limits) => context.with_journal(self.root.path(), limits).unwrap(),
+            None => context,
         }
     }
 

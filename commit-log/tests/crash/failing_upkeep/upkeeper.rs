@@ -1,17 +1,17 @@
 //! [`Upkeeper`]: an owner of one log that does all of [`ACTS`], tells what was refused, and writes down
 //! what the log owes.
 
-use std::io;
+use std::sync::{Arc, mpsc};
 
 use trimaran_commit_log::{
     AppendError, CleanError, CleanJob, Cleaner, CleanerSettings, CloseError, CompactionSettings,
-    DeleteError, DeletedSegments, Disk, FlushRequest, Log, LogConfig, LogDir, LogDirError,
-    OpenError, ReadError,
+    DeleteError, DeletedSegments, FlushError, FlushRequest, Flusher, Log, LogConfig, LogDir,
+    LogDirError, OpenError, ReadError,
 };
 use trimaran_types::Offset;
 use trimaran_types::record_batch::RecordBatch;
 
-use crate::promises::{open_dir, partition, topic_id};
+use crate::promises::{open_dir, open_journalled, partition, topic_id};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 use crate::upkeep::{EPOCH, NOW, Owed, Owner, Written, batch, config};
@@ -21,6 +21,8 @@ use crate::upkeep::{EPOCH, NOW, Owed, Owner, Written, batch, config};
 pub(super) enum Act {
     Open,
     Append,
+    /// Appends so little that its flush can go through a journal.
+    Add,
     Flush,
     Checkpoint,
     /// Of the flushed ends.
@@ -40,17 +42,17 @@ pub(super) enum Act {
 }
 
 #[rustfmt::skip]
-pub(super) const ACTS: [Act; 56] = {
+pub(super) const ACTS: [Act; 76] = {
     use Act::{
-        Append, Checkpoint, Clean, Close, Delete, Flush, Kill, Note, Open, Read, Remove, Retain, Scrub, Trim,
+        Add, Append, Checkpoint, Clean, Close, Delete, Flush, Kill, Note, Open, Read, Remove, Retain, Scrub, Trim,
     };
     [
         Open, Append, Append, Append, Flush, Append, Append, Append, Note, Append, Checkpoint, Flush,
-        Clean, Read, Append, Append, Flush, Scrub, Trim, Retain, Delete, Append, Remove, Flush,
-        Kill, Open, Read, Append, Append, Append, Flush, Clean, Scrub, Trim, Append, Append, Append,
-        Checkpoint, Retain, Delete, Close,
-        Open, Append, Append, Flush, Append, Flush, Clean, Retain, Delete, Remove, Note, Scrub, Close,
-        Open, Read,
+        Add, Flush, Add, Flush, Clean, Read, Append, Append, Flush, Scrub, Trim, Retain, Delete, Append, Remove, Flush,
+        Add, Flush, Add, Flush, Kill, Open, Read, Append, Append, Append, Flush, Add, Flush, Clean, Scrub, Trim,
+        Append, Append, Append, Checkpoint, Add, Flush, Retain, Delete, Add, Flush, Close,
+        Open, Append, Append, Flush, Append, Flush, Clean, Retain, Delete, Remove, Note, Scrub, Add, Flush, Add, Flush,
+        Close, Open, Add, Flush, Read,
     ]
 };
 
@@ -80,6 +82,7 @@ pub(super) struct Upkeeper {
     pending: Vec<RecordBatch>,
     deleted: Vec<DeletedSegments>,
     pub(super) now: Owed,
+    has_journal: bool,
 }
 
 fn refused(error: &dyn std::error::Error, as_it_was: bool) -> Refusal {
@@ -118,7 +121,7 @@ fn of_read(error: &ReadError) -> Refusal {
 }
 
 impl Upkeeper {
-    pub(super) fn new(disk: SimDisk) -> Self {
+    pub(super) fn new(disk: SimDisk, has_journal: bool) -> Self {
         Self {
             disk,
             dir: None,
@@ -128,6 +131,7 @@ impl Upkeeper {
             pending: Vec::new(),
             deleted: Vec::new(),
             now: Owed::default(),
+            has_journal,
         }
     }
 
@@ -163,9 +167,10 @@ impl Upkeeper {
             return self.close(log);
         }
         let done = match act {
-            Act::Append => self.append(&mut log),
+            Act::Append => self.append(&mut log, 4),
+            Act::Add => self.append(&mut log, 1),
             Act::Flush => match log.begin_flush() {
-                Some(request) => self.sync(&mut log, &request),
+                Some(request) => self.sync(&mut log, request),
                 None => Ok(()),
             },
             Act::Checkpoint => self.checkpoint(&mut log),
@@ -188,7 +193,12 @@ impl Upkeeper {
 
     fn open(&mut self) -> Result<(), Refusal> {
         if self.dir.is_none() {
-            self.dir = Some(open_dir(&self.disk).map_err(|error| of_dir(&error))?);
+            let opened = if self.has_journal {
+                open_journalled(&self.disk)
+            } else {
+                open_dir(&self.disk)
+            };
+            self.dir = Some(opened.map_err(|error| of_dir(&error))?);
         }
         let dir = self.dir();
         let start = dir.open_as(&partition(0), topic_id(0));
@@ -211,9 +221,9 @@ impl Upkeeper {
         Ok(())
     }
 
-    fn append(&mut self, log: &mut Log) -> Result<(), Refusal> {
+    fn append(&mut self, log: &mut Log, batches: usize) -> Result<(), Refusal> {
         if self.pending.is_empty() {
-            for _ in 0..4 {
+            for _ in 0..batches {
                 let first = self.written.len();
                 for _ in 0..=self.random.below(2) {
                     let number = self.written.len();
@@ -238,26 +248,29 @@ impl Upkeeper {
         }
     }
 
-    /// As a flusher does it.
-    fn sync(&mut self, log: &mut Log, request: &FlushRequest) -> Result<(), Refusal> {
-        let latch = &self.dir().context().latch;
-        latch.check().map_err(|_| Refusal::Latched)?;
-        let files = request.files.iter().map(|file| file.sync_data());
-        let dirs = request.dirs.iter().map(|dir| self.disk.sync_dir(dir));
-        let synced: io::Result<()> = files.chain(dirs).collect();
-        if let Err(error) = synced {
-            latch.fail("sync a file of", log.dir(), &error);
-            return Err(Refusal::Latched);
+    /// What nobody waits for is done afterwards.
+    fn sync(&mut self, log: &mut Log, request: FlushRequest) -> Result<(), Refusal> {
+        let flusher = Flusher::without_threads(Arc::clone(&self.dir().context().latch), 10);
+        let token = request.token();
+        let (tell, told) = mpsc::channel();
+        flusher.submit(request, Box::new(move |done| tell.send(done).unwrap()));
+        flusher.run_waiting();
+        match told.recv().unwrap() {
+            Ok(()) => {}
+            Err(FlushError::DirFailed(_)) => return Err(Refusal::Latched),
+            Err(error @ FlushError::NoDescriptor { .. }) => return Err(refused(&error, true)),
+            Err(error) => panic!("taken for something else: {error:?}"),
         }
-        log.flushed(&request.token());
+        log.flushed(&token);
         self.now.flushed_end = log.flushed_end().0;
+        while flusher.run_cleaning() {}
         Ok(())
     }
 
     fn checkpoint(&mut self, log: &mut Log) -> Result<(), Refusal> {
         let begun = log.begin_checkpoint().map_err(|error| of_close(&error))?;
         if let Some(request) = begun {
-            self.sync(log, &request)?;
+            self.sync(log, request)?;
         }
         let written = self.dir().write_recovery_points();
         written.map_err(|error| of_dir(&error))
