@@ -34,8 +34,20 @@ struct Measured {
     batches_per_sync: f64,
 }
 
+/// How a log makes its flushes cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Journal,
+    Room,
+    Growing,
+}
+
 /// A way to store, and what it is called.
-const WAYS: [(&str, bool); 2] = [("log, room", true), ("log, growing", false)];
+const WAYS: [(&str, Way); 3] = [
+    ("log, journal", Way::Journal),
+    ("log, room", Way::Room),
+    ("log, growing", Way::Growing),
+];
 
 fn main() {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
@@ -60,7 +72,7 @@ fn table(load: Load) {
     let mut ways: Vec<Vec<Measured>> = WAYS.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
         let bare_now = bare::run(load);
-        let ways_now = WAYS.map(|(_, preallocate)| ours::run(load, preallocate));
+        let ways_now = WAYS.map(|(_, way)| ours::run(load, way));
         // The first round warms memory.
         if round > 0 {
             bare.push(bare_now);

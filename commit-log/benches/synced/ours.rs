@@ -4,19 +4,27 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use trimaran_commit_log::{FlushToken, Flusher, Log, LogConfig, LogContext, OpenAs};
+use trimaran_commit_log::{
+    FlushToken, Flusher, JOURNAL_BYTES_DEFAULT, JournalLimits, Log, LogConfig, LogContext, OpenAs,
+};
 use trimaran_types::{LeaderEpoch, Offset, TopicId};
 
 use crate::counting_disk::CountingDisk;
 use crate::fixture::{append, batch_bytes};
-use crate::{Load, Measured, THREADS};
+use crate::{Load, Measured, THREADS, Way};
 
-pub(crate) fn run(load: Load, preallocate: bool) -> Measured {
+pub(crate) fn run(load: Load, way: Way) -> Measured {
     let root = tempfile::tempdir().expect("a directory");
     let disk = CountingDisk::default();
-    let context = LogContext::standalone(Arc::new(disk.clone()), root.path());
+    let mut context = LogContext::standalone(Arc::new(disk.clone()), root.path());
+    if way == Way::Journal {
+        let limits = JournalLimits::of_bytes(JOURNAL_BYTES_DEFAULT).expect("not 0");
+        context = context
+            .with_journal(root.path(), limits)
+            .expect("an empty one");
+    }
     let config = LogConfig {
-        preallocate,
+        preallocate: way != Way::Growing,
         ..LogConfig::default()
     };
     let mut logs: Vec<Log> = (0..load.logs)
