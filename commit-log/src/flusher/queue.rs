@@ -34,6 +34,18 @@ struct Gathering {
     requests: Vec<u64>,
 }
 
+/// Where a request found its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gathered {
+    /// In a job that no thread was woken for.
+    New,
+    /// In a job that a thread is coming for, or in the next one of a target that is being synced: the
+    /// thread that ends the one before looks for another job.
+    Joined,
+    /// It was there already.
+    Twice,
+}
+
 struct Waiting {
     jobs_left: usize,
     on_done: OnFlushed,
@@ -68,7 +80,8 @@ impl Queue {
         self.stopping && self.jobs.is_empty()
     }
 
-    /// Queues a request and tells how many jobs it has; gives it back if there is nothing to do.
+    /// Queues a request and tells how many jobs there are more for threads; gives it back if there is
+    /// nothing to do.
     pub(super) fn submit(
         &mut self,
         targets: Vec<Target>,
@@ -76,19 +89,21 @@ impl Queue {
     ) -> Result<usize, OnFlushed> {
         self.last_request += 1;
         let id = self.last_request;
-        let jobs_left = targets
-            .into_iter()
-            .filter_map(|target| self.gather(target, id).then_some(()))
-            .count();
+        let (mut jobs_left, mut woken) = (0, 0);
+        for target in targets {
+            let gathered = self.gather(target, id);
+            jobs_left += usize::from(gathered != Gathered::Twice);
+            woken += usize::from(gathered == Gathered::New);
+        }
         if jobs_left == 0 {
             return Err(on_done);
         }
         self.requests.insert(id, Waiting { jobs_left, on_done });
-        Ok(jobs_left)
+        Ok(woken)
     }
 
-    /// Adds a request to the job of a target that has not begun; false if it was there already.
-    fn gather(&mut self, target: Target, id: u64) -> bool {
+    /// Adds a request to the job of a target that has not begun.
+    fn gather(&mut self, target: Target, id: u64) -> Gathered {
         let target = match target {
             Target::Journal(journal, mut entries) => {
                 for entry in &mut entries {
@@ -100,7 +115,7 @@ impl Queue {
         };
         let key = target.key();
         match self.jobs.get_mut(&key) {
-            Some(job) if job.requests.last() == Some(&id) => false,
+            Some(job) if job.requests.last() == Some(&id) => Gathered::Twice,
             Some(job) => {
                 job.requests.push(id);
                 if let (Target::Journal(_, gathered), Target::Journal(_, entries)) =
@@ -108,13 +123,18 @@ impl Queue {
                 {
                     gathered.extend(entries);
                 }
-                true
+                Gathered::Joined
             }
             None => {
+                let gathered = if self.running.contains(&key) {
+                    Gathered::Joined
+                } else {
+                    Gathered::New
+                };
                 self.order.push_back(key.clone());
                 let requests = vec![id];
                 self.jobs.insert(key, Gathering { target, requests });
-                true
+                gathered
             }
         }
     }
@@ -178,7 +198,8 @@ impl Queue {
     ) -> (Vec<Outcome>, usize) {
         self.running.remove(key);
         self.cleaning_now -= usize::from(is_cleaning);
-        let mut woken = usize::from(self.jobs.contains_key(key)) + usize::from(is_cleaning);
+        // The thread that asks takes one job itself, such as what has gathered for the same target.
+        let mut woken = 0;
         let written = match result {
             Ok(written) => written,
             Err(failed @ FlushError::DirFailed(_)) => return (self.fail_all(&failed), 0),
@@ -196,7 +217,7 @@ impl Queue {
                     log_dir,
                     journal,
                 };
-                woken += usize::from(self.gather(target, entry.ticket));
+                woken += usize::from(self.gather(target, entry.ticket) == Gathered::New);
             }
             woken += written.to_clean.len().min(CLEANING_AT_ONCE);
             if !written.to_clean.is_empty() {

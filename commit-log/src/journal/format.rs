@@ -78,10 +78,14 @@ pub(super) struct GroupBuilder {
 
 impl GroupBuilder {
     pub(super) fn new() -> Self {
-        Self {
-            stream: vec![0; HEADER_BYTES],
-            entries: 0,
-        }
+        Self::within(Vec::new())
+    }
+
+    /// Puts a group together in memory that was used before.
+    pub(super) fn within(mut stream: Vec<u8>) -> Self {
+        stream.clear();
+        stream.resize(HEADER_BYTES, 0);
+        Self { stream, entries: 0 }
     }
 
     /// Notes bytes, given in pieces.
@@ -114,7 +118,19 @@ impl GroupBuilder {
     }
 
     /// The group's bytes.
-    pub(super) fn finish(mut self, sequence: u64, low_water: u64) -> Vec<u8> {
+    pub(super) fn finish(self, sequence: u64, low_water: u64) -> Vec<u8> {
+        let mut group = Vec::new();
+        self.finish_into(&mut group, sequence, low_water);
+        group
+    }
+
+    /// Makes `group` the group's bytes, and gives its own memory back.
+    pub(super) fn finish_into(
+        mut self,
+        group: &mut Vec<u8>,
+        sequence: u64,
+        low_water: u64,
+    ) -> Vec<u8> {
         let blocks = self.blocks();
         let bytes = self.stream.len() - HEADER_BYTES;
         let mut header = Vec::with_capacity(HEADER_BYTES - CRC_BYTES);
@@ -127,12 +143,13 @@ impl GroupBuilder {
         self.stream.resize(blocks * PIECE_BYTES, 0);
         let crc = crc32c::crc32c(&self.stream[CRC_BYTES..]);
         self.stream[..CRC_BYTES].copy_from_slice(&crc.to_be_bytes());
-        let mut group = Vec::with_capacity(blocks * BLOCK_BYTES);
+        group.clear();
+        group.reserve(blocks * BLOCK_BYTES);
         for (number, piece) in self.stream.chunks(PIECE_BYTES).enumerate() {
             group.extend_from_slice(if number == 0 { &FIRST } else { &NEXT });
             group.extend_from_slice(piece);
         }
-        group
+        self.stream
     }
 }
 

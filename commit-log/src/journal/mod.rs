@@ -153,7 +153,7 @@ impl Journal {
             to_clean: Vec::new(),
         };
         for entries in self.batches(valid) {
-            let mut group = GroupBuilder::new();
+            let mut group = writer.begin();
             for entry in &entries {
                 group.push_bytes(&entry.name, entry.base, entry.position, &entry.pieces);
             }

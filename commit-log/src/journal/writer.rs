@@ -26,6 +26,9 @@ const RESERVED: u64 = 2 * BLOCK;
 /// Groups that are refused after the disk was found full, before it is tried again.
 const REFUSED_WHEN_FULL: u32 = 256;
 
+/// Most memory that is kept from one group for the next, for each of two buffers.
+const KEPT_BYTES_MAX: usize = 512 * 1024;
+
 /// The halves, and where the next group goes.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -44,6 +47,9 @@ pub(super) struct Writer {
     /// The low-water mark of the last group, which is synced.
     low_water: u64,
     refusals_left: u32,
+    /// Memory of the last group, for the next: its stream, and its blocks.
+    stream: Vec<u8>,
+    blocks: Vec<u8>,
     /// Whether a start would look at entries.
     pub(super) has_entries: bool,
     /// The half that is not written has files to be synced, and nobody was told.
@@ -76,6 +82,8 @@ impl Writer {
             last_of: [0; 2],
             low_water: settled.last,
             refusals_left: 0,
+            stream: Vec::new(),
+            blocks: Vec::new(),
             has_entries: false,
             owes_cleaning: false,
             is_closed: false,
@@ -92,6 +100,11 @@ impl Writer {
     /// The half that is not being written.
     pub(super) const fn other(&self) -> usize {
         1 - self.current
+    }
+
+    /// A group without entries as yet.
+    pub(super) fn begin(&mut self) -> GroupBuilder {
+        GroupBuilder::within(std::mem::take(&mut self.stream))
     }
 
     /// Writes and syncs a group of entries, and tells whether there was a place for it. `note` is told
@@ -200,11 +213,14 @@ impl Writer {
     fn write(&mut self, group: GroupBuilder, sequence: u64, low_water: u64) -> io::Result<()> {
         // What does not count any more never counts again.
         let low_water = low_water.max(self.low_water);
-        let bytes = group.finish(sequence, low_water);
+        self.stream = group.finish_into(&mut self.blocks, sequence, low_water);
         let file = &self.files[self.current];
-        file.write_all_at(self.end, &bytes)?;
+        file.write_all_at(self.end, &self.blocks)?;
         file.sync_data()?;
-        self.end += bytes.len() as u64;
+        self.end += self.blocks.len() as u64;
+        if self.blocks.capacity() > KEPT_BYTES_MAX {
+            (self.stream, self.blocks) = (Vec::new(), Vec::new());
+        }
         self.lengths[self.current] = self.lengths[self.current].max(self.end);
         self.last = sequence;
         self.last_of[self.current] = sequence;
