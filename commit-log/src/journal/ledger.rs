@@ -3,7 +3,7 @@
 //! A file is in the ledger of a half while the half has bytes of it that may be on the disk nowhere
 //! else. It goes when a sync of it that began after the last of them was noted has succeeded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     logs: HashMap<Arc<str>, Known>,
     incarnations: u64,
     dirty: [HashMap<usize, DirtyFile>; 2],
+    /// The half that was noted last.
+    current: usize,
     /// The last group whose files are in the ledger.
     noted: u64,
 }
@@ -48,15 +50,19 @@ pub(crate) fn address(file: &Arc<dyn DiskFile>) -> usize {
 
 impl Ledger {
     /// A number that no entry carries yet, from now on the one that entries of the log must carry.
-    /// Tells, too, the last group that has bytes of the log.
-    pub(super) fn renew(&mut self, name: &Arc<str>) -> (u64, u64) {
+    pub(super) fn renew(&mut self, name: &Arc<str>) -> u64 {
         self.incarnations += 1;
         let known = self.logs.entry(Arc::clone(name)).or_insert(Known {
             incarnation: 0,
             last: 0,
         });
         known.incarnation = self.incarnations;
-        (self.incarnations, known.last)
+        self.incarnations
+    }
+
+    /// The last group that has bytes of the log and none that forgets it; 0 without one.
+    pub(super) fn last_of(&self, name: &str) -> u64 {
+        self.logs.get(name).map_or(0, |known| known.last)
     }
 
     /// The journal has forgotten the log.
@@ -80,6 +86,7 @@ impl Ledger {
     /// not count for it unless it sees this.
     pub(super) fn note(&mut self, half: usize, sequence: u64, entries: &[Entry]) {
         self.noted = sequence;
+        self.current = half;
         for entry in entries {
             if let Some(known) = self.logs.get_mut(&entry.name) {
                 known.last = sequence;
@@ -114,14 +121,22 @@ impl Ledger {
         self.dirty[half].is_empty()
     }
 
+    /// Whether the half that is not being written may be.
+    pub(super) fn is_other_clean(&self) -> bool {
+        self.is_clean(1 - self.current)
+    }
+
     /// The files of a half that are not synced.
     pub(super) fn dirty(&self, half: usize) -> Vec<DirtyFile> {
         self.dirty[half].values().cloned().collect()
     }
 
-    /// The files of a log that are not synced.
-    pub(super) fn dirty_of(&self, name: &str) -> Vec<DirtyFile> {
+    /// The files of some logs that are not synced.
+    pub(super) fn dirty_of(&self, names: &[Arc<str>]) -> Vec<DirtyFile> {
+        let names: HashSet<&Arc<str>> = names.iter().collect();
         let all = self.dirty.iter().flat_map(HashMap::values);
-        all.filter(|dirty| &*dirty.name == name).cloned().collect()
+        all.filter(|dirty| names.contains(&dirty.name))
+            .cloned()
+            .collect()
     }
 }

@@ -26,7 +26,7 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use distrust::Distrust;
@@ -39,7 +39,7 @@ pub(crate) use replay::{Settled, settle};
 use crate::change_error::{ChangeError, sync_names};
 use crate::disk::{Disk, OpenHow};
 use crate::latch::{DirFailed, DirLatch};
-use format::{BLOCK_BYTES, GroupBuilder};
+use format::{BLOCK_BYTES, ENTRY_OVERHEAD_BYTES};
 use ledger::Ledger;
 use scan::HALVES;
 use writer::{Writer, lock};
@@ -66,6 +66,7 @@ pub struct Journal {
     writer: Mutex<Writer>,
     ledger: Mutex<Ledger>,
     kept_bytes: AtomicUsize,
+    has_place: AtomicBool,
 }
 
 impl Journal {
@@ -91,6 +92,7 @@ impl Journal {
             writer: Mutex::new(Writer::new(files, limits, settled)?),
             ledger: Mutex::default(),
             kept_bytes: AtomicUsize::new(0),
+            has_place: AtomicBool::new(true),
         }))
     }
 
@@ -110,29 +112,55 @@ impl Journal {
     /// Comes durably before any change of the log's files but an append. All of the log is durable in
     /// its files first, so it loses nothing when a stop follows.
     pub(crate) fn begin_anew(&self, name: &Arc<str>) -> Result<u64, DirFailed> {
-        self.latch.check()?;
-        let mut writer = lock(&self.writer);
-        let (incarnation, last) = lock(&self.ledger).renew(name);
-        if !writer.is_live(last) {
-            return Ok(incarnation);
-        }
-        let dirty = lock(&self.ledger).dirty_of(name);
-        self.sync(dirty)?;
-        let mut group = GroupBuilder::new();
-        group.push_forget(name);
-        let put = writer.put(&self.ledger, group, |_, _| {});
-        if !put.map_err(|error| self.failed(&error))? {
-            self.clear(&mut writer)?;
-        }
-        lock(&self.ledger).forgotten(name);
-        Ok(incarnation)
+        self.forget(std::slice::from_ref(name))
     }
 
-    /// The same for a log that is not open and whose folder is about to lose its name.
-    pub(crate) fn let_go(&self, name: &str) -> Result<(), DirFailed> {
-        self.begin_anew(&Arc::from(name))?;
-        lock(&self.ledger).remove(name);
+    /// The same for logs that are not open and whose folders are about to lose their names.
+    pub(crate) fn let_go(&self, names: &[Arc<str>]) -> Result<(), DirFailed> {
+        self.forget(names)?;
+        let mut ledger = lock(&self.ledger);
+        names.iter().for_each(|name| ledger.remove(name));
         Ok(())
+    }
+
+    /// Forgets logs and tells the number of the last one's entries. Files are synced before the writer
+    /// is taken, since small flushes of all logs would wait meanwhile; only what a group in flight has
+    /// of the logs is left then.
+    fn forget(&self, names: &[Arc<str>]) -> Result<u64, DirFailed> {
+        self.latch.check()?;
+        let (incarnation, dirty) = {
+            let mut ledger = lock(&self.ledger);
+            let incarnation = names.iter().fold(0, |_, name| ledger.renew(name));
+            (incarnation, ledger.dirty_of(names))
+        };
+        self.sync(dirty)?;
+        let mut writer = lock(&self.writer);
+        let live: Vec<Arc<str>> = {
+            let ledger = lock(&self.ledger);
+            let is_live = |name: &&Arc<str>| writer.is_live(ledger.last_of(name));
+            names.iter().filter(is_live).cloned().collect()
+        };
+        let dirty = lock(&self.ledger).dirty_of(&live);
+        self.sync(dirty)?;
+        let has_place = live
+            .chunks((self.group_bytes_max() / ENTRY_OVERHEAD_BYTES).max(1))
+            .try_fold(true, |has_place, names| {
+                if !has_place {
+                    return Ok(false);
+                }
+                let mut group = writer.begin();
+                names.iter().for_each(|name| group.push_forget(name));
+                writer.put(&self.ledger, group, |_, _| {})
+            })
+            .map_err(|error| self.failed(&error))?;
+        if !has_place {
+            drop(writer);
+            self.sync_dirty()?;
+            self.clear(&mut lock(&self.writer))?;
+        }
+        let mut ledger = lock(&self.ledger);
+        live.iter().for_each(|name| ledger.forgotten(name));
+        Ok(incarnation)
     }
 
     /// Makes entries durable, all that there is a place for.
@@ -161,6 +189,9 @@ impl Journal {
             let put = writer.put(&self.ledger, group, note);
             if !put.map_err(|error| self.failed(&error))? {
                 written.refused.extend(entries);
+                let ledger = lock(&self.ledger);
+                self.has_place
+                    .store(ledger.is_other_clean(), Ordering::Relaxed);
             }
         }
         if std::mem::take(&mut writer.owes_cleaning) {
@@ -171,8 +202,7 @@ impl Journal {
 
     /// Entries for one group each.
     fn batches(&self, entries: Vec<Entry>) -> Vec<Vec<Entry>> {
-        let half_bytes = usize::try_from(self.limits.half_bytes).unwrap_or(usize::MAX);
-        let bytes_max = GROUP_BYTES_MAX.min(half_bytes / 4).max(BLOCK_BYTES);
+        let bytes_max = self.group_bytes_max();
         let mut batches: Vec<Vec<Entry>> = Vec::new();
         let mut bytes = 0;
         for entry in entries {
@@ -188,6 +218,18 @@ impl Journal {
         batches
     }
 
+    /// Bytes of entries in one group, about.
+    fn group_bytes_max(&self) -> usize {
+        let half_bytes = usize::try_from(self.limits.half_bytes).unwrap_or(usize::MAX);
+        GROUP_BYTES_MAX.min(half_bytes / 4).max(BLOCK_BYTES)
+    }
+
+    /// Whether there was a place for the last entries, or there may be one again. While there is none,
+    /// flushes go to the files without asking.
+    pub(crate) fn has_place(&self) -> bool {
+        self.has_place.load(Ordering::Relaxed)
+    }
+
     /// What a sync that begins now covers; for [`Self::synced`].
     pub(crate) fn noted(&self) -> u64 {
         lock(&self.ledger).noted()
@@ -195,7 +237,12 @@ impl Journal {
 
     /// A sync of the open file that began when [`Self::noted`] said `noted` has succeeded.
     pub(crate) fn synced(&self, file: usize, noted: u64) {
-        lock(&self.ledger).synced(file, noted);
+        let mut ledger = lock(&self.ledger);
+        ledger.synced(file, noted);
+        // Under the lock, as where it becomes false: so the last sync that frees a half is never missed.
+        if ledger.is_other_clean() {
+            self.has_place.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Empties the journal for good: syncs every file that it has bytes of, and says so durably.
@@ -210,11 +257,15 @@ impl Journal {
     }
 
     fn clear(&self, writer: &mut Writer) -> Result<(), DirFailed> {
-        for half in [0, 1] {
-            let dirty = lock(&self.ledger).dirty(half);
-            self.sync(dirty)?;
-        }
+        self.sync_dirty()?;
         writer.put_empty().map_err(|error| self.failed(&error))
+    }
+
+    fn sync_dirty(&self) -> Result<(), DirFailed> {
+        [0, 1].into_iter().try_for_each(|half| {
+            let dirty = lock(&self.ledger).dirty(half);
+            self.sync(dirty)
+        })
     }
 
     fn sync(&self, files: Vec<DirtyFile>) -> Result<(), DirFailed> {

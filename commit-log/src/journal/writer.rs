@@ -139,8 +139,9 @@ impl Writer {
         }
         let low_water = self.low_water_now(ledger);
         self.has_entries = true;
-        self.write(group, sequence, low_water)?;
-        Ok(true)
+        let is_written = self.write(group, sequence, low_water)?;
+        self.refusals_left = if is_written { 0 } else { REFUSED_WHEN_FULL };
+        Ok(is_written)
     }
 
     /// Says that nothing counts any more; all files must have been synced. Goes into the reserve.
@@ -149,7 +150,9 @@ impl Writer {
             return Ok(());
         }
         let sequence = self.last + 1;
-        self.write(GroupBuilder::new(), sequence, sequence)?;
+        if !self.write(GroupBuilder::new(), sequence, sequence)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         // What stood here before never counts again.
         self.first_of[self.current] = sequence;
         self.has_entries = false;
@@ -205,17 +208,22 @@ impl Writer {
         if self.low_water <= self.last_of[other] {
             let sequence = self.last + 1;
             let low_water = self.low_water_now(ledger);
-            self.write(GroupBuilder::new(), sequence, low_water)?;
+            return self.write(GroupBuilder::new(), sequence, low_water);
         }
         Ok(true)
     }
 
-    fn write(&mut self, group: GroupBuilder, sequence: u64, low_water: u64) -> io::Result<()> {
+    /// Writes and syncs a group; false where the disk is full, as file systems that write anew what is
+    /// written over may be. Nothing is in the group's place then, and its number is the next one's.
+    fn write(&mut self, group: GroupBuilder, sequence: u64, low_water: u64) -> io::Result<bool> {
         // What does not count any more never counts again.
         let low_water = low_water.max(self.low_water);
         self.stream = group.finish_into(&mut self.blocks, sequence, low_water);
         let file = &self.files[self.current];
-        file.write_all_at(self.end, &self.blocks)?;
+        match file.write_all_at(self.end, &self.blocks) {
+            Err(error) if is_exhausted(&error) => return Ok(false),
+            written => written?,
+        }
         file.sync_data()?;
         self.end += self.blocks.len() as u64;
         if self.blocks.capacity() > KEPT_BYTES_MAX {
@@ -225,6 +233,6 @@ impl Writer {
         self.last = sequence;
         self.last_of[self.current] = sequence;
         self.low_water = low_water;
-        Ok(())
+        Ok(true)
     }
 }

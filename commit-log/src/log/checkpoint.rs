@@ -12,7 +12,7 @@ use trimaran_types::Offset;
 use super::Log;
 use super::flush::FlushRequest;
 use super::run::is_exhausted;
-use crate::change_error::{ChangeError, sync_data, sync_names};
+use crate::change_error::{ChangeError, sync_names};
 use crate::disk::{DiskFile, OpenHow};
 use crate::latch::DirFailed;
 use crate::names::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
@@ -97,7 +97,8 @@ impl Log {
                 self.context().latch.check()?;
             }
             for file in &request.files {
-                sync_data(file.as_ref()).map_err(|error| self.close_error(error))?;
+                self.sync_file(file)
+                    .map_err(|error| self.close_error(error))?;
             }
             sync_names(names.as_ref()).map_err(|error| self.close_error(error))?;
             self.flushed(&request.token());

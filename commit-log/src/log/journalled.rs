@@ -12,7 +12,9 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::Log;
-use crate::journal::{Entry, Journal};
+use crate::change_error::{ChangeError, sync_data};
+use crate::disk::DiskFile;
+use crate::journal::{Entry, Journal, address};
 use crate::latch::DirFailed;
 
 /// Bytes of one append that are kept.
@@ -111,6 +113,9 @@ impl Log {
         let seat = self.seat.as_ref()?;
         let flush = &self.flush;
         let first = seat.pieces.front()?;
+        if !seat.journal.has_place() {
+            return None;
+        }
         if flush.needs_more_than_bytes() || flush.flushed_end < seat.lost_before {
             return None;
         }
@@ -133,6 +138,17 @@ impl Log {
         if let Some(seat) = &mut self.seat {
             seat.incarnation = seat.journal.begin_anew(&seat.name)?;
             seat.lose(end);
+        }
+        Ok(())
+    }
+
+    /// Syncs a file, so that the journal need not have it synced.
+    pub(super) fn sync_file(&self, file: &Arc<dyn DiskFile>) -> Result<(), ChangeError> {
+        let journal = self.seat.as_ref().map(Seat::journal);
+        let noted = journal.map(|journal| journal.noted());
+        sync_data(file.as_ref())?;
+        if let (Some(journal), Some(noted)) = (journal, noted) {
+            journal.synced(address(file), noted);
         }
         Ok(())
     }

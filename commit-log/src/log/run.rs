@@ -273,7 +273,12 @@ impl Log {
         self.active.room.used(run.bytes.len() as u64);
         let position = self.active.bytes - run.bytes.len() as u64;
         if let Some(seat) = &mut self.seat {
-            seat.appended(position, self.log_end, &run.bytes, !keeps_tail);
+            if self.config.flush_messages <= 1 {
+                seat.appended(position, self.log_end, &run.bytes, !keeps_tail);
+            } else {
+                // Many appends go into one flush: it is no small one, or nobody waits for it.
+                seat.lose(self.log_end);
+            }
         }
         let aborted: Vec<_> = run
             .producers

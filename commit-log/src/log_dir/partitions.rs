@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use trimaran_types::limits::TOPIC_PARTITIONS_MAX;
 use trimaran_types::{PartitionIndex, TopicId, TopicName, TopicPartition};
@@ -142,9 +143,11 @@ impl LogDir {
         let names_on_disk = names_on_disk.map_err(at(&self.logs_dir))?;
         // Or a start would put bytes of the old log into a new one of its name.
         if let Some(journal) = &self.context.journal {
-            for partition in partitions {
-                journal.let_go(&partition.to_string())?;
-            }
+            let names: Vec<_> = partitions
+                .iter()
+                .map(|partition| Arc::from(partition.to_string()))
+                .collect();
+            journal.let_go(&names)?;
         }
         // First, so that a log made anew under the name is not measured by the old one's point.
         self.context

@@ -18,19 +18,19 @@ use crate::rig::{FaultyDisk, Gate, NOW, Rig, batch_of, read_all, topic_id};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sixteen blocks a half.
-const LIMITS: JournalLimits = JournalLimits {
+pub(crate) const LIMITS: JournalLimits = JournalLimits {
     half_bytes: 64 * 1024,
     flush_bytes_end: 16 * 1024,
     chunk_bytes: 64 * 1024,
     kept_bytes_max: 1 << 20,
 };
 
-fn context(disk: Arc<dyn Disk>, root: &Path) -> LogContext {
+pub(crate) fn context(disk: Arc<dyn Disk>, root: &Path) -> LogContext {
     let context = LogContext::standalone(disk, root);
     context.with_journal(root, LIMITS).unwrap()
 }
 
-fn open(context: &LogContext, root: &Path, number: usize) -> Log {
+pub(crate) fn open(context: &LogContext, root: &Path, number: usize) -> Log {
     let start = OpenAs {
         topic_id: topic_id(),
         recovery_point: Offset::ZERO,
@@ -48,7 +48,7 @@ fn open(context: &LogContext, root: &Path, number: usize) -> Log {
     log
 }
 
-fn append(log: &mut Log, bytes: usize) {
+pub(crate) fn append(log: &mut Log, bytes: usize) {
     let epoch = log.latest_epoch().unwrap();
     let value = vec![9; bytes];
     log.append_as_leader(vec![batch_of(&[&value])], epoch, NOW)
