@@ -123,8 +123,17 @@ pub(crate) fn floor_in_file<E: IndexEntry>(
     count: usize,
     is_at_most: impl Fn(E) -> bool,
 ) -> io::Result<Option<E>> {
+    Ok(around_in_file(file, count, is_at_most)?.0)
+}
+
+/// The same, and the entry behind it among them.
+pub(crate) fn around_in_file<E: IndexEntry>(
+    file: &dyn DiskFile,
+    count: usize,
+    is_at_most: impl Fn(E) -> bool,
+) -> io::Result<(Option<E>, Option<E>)> {
     let (mut low, mut high) = (0, count);
-    let mut found = None;
+    let (mut found, mut behind) = (None, None);
     while low < high {
         let middle = low + (high - low) / 2;
         match entry_at::<E>(file, middle)? {
@@ -132,10 +141,13 @@ pub(crate) fn floor_in_file<E: IndexEntry>(
                 found = Some(entry);
                 low = middle + 1;
             }
-            _ => high = middle,
+            entry => {
+                behind = entry;
+                high = middle;
+            }
         }
     }
-    Ok(found)
+    Ok((found, behind))
 }
 
 /// The last whole entry of an index file.

@@ -2,7 +2,8 @@
 //! starts.
 //!
 //! The last entry of each index is believed once its batch says the same: the walk goes on from the
-//! one, and takes the other for the largest timestamp so far. Where one of them lies, none is kept.
+//! one, and takes the other for the largest timestamp so far. Where one of them lies, none is kept. Nor
+//! where a later time entry lies: it may be the one that has the largest timestamp.
 
 use std::io;
 
@@ -74,6 +75,12 @@ impl Kept {
         {
             return Ok(Self::nothing(base));
         }
+        if let Some(next) = behind.first()
+            && !is_true(file, (base, bytes), &offsets, *next)?
+            && !has_largest(file, bytes, (base, &offsets), times.last())?
+        {
+            return Ok(Self::nothing(base));
+        }
         Ok(Self {
             offsets,
             times,
@@ -115,4 +122,33 @@ fn is_true(
         }
     }
     Ok(false)
+}
+
+/// Whether no batch up to that of the last offset entry is later than the time entry, which is true.
+fn has_largest(
+    file: &dyn DiskFile,
+    bytes: u64,
+    (base, offsets): (Offset, &[OffsetEntry]),
+    time: Option<&TimeEntry>,
+) -> io::Result<bool> {
+    let Some(end) = offsets.last() else {
+        return Ok(true);
+    };
+    let at_time = |time: &TimeEntry| offsets.partition_point(|entry| entry.last <= time.last);
+    let near = time.map_or(0, at_time).checked_sub(1);
+    let near = near.and_then(|at| offsets.get(at));
+    let from = near.map_or(0, |entry| u64::from(entry.position));
+    let last = base.plus(i64::from(end.last));
+    for placed in HeaderHop::new(file, from, bytes) {
+        match placed {
+            Ok(placed) if placed.header.last_offset() > last => return Ok(true),
+            Ok(placed) if time.is_none_or(|it| placed.header.max_timestamp > it.timestamp) => {
+                return Ok(false);
+            }
+            Ok(_) => {}
+            Err(HopError::Io(error)) => return Err(error),
+            Err(HopError::Batch { .. }) => return Ok(false),
+        }
+    }
+    Ok(true)
 }

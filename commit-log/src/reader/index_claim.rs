@@ -2,7 +2,8 @@
 //!
 //! An entry goes to the time index whenever one goes to the offset index and a later timestamp was seen
 //! since, and one more when the segment is finished. So at every entry of the offset index the last
-//! time entry up to there has the largest timestamp of all batches up to there.
+//! time entry up to there has the largest timestamp of all batches up to there. Of two neighbours both
+//! are checked: the later one, if it lies, may be the one that belongs there.
 
 use std::io;
 
@@ -11,7 +12,7 @@ use trimaran_types::{Offset, Timestamp};
 use super::find_batch;
 use crate::disk::OpenHow;
 use crate::index::{
-    IndexEntry, OffsetEntry, TimeEntry, count_in_file, floor_in_file, last_in_file,
+    IndexEntry, OffsetEntry, TimeEntry, around_in_file, count_in_file, last_in_file,
 };
 use crate::names::SegmentFile;
 use crate::shared::{ReadState, SegmentView, Shared};
@@ -98,13 +99,10 @@ impl Claim {
                 i64::from(last) < relative_end
             })
         })?;
-        let time = waiting.time.or_else(|| {
-            let kind = SegmentFile::TimeIndex;
-            floor_in(shared, segment, (kind, waiting.times_written), |entry| {
-                let TimeEntry { last, .. } = entry;
-                last <= offset.last
-            })
-        })?;
+        let time = match waiting.time {
+            Some(time) => time,
+            None => time_in_file(shared, segment, waiting.times_written, offset)?,
+        };
         let reached = segment.base.plus(i64::from(offset.last));
         let found = find_batch(shared, reached).ok()??;
         let is_there = found.segment.id == segment.id
@@ -123,6 +121,21 @@ impl Claim {
     }
 }
 
+/// The last time entry that speaks of nothing behind the offset entry. `None` when the next one, if
+/// there is one, lies.
+fn time_in_file(
+    shared: &Shared,
+    segment: &SegmentView,
+    count: Option<usize>,
+    offset: OffsetEntry,
+) -> Option<TimeEntry> {
+    let in_file = (SegmentFile::TimeIndex, count);
+    let is_before = |entry: TimeEntry| entry.last <= offset.last;
+    let (time, next) = around_in(shared, segment, in_file, is_before)?;
+    let next_is_true = next.is_none_or(|next| is_true(shared, segment, next));
+    time.filter(|_| next_is_true)
+}
+
 /// The last of some entries for which `is_at_most` holds, which it does for a run at the front.
 fn floor<E: IndexEntry>(entries: &[E], is_at_most: impl Fn(&E) -> bool) -> Option<E> {
     let at = entries.partition_point(is_at_most).checked_sub(1)?;
@@ -136,16 +149,26 @@ fn floor_in<E: IndexEntry>(
     (kind, count): (SegmentFile, Option<usize>),
     is_at_most: impl Fn(E) -> bool,
 ) -> Option<E> {
-    let found = || -> io::Result<Option<E>> {
+    around_in(shared, segment, (kind, count), is_at_most)?.0
+}
+
+/// The same with the entry behind it.
+fn around_in<E: IndexEntry>(
+    shared: &Shared,
+    segment: &SegmentView,
+    (kind, count): (SegmentFile, Option<usize>),
+    is_at_most: impl Fn(E) -> bool,
+) -> Option<(Option<E>, Option<E>)> {
+    let found = || -> io::Result<(Option<E>, Option<E>)> {
         if count == Some(0) {
-            return Ok(None);
+            return Ok((None, None));
         }
         let file = shared.file(segment, kind, OpenHow::Existing)?;
         let count = match count {
             Some(count) => count,
             None => count_in_file::<E>(file.as_ref())?,
         };
-        floor_in_file(file.as_ref(), count, is_at_most)
+        around_in_file(file.as_ref(), count, is_at_most)
     };
-    found().ok()?
+    found().ok()
 }
