@@ -15,6 +15,7 @@ mod aborted;
 mod atomic_file;
 mod behind;
 mod change_error;
+mod checksum_line;
 mod cleaner;
 mod compression;
 mod config;

@@ -1,8 +1,9 @@
 //! [`Distrust`]: the logs that may lack synced records because a journal was damaged.
 //!
 //! Nobody can tell which logs a lost group had bytes of. So each log that was there then is damaged,
-//! until it is set aside: `flush-journal-distrust` names them, one a line behind a version and a count,
-//! and outlives the journal. A name goes when its folder has.
+//! until it is set aside: `flush-journal-distrust` names them, one a line behind a version and a count
+//! and before a checksum, and outlives the journal. A name goes when its folder has. A changed letter in
+//! a name would have the one log trusted that may not be, so a file that is damaged names every log.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,6 +14,7 @@ use trimaran_types::TopicPartition;
 
 use crate::atomic_file;
 use crate::change_error::ChangeError;
+use crate::checksum_line;
 use crate::disk::Disk;
 use crate::log_dir::parse_partition_dir;
 
@@ -31,12 +33,12 @@ fn format(names: &BTreeSet<String>) -> String {
         text.push_str(name);
         text.push('\n');
     }
-    text
+    checksum_line::sealed(text)
 }
 
 /// `None` when the file is damaged.
 fn parse(text: &str) -> Option<BTreeSet<String>> {
-    let mut lines = text.lines();
+    let mut lines = checksum_line::opened(text)?.lines();
     let count: usize = match (lines.next()?, lines.next()?) {
         ("0", count) => count.parse().ok()?,
         _ => return None,
@@ -55,17 +57,17 @@ impl Distrust {
         }
     }
 
-    /// Reads the file and takes the names out, durably, whose folders are gone. A file that cannot be
-    /// read names every log.
+    /// Reads the file and takes the names out, durably, whose folders are gone. A damaged file names
+    /// every log that is there, and is replaced by one that says so: logs that come later are trusted.
     pub(super) fn read(disk: &dyn Disk, logs_dir: &Path) -> Result<Self, ChangeError> {
-        let mut distrust = Self::look(disk, logs_dir)?;
+        let (mut distrust, was_whole) = Self::load(disk, logs_dir)?;
         let noted = std::mem::take(&mut *distrust.lock());
-        if noted.is_empty() {
+        if noted.is_empty() && was_whole {
             return Ok(distrust);
         }
         let there = folders(disk, logs_dir)?;
         let left: BTreeSet<String> = noted.intersection(&there).cloned().collect();
-        if left != noted {
+        if left != noted || !was_whole {
             atomic_file::replace(disk, &distrust.path, format(&left).as_bytes())?;
         }
         distrust.names = Mutex::new(left);
@@ -74,19 +76,25 @@ impl Distrust {
 
     /// Reads the file and changes nothing.
     pub(super) fn look(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
+        Ok(Self::load(disk, logs_dir)?.0)
+    }
+
+    /// What the file says, and whether it is absent or whole.
+    fn load(disk: &dyn Disk, logs_dir: &Path) -> io::Result<(Self, bool)> {
         let mut distrust = Self::none(logs_dir);
         let text = match atomic_file::read_text(disk, &distrust.path) {
-            Ok(None) => return Ok(distrust),
+            Ok(None) => return Ok((distrust, true)),
             Ok(Some(text)) => text,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
             Err(error) => return Err(error),
         };
-        let names = match parse(&text) {
+        let names = parse(&text);
+        let was_whole = names.is_some();
+        distrust.names = Mutex::new(match names {
             Some(names) => names,
             None => folders(disk, logs_dir)?,
-        };
-        distrust.names = Mutex::new(names);
-        Ok(distrust)
+        });
+        Ok((distrust, was_whole))
     }
 
     /// Distrusts every log that is there, durably.
