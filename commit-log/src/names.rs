@@ -19,6 +19,8 @@ pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
 pub(crate) const SWAP_SUFFIX: &str = ".swap";
 /// Says that offsets in the log may have gaps.
 pub(crate) const GAPS_ALLOWED: &str = "gaps-allowed";
+/// What each index of aborted transactions holds.
+pub(crate) const ABORTED_SUMS: &str = "txnindex-checksums";
 
 /// The same file with a suffix behind its name.
 pub(crate) fn suffixed(path: &Path, suffix: &str) -> PathBuf {

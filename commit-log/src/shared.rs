@@ -4,14 +4,13 @@
 //! under the lock, reads without it, and believes what it read only if the generation has not
 //! changed: the owner raises it before it truncates anything.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use trimaran_types::Offset;
 
-use crate::aborted::AbortedTransaction;
+use crate::aborted::{AbortedSums, AbortedTail};
 use crate::cleaner::CleaningGate;
 use crate::context::LogContext;
 use crate::epochs::EpochCache;
@@ -44,9 +43,9 @@ pub(crate) struct ReadState {
     /// Indexes of the last segment.
     pub offsets: IndexTail<OffsetEntry>,
     pub times: IndexTail<TimeEntry>,
-    pub aborted: IndexTail<AbortedTransaction>,
-    /// Bases of finished segments that have a file of aborted transactions.
-    pub aborted_in: BTreeSet<Offset>,
+    pub aborted: AbortedTail,
+    /// Of finished segments that have a file of aborted transactions.
+    pub aborted_in: AbortedSums,
     pub tail: HotTail,
 }
 

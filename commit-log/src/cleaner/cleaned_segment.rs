@@ -2,6 +2,7 @@
 
 use trimaran_types::Offset;
 
+use crate::aborted::AbortedSum;
 use crate::shared::SegmentView;
 
 /// The cleaned copy of neighbouring segments, under its `.cleaned` names.
@@ -10,7 +11,7 @@ pub struct CleanedSegment {
     sources: Vec<SegmentView>,
     bytes: u64,
     truncations: u64,
-    has_aborted: bool,
+    aborted: AbortedSum,
 }
 
 impl CleanedSegment {
@@ -20,13 +21,13 @@ impl CleanedSegment {
         sources: Vec<SegmentView>,
         bytes: u64,
         truncations: u64,
-        has_aborted: bool,
+        aborted: AbortedSum,
     ) -> Self {
         Self {
             sources,
             bytes,
             truncations,
-            has_aborted,
+            aborted,
         }
     }
 
@@ -46,9 +47,9 @@ impl CleanedSegment {
         &self.sources
     }
 
-    /// Whether it has an index of aborted transactions.
-    pub(crate) const fn has_aborted(&self) -> bool {
-        self.has_aborted
+    /// Its index of aborted transactions; it has none without entries.
+    pub(crate) const fn aborted(&self) -> AbortedSum {
+        self.aborted
     }
 
     pub(crate) const fn truncations(&self) -> u64 {

@@ -5,7 +5,7 @@ use super::pass::Task;
 use super::segment_batches::SegmentBatches;
 use super::segment_copy::{SegmentCopy, remove_copy};
 use super::{CleanControl, CleanError, CleanedSegment};
-use crate::aborted::AbortedTransaction;
+use crate::aborted::{AbortedSum, AbortedTransaction};
 use crate::shared::SegmentView;
 use trimaran_types::Offset;
 
@@ -36,8 +36,8 @@ impl<'a> Copying<'a> {
             return Ok(self.sources.iter().map(|source| source.bytes).sum());
         };
         let truncations = self.task.plan.truncations;
-        let has_aborted = !self.aborted(keeping).is_empty();
-        let cleaned = CleanedSegment::new(self.sources.to_vec(), bytes, truncations, has_aborted);
+        let aborted = AbortedSum::of(&self.aborted(keeping));
+        let cleaned = CleanedSegment::new(self.sources.to_vec(), bytes, truncations, aborted);
         match control.replace(cleaned) {
             Ok(replaced) => replaced.remove_old_files(),
             Err(error) => {

@@ -47,12 +47,14 @@ impl Log {
     /// Indexes or epochs could not be written, or the room not be cut.
     pub fn begin_checkpoint(&mut self) -> Result<Option<FlushRequest>, CloseError> {
         self.context().latch.check()?;
-        if self.flush.checkpointed_end >= self.log_end && !self.epochs_are_new() {
+        let is_noted = !self.epochs_are_new() && !self.aborted_sums_are_new();
+        if self.flush.checkpointed_end >= self.log_end && is_noted {
             return self.leave_alone();
         }
         self.pace.flush_began();
         self.write_epochs()?;
         self.spill().map_err(|source| self.close_error(source))?;
+        self.write_aborted_sums()?;
         let mut request = self.flush_request(true);
         request.files.extend(
             self.index_files()
@@ -103,6 +105,7 @@ impl Log {
             sync_names(names.as_ref()).map_err(|error| self.close_error(error))?;
             self.flushed(&request.token());
         }
+        self.write_aborted_sums()?;
         self.flush.checkpointed_end = self.log_end;
         self.note_recovery_point();
         Ok(self.log_end)
@@ -145,7 +148,7 @@ impl Log {
 
     /// The index of aborted transactions of the active segment, if it has one.
     fn aborted_file(&self) -> Option<io::Result<Arc<dyn DiskFile>>> {
-        let has_aborted = self.shared.read().aborted.written > 0;
+        let has_aborted = self.shared.read().aborted.written.entries > 0;
         has_aborted.then(|| {
             let how = OpenHow::OrCreate;
             self.shared
@@ -181,7 +184,7 @@ impl Log {
         Ok(())
     }
 
-    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), CloseError> {
+    pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), CloseError> {
         let context = self.context();
         let replaced = context.reserve.with_room(content.len(), || {
             atomic_file::replace(context.disk.as_ref(), path, content)

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use trimaran_types::Offset;
 
 use super::Log;
+use super::aborted_files::CutAborted;
+use super::truncate::TruncateError;
 use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::names::SegmentFile;
 use crate::shared::SegmentView;
@@ -14,26 +16,32 @@ use crate::shared::SegmentView;
 pub(super) struct CutFiles {
     pub log: Arc<dyn DiskFile>,
     /// The segment's aborted transactions, if a file has them.
-    pub aborted: Option<Arc<dyn DiskFile>>,
+    pub aborted: Option<CutAborted>,
     pub names: Box<dyn DiskDir>,
 }
 
 impl Log {
     /// Opens what a cut in the segment needs. From when the cut is shown it can only go on or end the
     /// directory, so nothing is to be asked of the system then that it refuses for now.
-    pub(super) fn open_cut(&self, segment: &SegmentView) -> io::Result<CutFiles> {
+    pub(super) fn open_cut(
+        &self,
+        segment: &SegmentView,
+        end: Offset,
+    ) -> Result<CutFiles, TruncateError> {
         let same = self.active.id == segment.id;
+        let refused = |source: io::Error| TruncateError::from(self.close_error(source));
         let log = match self.active.file.clone().filter(|_| same) {
             Some(file) => file,
             None => {
                 let path = self.shared.path(SegmentFile::Log, segment.base);
-                self.context().open(&path, OpenHow::Existing)?
+                let opened = self.context().open(&path, OpenHow::Existing);
+                opened.map_err(refused)?
             }
         };
         Ok(CutFiles {
             log,
-            aborted: self.open_aborted(segment, same)?,
-            names: self.context().open_dir(self.dir())?,
+            aborted: self.open_aborted(segment, end, same)?,
+            names: self.context().open_dir(self.dir()).map_err(refused)?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! is appended can be read at once; it is durable when [`Log::flushed_end`] has passed it.
 //! `log_start ≤ flushed_end ≤ log_end`.
 
+mod aborted_files;
 mod age;
 mod append;
 mod checkpoint;
@@ -46,6 +47,7 @@ pub use retain::Retained;
 pub use run::is_exhausted;
 pub use truncate::TruncateError;
 
+use crate::aborted::AbortedSums;
 use crate::config::{InvalidLogConfig, LogConfig};
 use crate::context::LogContext;
 use crate::disk::DiskFile;
@@ -89,6 +91,8 @@ pub struct Log {
     epochs: EpochCache,
     /// What `leader-epoch-checkpoint` holds; `None` after a write that failed half way.
     epochs_on_disk: Option<Vec<EpochStart>>,
+    /// What `txnindex-checksums` holds; `None` when it is damaged, or after a write that failed half way.
+    aborted_on_disk: Option<AbortedSums>,
     active: Active,
     log_start: Offset,
     log_end: Offset,

@@ -10,16 +10,13 @@ use trimaran_types::{Offset, ProducerId, Timestamp};
 use super::Log;
 use super::replay::{Replay, read_producer_batch};
 use super::run::is_exhausted;
-use crate::aborted::AbortedTransaction;
 use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
-use crate::index::{self, IndexEntry, IndexTail};
 use crate::names::SegmentFile;
 use crate::producers::{
     Draft, Origin, ProducerBatch, ProducerEnd, ProducerRefusal, ProducerStates,
 };
 use crate::reader::{ReadError, find_batch};
-use crate::shared::SegmentView;
 
 /// How far back in the log older batches of a producer are looked for, step by step, in offsets. Only
 /// the last step may have more batches than are looked at.
@@ -158,57 +155,6 @@ impl Log {
         if self.snapshots.remove_beyond(disk.as_ref(), &dir, end)? {
             names.sync()?;
         }
-        Ok(())
-    }
-
-    /// The file of a segment's aborted transactions, if it has one; `same` says that the segment is
-    /// the one that is written.
-    pub(super) fn open_aborted(
-        &self,
-        segment: &SegmentView,
-        same: bool,
-    ) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        let has_file = {
-            let state = self.shared.read();
-            match same {
-                true => state.aborted.written > 0,
-                false => state.aborted_in.contains(&segment.base),
-            }
-        };
-        let open = || {
-            self.shared
-                .file(segment, SegmentFile::Aborted, OpenHow::OrCreate)
-        };
-        has_file.then(open).transpose()
-    }
-
-    /// Cuts the aborted transactions that end at or beyond `end` out of the segment that is active
-    /// from now on, and of `file`, if they have one; `same` says that it was before.
-    pub(super) fn cut_aborted(
-        &self,
-        segment: &SegmentView,
-        end: Offset,
-        same: bool,
-        file: Option<&dyn DiskFile>,
-    ) -> io::Result<()> {
-        let mut tail = {
-            let mut state = self.shared.write();
-            let _ = state.aborted_in.split_off(&segment.base);
-            if same {
-                std::mem::take(&mut state.aborted)
-            } else {
-                IndexTail::default()
-            }
-        };
-        tail.pending.retain(|entry| entry.last < end);
-        if let Some(file) = file {
-            let entries = index::load::<AbortedTransaction>(file, file.bytes()?)?;
-            tail.written = entries
-                .unwrap_or_default()
-                .partition_point(|entry| entry.last < end);
-            file.truncate((tail.written * AbortedTransaction::BYTES) as u64)?;
-        }
-        self.shared.write().aborted = tail;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Log;
+use super::checkpoint::CloseError;
 use super::run::is_exhausted;
 use crate::cleaner::CleanedSegment;
 use crate::disk::{DiskDir, DiskFile, OpenHow};
@@ -101,6 +102,14 @@ impl Log {
                 self.snapshots.forget(source.base);
             }
         }
+        // A note that stays behind makes the next start read the log anew, and costs nothing else.
+        match self.write_aborted_sums() {
+            Err(CloseError::DirFailed(failed)) => return Err(failed.into()),
+            Err(error @ CloseError::Io { .. }) => {
+                tracing::warn!(dir = %self.dir().display(), %error, "checksums of aborted transactions not written");
+            }
+            Ok(()) => {}
+        }
         Ok(Replaced {
             doomed,
             _unnamed: unnamed.ok(),
@@ -153,7 +162,8 @@ impl Log {
 
     /// Step 2.
     fn commit(&self, cleaned: &CleanedSegment, names: &dyn DiskDir) -> io::Result<()> {
-        let aborted = cleaned.has_aborted().then_some(SegmentFile::Aborted);
+        let has_aborted = cleaned.aborted().entries > 0;
+        let aborted = has_aborted.then_some(SegmentFile::Aborted);
         for kind in aborted.into_iter().chain(COMMIT_ORDER) {
             let path = self.shared.path(kind, cleaned.base());
             self.rename(
@@ -210,7 +220,7 @@ impl Log {
                 .try_for_each(|kind| set_aside(kind, source.base))?;
         }
         let mut named = vec![SegmentFile::OffsetIndex, SegmentFile::Log];
-        if cleaned.has_aborted() {
+        if cleaned.aborted().entries > 0 {
             named.insert(0, SegmentFile::Aborted);
         } else {
             set_aside(SegmentFile::Aborted, cleaned.base())?;
@@ -256,8 +266,8 @@ fn show(
     for source in cleaned.sources() {
         state.aborted_in.remove(&source.base);
     }
-    if cleaned.has_aborted() {
-        state.aborted_in.insert(cleaned.base());
+    if cleaned.aborted().entries > 0 {
+        state.aborted_in.insert(cleaned.base(), cleaned.aborted());
     }
     let sources = first..first + cleaned.sources().len();
     state.segments.splice(sources, [view]);

@@ -1,6 +1,6 @@
 //! What a log knows about producers after it was opened: the latest snapshot that can be believed,
 //! and the batches behind it; and its indexes of aborted transactions, rebuilt from where they can
-//! no longer be believed.
+//! no longer be believed: an index is what `txnindex-checksums` says, or it is made anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,12 +11,12 @@ use trimaran_types::Offset;
 use super::open::{Listing, OpenAs, OpenError, at, sync_dir, unchanged};
 use super::recover::Recovered;
 use super::replay::Replay;
-use crate::aborted::AbortedTransaction;
+use crate::aborted::{AbortedSum, AbortedSums, AbortedTail, AbortedTransaction, parse_sums};
+use crate::atomic_file;
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::context::LogContext;
 use crate::disk::OpenHow;
-use crate::index::{self, IndexEntry, IndexTail};
-use crate::names::SegmentFile;
+use crate::names::{ABORTED_SUMS, SegmentFile};
 use crate::producers::{ProducerStates, SnapshotFiles};
 
 /// What was restored.
@@ -24,9 +24,11 @@ pub(super) struct Restored {
     pub states: ProducerStates,
     pub snapshots: SnapshotFiles,
     /// Of the last segment.
-    pub aborted: IndexTail<AbortedTransaction>,
-    /// Bases of other segments that have some.
-    pub aborted_in: BTreeSet<Offset>,
+    pub aborted: AbortedTail,
+    /// Of other segments that have some.
+    pub aborted_in: AbortedSums,
+    /// What `txnindex-checksums` holds; `None` when it is damaged.
+    pub sums_on_disk: Option<AbortedSums>,
 }
 
 /// The files that the directory has, taken out of its listing.
@@ -61,11 +63,13 @@ impl ProducerFiles {
             recovered,
             bases: recovered.segments.iter().map(|(base, _)| *base).collect(),
             aborted: self.aborted,
+            sums: None,
             doubted_from: (!clean).then_some(recovered.walked_from),
             log_start: log_start.min(recovered.log_end),
             gaps_allowed,
         };
         restoring.remove_orphans()?;
+        restoring.load_sums()?;
         restoring.doubt_damaged()?;
         let (states, snapshots, found) = restoring.replay(self.snapshots)?;
         let (aborted, aborted_in) = restoring.write_aborted(found)?;
@@ -74,6 +78,7 @@ impl ProducerFiles {
             snapshots,
             aborted,
             aborted_in,
+            sums_on_disk: restoring.sums,
         })
     }
 }
@@ -86,6 +91,8 @@ struct Restoring<'a> {
     recovered: &'a Recovered,
     bases: BTreeSet<Offset>,
     aborted: BTreeMap<Offset, u64>,
+    /// What each index holds, as it was noted; `None` when nobody knows.
+    sums: Option<AbortedSums>,
     /// Entries with markers from here on are made anew.
     doubted_from: Option<Offset>,
     /// What lies below was deleted, and may be there in part.
@@ -109,34 +116,71 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Doubts everything from the first segment on whose index cannot be what was written.
+    /// Learns what was noted. Where there are indexes and no note, somebody else has written them.
+    fn load_sums(&mut self) -> Result<(), OpenError> {
+        let path = self.dir.join(ABORTED_SUMS);
+        let has_none = self.aborted.values().all(|bytes| *bytes == 0);
+        self.sums = match atomic_file::read_text(self.context.disk.as_ref(), &path) {
+            Ok(Some(text)) => parse_sums(&text),
+            Ok(None) => has_none.then(AbortedSums::new),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            Err(error) => return Err(at(&path)(error)),
+        };
+        Ok(())
+    }
+
+    /// The base of the segment that has the log's start.
+    fn first_kept(&self) -> Offset {
+        let found = self.bases.range(..=self.log_start).next_back();
+        found.map_or(self.recovered.segments[0].0, |base| *base)
+    }
+
+    /// Doubts everything from the first segment on whose index is not what was noted of it.
     fn doubt_damaged(&mut self) -> Result<(), OpenError> {
-        let cut = |bytes: u64| !bytes.is_multiple_of(AbortedTransaction::BYTES as u64);
-        let torn = self.aborted.iter().find(|(_, bytes)| cut(**bytes));
-        let torn = torn.map(|(base, _)| *base);
-        self.doubted_from = self.doubted_from.into_iter().chain(torn).min();
-        if let Some(from) = self.doubted_from
-            && let Some(base) = self.bases.range(..=from).next_back().copied()
-            && self.load(base)?.is_none()
-        {
-            self.doubted_from = Some(base);
+        let first = self.first_kept();
+        let end = self.doubted_from.unwrap_or(Offset(i64::MAX));
+        if self.sums.is_none() {
+            self.doubted_from = Some(first.min(end));
+            return Ok(());
+        }
+        let looked_at: Vec<Offset> = self.bases.range(first..).copied().collect();
+        for base in looked_at.into_iter().take_while(|base| *base < end) {
+            if self.noted(base)?.is_none() {
+                let path = SegmentFile::Aborted.path(self.dir, base);
+                tracing::warn!(file = %path.display(), "aborted transactions are not what was noted, made anew");
+                self.doubted_from = Some(base);
+                break;
+            }
         }
         Ok(())
     }
 
-    /// The entries of a segment; `None` when they are damaged.
-    fn load(&self, base: Offset) -> Result<Option<Vec<AbortedTransaction>>, OpenError> {
-        let Some(bytes) = self.aborted.get(&base) else {
+    fn sum_of(&self, base: Offset) -> AbortedSum {
+        let sum = self.sums.as_ref().and_then(|sums| sums.get(&base));
+        sum.copied().unwrap_or_default()
+    }
+
+    /// The entries of a segment that were noted; `None` when the file has others. Where a part of the
+    /// segment is in doubt, it may have more.
+    fn noted(&self, base: Offset) -> Result<Option<Vec<AbortedTransaction>>, OpenError> {
+        let sum = self.sum_of(base);
+        let in_file = self.aborted.get(&base).copied().unwrap_or(0);
+        let next = self.bases.range(base.next()..).next();
+        let is_in_doubt = self
+            .doubted_from
+            .is_some_and(|from| next.is_none_or(|next| from < *next));
+        if sum.bytes() != Some(in_file) && !is_in_doubt {
+            return Ok(None);
+        }
+        if sum.entries == 0 {
             return Ok(Some(Vec::new()));
-        };
+        }
         let path = SegmentFile::Aborted.path(self.dir, base);
-        let load = || {
-            let file = self.context.disk.open(&path, OpenHow::Existing)?;
-            index::load::<AbortedTransaction>(file.as_ref(), *bytes)
-        };
-        let entries = load().map_err(at(&path))?;
-        let count = usize::try_from(*bytes).unwrap_or(0) / AbortedTransaction::BYTES;
-        Ok(entries.filter(|entries| entries.len() == count))
+        match self.context.disk.open(&path, OpenHow::Existing) {
+            Ok(file) => sum.read_from(file.as_ref()).map_err(at(&path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&path)(error)),
+        }
     }
 
     fn replay(
@@ -156,8 +200,7 @@ impl Restoring<'_> {
             removed.map_err(unchanged(self.context, self.dir))?;
             sync_names(names.as_ref()).map_err(unchanged(self.context, self.dir))?;
         }
-        let first = self.bases.range(..=self.log_start).next_back().copied();
-        let first = first.unwrap_or(recovered.segments[0].0);
+        let first = self.first_kept();
         let loaded = snapshots
             .load(disk, self.dir, up_to)
             .map_err(at(self.dir))?;
@@ -215,52 +258,64 @@ impl Restoring<'_> {
     fn write_aborted(
         &self,
         mut found: AbortedBySegment,
-    ) -> Result<(IndexTail<AbortedTransaction>, BTreeSet<Offset>), OpenError> {
+    ) -> Result<(AbortedTail, AbortedSums), OpenError> {
         let last = self.recovered.segments[self.recovered.segments.len() - 1].0;
-        let count = |bytes: &u64| usize::try_from(*bytes).unwrap_or(0) / AbortedTransaction::BYTES;
-        let mut tail = IndexTail {
-            written: self.aborted.get(&last).map_or(0, count),
-            pending: Vec::new(),
-        };
-        let mut others: BTreeSet<Offset> = self
-            .aborted
-            .iter()
-            .filter(|(base, bytes)| **base != last && **bytes > 0)
-            .map(|(base, _)| *base)
-            .collect();
-        let Some(doubted) = self.doubted_from else {
-            return Ok((tail, others));
-        };
-        let begun = self.bases.range(..=doubted).next_back().copied();
-        for &base in self.bases.range(begun.unwrap_or(doubted)..) {
-            let kept = self
-                .load(base)?
-                .unwrap_or_default()
-                .partition_point(|entry| entry.last < doubted);
-            let mut entries = IndexTail {
-                written: kept,
-                pending: found.remove(&base).unwrap_or_default(),
+        // What begins later, or in front of it and ends later, is made anew.
+        let begun = self
+            .doubted_from
+            .and_then(|from| self.bases.range(..=from).next_back().copied());
+        let mut tail = AbortedTail::default();
+        let mut others = AbortedSums::new();
+        for &base in self.bases.range(self.first_kept()..) {
+            let entries = match self.doubted_from {
+                Some(doubted) if begun.is_none_or(|begun| base >= begun) => {
+                    let found = found.remove(&base).unwrap_or_default();
+                    self.make_anew(base, doubted, found, base != last)?
+                }
+                _ => AbortedTail {
+                    written: self.sum_of(base),
+                    pending: Vec::new(),
+                },
             };
-            self.write_file(base, &mut entries, base != last)?;
             if base == last {
                 tail = entries;
-            } else if entries.written > 0 {
-                others.insert(base);
-            } else {
-                others.remove(&base);
+            } else if entries.written.entries > 0 {
+                others.insert(base, entries.written);
             }
         }
         Ok((tail, others))
     }
 
+    /// Puts what was found behind the entries that are not doubted.
+    fn make_anew(
+        &self,
+        base: Offset,
+        doubted: Offset,
+        found: Vec<AbortedTransaction>,
+        complete: bool,
+    ) -> Result<AbortedTail, OpenError> {
+        let mut kept = match base < doubted {
+            true => self.noted(base)?.unwrap_or_default(),
+            false => Vec::new(),
+        };
+        kept.retain(|entry| entry.last < doubted);
+        let mut entries = AbortedTail {
+            written: AbortedSum::of(&kept),
+            pending: found,
+        };
+        self.write_file(base, &mut entries, complete)?;
+        Ok(entries)
+    }
+
     fn write_file(
         &self,
         base: Offset,
-        entries: &mut IndexTail<AbortedTransaction>,
+        entries: &mut AbortedTail,
         complete: bool,
     ) -> Result<(), OpenError> {
         let path = SegmentFile::Aborted.path(self.dir, base);
-        let kept_bytes = (entries.written * AbortedTransaction::BYTES) as u64;
+        // They were read from a file.
+        let kept_bytes = entries.written.bytes().unwrap_or(0);
         let adds = complete && !entries.pending.is_empty();
         if !self.aborted.contains_key(&base) && !adds {
             return Ok(());
@@ -281,8 +336,7 @@ impl Restoring<'_> {
             sync_data(file.as_ref())
                 .and_then(|()| sync_dir(self.context, self.dir))
                 .map_err(unchanged(self.context, &path))?;
-            entries.written += entries.pending.len();
-            entries.pending.clear();
+            entries.spilled();
         }
         Ok(())
     }

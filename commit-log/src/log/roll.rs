@@ -95,15 +95,15 @@ impl Log {
     pub(super) fn spill_aborted(&mut self) -> io::Result<()> {
         let (written, bytes) = {
             let state = self.shared.read();
-            (state.aborted.written, state.aborted.encode_pending())
+            let tail = &state.aborted;
+            (tail.written.entries, tail.encode_pending())
         };
         if bytes.is_empty() {
             return Ok(());
         }
         self.write_entries::<AbortedTransaction>(SegmentFile::Aborted, (written, bytes))?;
         let mut state = self.shared.write();
-        state.aborted.written += state.aborted.pending.len();
-        state.aborted.pending.clear();
+        state.aborted.spilled();
         if written == 0 {
             drop(state);
             self.flush.name_added();
@@ -186,21 +186,17 @@ impl Log {
     /// cannot be done without: a reader would take aborted records for committed ones.
     fn seal_aborted(&mut self, segment: &SegmentView) -> Option<Arc<dyn DiskFile>> {
         let result = self.spill_aborted().and_then(|()| {
-            if self.shared.read().aborted.written == 0 {
+            let written = self.shared.read().aborted.written;
+            if written.entries == 0 {
                 return Ok(None);
             }
             let how = OpenHow::Existing;
-            self.shared
-                .file(segment, SegmentFile::Aborted, how)
-                .map(Some)
+            let file = self.shared.file(segment, SegmentFile::Aborted, how)?;
+            self.shared.write().aborted_in.insert(segment.base, written);
+            Ok(Some(file))
         });
         match result {
-            Ok(file) => {
-                if file.is_some() {
-                    self.shared.write().aborted_in.insert(segment.base);
-                }
-                file
-            }
+            Ok(file) => file,
             Err(error) => {
                 let path = self.shared.path(SegmentFile::Aborted, segment.base);
                 self.context().latch.fail("write", &path, &error);

@@ -334,7 +334,7 @@ impl Log {
         let mut state = self.shared.write();
         state.offsets = crate::index::IndexTail::default();
         state.times = crate::index::IndexTail::default();
-        state.aborted = crate::index::IndexTail::default();
+        state.aborted = crate::aborted::AbortedTail::default();
         state.segments.push(SegmentView { id, base, bytes: 0 });
         drop(state);
         self.flush.name_added();

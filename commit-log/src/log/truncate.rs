@@ -16,6 +16,7 @@ use super::checkpoint::CloseError;
 use super::cut_files::CutFiles;
 use super::room::Room;
 use super::{Active, Log};
+use crate::aborted::AbortedTail;
 use crate::disk::{DiskDir, OpenHow};
 use crate::header_hop::{HeaderHop, HopError};
 use crate::index::{IndexTail, Indexer};
@@ -74,8 +75,7 @@ impl Log {
         }
         let (segment, position, end) = self.place_of_cut(offset)?;
         let producers = self.producers_before(end)?;
-        let files = self.open_cut(&segment);
-        let files = files.map_err(|source| self.close_error(source))?;
+        let files = self.open_cut(&segment, end)?;
         self.forget_beyond(end, end)?;
         self.leave_journal()?;
         let gone = self.show_cut(segment, position, end);
@@ -119,7 +119,7 @@ impl Log {
             state.epochs = self.epochs.clone();
             state.offsets = IndexTail::default();
             state.times = IndexTail::default();
-            state.aborted = IndexTail::default();
+            state.aborted = AbortedTail::default();
             state.aborted_in.clear();
             self.shared
                 .with_tail(&mut state, crate::tail::HotTail::clear);
@@ -271,7 +271,7 @@ impl Log {
         self.remove_snapshots_beyond(end, names.as_ref())?;
         self.remove_segments(gone, names.as_ref())?;
         let same = self.active.id == segment.id;
-        self.cut_aborted(&segment, end, same, aborted.as_deref())?;
+        self.cut_aborted(&segment, end, same, aborted.as_ref())?;
         file.truncate(position)?;
         file.sync_data()?;
         let began = self.active.began.filter(|_| same && position > 0);

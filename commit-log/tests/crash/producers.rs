@@ -36,6 +36,7 @@ struct Done {
     subsets: Tried,
     recovered: usize,
     cuts: usize,
+    restarts: usize,
     aborted: usize,
     committed: usize,
     /// Files that were made.
@@ -51,6 +52,7 @@ impl Done {
         self.subsets.add(&other.subsets);
         self.recovered += other.recovered;
         self.cuts += other.cuts;
+        self.restarts += other.restarts;
         self.aborted += other.aborted;
         self.committed += other.committed;
         self.snapshots += other.snapshots;
@@ -182,6 +184,7 @@ fn crash_everywhere(seed: u64) -> Done {
     let known = sender.known();
     let mut done = Done {
         cuts: sender.cuts,
+        restarts: sender.restarts,
         aborted: known.aborted.len(),
         committed: known.committed,
         ..Done::default()
@@ -226,7 +229,7 @@ fn after_a_power_cut_a_log_knows_of_its_producers_what_its_batches_say() {
     }
     println!("{all:#?} in {:.1?}", began.elapsed());
     assert!(
-        all.aborted > 2 && all.committed > 2 && all.cuts > 1,
+        all.aborted > 2 && all.committed > 2 && all.cuts > 1 && all.restarts > 0,
         "{all:?}"
     );
     assert!(all.snapshots > 5 && all.indexes_of_aborted > 1, "{all:?}");

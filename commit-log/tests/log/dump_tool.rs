@@ -261,6 +261,7 @@ fn kafka_reads_every_kind_of_file() {
         "snapshot",
         "timeindex",
         "txnindex",
+        "txnindex-checksums",
     ];
     assert!(ours.kinds.iter().eq(expected.iter()), "{ours:?}");
     let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kafka-dump/check");

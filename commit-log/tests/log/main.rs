@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aborted;
 mod by_time;
 mod clean_crash;
 mod clean_model;

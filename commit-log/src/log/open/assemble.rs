@@ -77,6 +77,7 @@ pub(super) fn assemble(
         config,
         epochs,
         epochs_on_disk: Some(epochs_on_disk.entries().to_vec()),
+        aborted_on_disk: restored.sums_on_disk,
         active: Active {
             id: last.id,
             base: last.base,

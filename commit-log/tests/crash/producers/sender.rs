@@ -40,6 +40,7 @@ pub(super) struct Sender {
     pub(super) owed: Vec<(usize, Owed)>,
     pub(super) refused: Vec<String>,
     pub(super) cuts: usize,
+    pub(super) restarts: usize,
     random: Seeded,
     history: History,
     now: Owed,
@@ -83,6 +84,7 @@ impl Sender {
             owed: Vec::new(),
             refused: Vec::new(),
             cuts: 0,
+            restarts: 0,
             random: Seeded(seed),
             history: History::default(),
             now: Owed {
@@ -145,8 +147,21 @@ impl Sender {
                     }
                 }
             }
+            94..97 => self.restart(),
             _ => self.repeat(),
         }
+    }
+
+    /// The owner ends cleanly, and another one begins.
+    fn restart(&mut self) {
+        let Some(log) = self.log.take() else { return };
+        let closed = log.close();
+        let Some(end) = self.ok(closed) else { return };
+        self.now.flushed_end = end.0;
+        self.now.allowed = vec![Arc::clone(&self.history)];
+        self.owe();
+        self.restarts += 1;
+        self.reopen();
     }
 
     fn producer(&self, (id, epoch): (i64, i16), base_sequence: i32) -> BatchBuilder {
