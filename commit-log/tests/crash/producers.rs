@@ -5,7 +5,7 @@
 //! taken as new (promise P-ONCE); the last stable offset and the aborted transactions are those of
 //! the surviving markers.
 
-mod oracle;
+pub(crate) mod oracle;
 mod sender;
 
 use std::time::Instant;

@@ -8,16 +8,16 @@ use trimaran_types::Offset;
 use trimaran_types::record_batch::RecordBatch;
 
 /// As many batches of a producer are recognised when they come again.
-pub(super) const REMEMBERED: usize = 5;
+pub(crate) const REMEMBERED: usize = 5;
 
 /// One producer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Producer {
-    pub(super) epoch: i16,
+pub(crate) struct Producer {
+    pub(crate) epoch: i16,
     /// Base, last and first sequence of the batches of this epoch.
-    pub(super) batches: Vec<(i64, i64, i32)>,
+    pub(crate) batches: Vec<(i64, i64, i32)>,
     /// Where its open transaction began.
-    pub(super) open: Option<i64>,
+    pub(crate) open: Option<i64>,
 }
 
 impl Producer {
@@ -29,22 +29,22 @@ impl Producer {
     }
 
     /// The sequence that its next batch begins with.
-    pub(super) fn next_sequence(&self) -> i32 {
+    pub(crate) fn next_sequence(&self) -> i32 {
         self.last_sequence().0 + 1
     }
 }
 
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    pub(super) producers: BTreeMap<i64, Producer>,
+pub(crate) struct Known {
+    pub(crate) producers: BTreeMap<i64, Producer>,
     /// Producer, first offset, marker, and the last stable offset after it.
-    pub(super) aborted: Vec<[i64; 4]>,
-    pub(super) committed: usize,
+    pub(crate) aborted: Vec<[i64; 4]>,
+    pub(crate) committed: usize,
 }
 
 impl Known {
-    pub(super) fn of<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> Self {
+    pub(crate) fn of<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> Self {
         let mut known = Self::default();
         for batch in batches {
             known.push(batch);
@@ -88,7 +88,7 @@ impl Known {
     }
 
     /// Compares what the log knows.
-    pub(super) fn check(&self, log: &mut Log) -> Result<(), String> {
+    pub(crate) fn check(&self, log: &mut Log) -> Result<(), String> {
         let ends: Vec<_> = log
             .producer_ends()
             .iter()
