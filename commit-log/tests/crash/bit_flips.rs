@@ -145,6 +145,12 @@ fn read_log(dir: &LogDir, number: usize, path: &str, epochs_count: bool) -> Outc
         Err(other) => panic!("{path}: {other:?}"),
     };
     assert_eq!(log.log_end(), Offset(RECORDS), "{path}");
+    let known = log.epochs().entries().iter();
+    let known: Vec<_> = known.map(|it| (it.epoch.0, it.start.0)).collect();
+    assert!(
+        !epochs_count || known == [(0, 0), (1, 40), (2, 80)],
+        "{path}: {known:?}"
+    );
     let reader = log.reader();
     // A damaged checkpoint of starts may show what was deleted and has its file still; it may hide
     // nothing.
