@@ -75,6 +75,9 @@ impl Owner {
     fn follow(&mut self, action: Action, records: &Bytes) -> Result<bool, Halt> {
         match action {
             Action::Append => {
+                if !self.may_have_room(records.len() as u64) {
+                    return Err(Halt::Pause("the disk is full".to_owned()));
+                }
                 if self.log.log_start() == self.log.log_end() {
                     // The first batch may hold the start, and then the log is begun anew for it.
                     self.durable_start.forget();

@@ -23,6 +23,7 @@ use super::held::Held;
 use super::pause_notes::PauseNotes;
 use super::refusal::append_refused;
 use super::role::Role;
+use super::room_gate::RoomGate;
 use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::trim::Trimming;
@@ -75,6 +76,8 @@ pub(super) struct Owner {
     pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
     /// The last append found no room on the disk, in whatever role.
     pub(super) lacks_room: bool,
+    /// Shared by all replicas of the log's directory.
+    pub(super) room_gate: RoomGate,
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
     pub(super) isr_changes: IsrChanges,
