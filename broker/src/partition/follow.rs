@@ -55,7 +55,9 @@ impl Owner {
         self.publish();
         self.flush_if_due();
         self.keep_start_durable();
-        self.reply_when_synced(reply, pause);
+        // With records the next answer comes soon, and what is written meanwhile is told with the fetch
+        // behind it. Without, the leader may hold the next fetch for long.
+        self.reply_when_synced(reply, pause, result.records.is_empty());
     }
 
     /// What the fetcher asks next.
