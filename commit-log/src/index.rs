@@ -11,6 +11,9 @@ use trimaran_types::{Offset, Timestamp};
 
 use crate::disk::DiskFile;
 
+/// What a record without a timestamp says.
+const NO_TIMESTAMP: Timestamp = Timestamp(-1);
+
 /// One entry of an index file.
 pub(crate) trait IndexEntry: Copy + PartialEq {
     /// Bytes in the file.
@@ -185,7 +188,9 @@ pub(crate) fn load<E: IndexEntry>(
 pub(crate) struct Indexer {
     base: Offset,
     bytes_since_entry: u64,
-    /// The largest timestamp of the segment and the last offset of the first batch that has it.
+    /// The largest timestamp of the segment and the last offset of the first batch that has it. A batch
+    /// whose records have none, which its header tells by a number below 0, does not count: Kafka gives it
+    /// no entry either.
     largest: Option<(Timestamp, Offset)>,
     last_time_entry: Option<Timestamp>,
 }
@@ -211,10 +216,10 @@ impl Indexer {
         offsets: &mut Vec<OffsetEntry>,
         times: &mut Vec<TimeEntry>,
     ) {
-        if self
+        let floor = self
             .largest
-            .is_none_or(|(timestamp, _)| header.max_timestamp > timestamp)
-        {
+            .map_or(NO_TIMESTAMP, |(timestamp, _)| timestamp);
+        if header.max_timestamp > floor {
             self.largest = Some((header.max_timestamp, header.last_offset()));
         }
         if self.bytes_since_entry > u64::from(interval_bytes)
@@ -239,7 +244,7 @@ impl Indexer {
         Some(TimeEntry { timestamp, last })
     }
 
-    /// The largest timestamp so far.
+    /// The largest timestamp so far; `None` without a record that has one.
     pub(crate) fn largest_timestamp(&self) -> Option<Timestamp> {
         self.largest.map(|(timestamp, _)| timestamp)
     }

@@ -78,7 +78,7 @@ impl Refusal for ChangeError {
 }
 
 /// Whether blocks would help: not so with a lack of descriptors, or a file that is too long.
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| matches!(errno, Errno::NOSPC | Errno::DQUOT))
         || error.kind() == io::ErrorKind::StorageFull
 }

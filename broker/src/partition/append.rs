@@ -92,6 +92,10 @@ impl Owner {
         }
         // What each request adds is remembered before the log takes the batches.
         let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
+        if !self.may_have_room(sizes.iter().map(|size| size.bytes).sum()) {
+            self.refuse_for_room(requests);
+            return;
+        }
         let batches: Vec<RecordBatch> = requests
             .iter_mut()
             .flat_map(|request| std::mem::take(&mut request.batches))
@@ -220,9 +224,7 @@ impl Owner {
             }
             AppendError::NoRoom { .. } => {
                 self.found_no_room(error);
-                for request in requests {
-                    let _ = request.reply.send(Err(no_room(&self.name)));
-                }
+                self.refuse_for_room(requests);
                 return;
             }
             AppendError::WrongEpoch { .. } => {
@@ -234,6 +236,12 @@ impl Owner {
             AppendError::Producer { cause, .. } => cause.kafka_error(),
         };
         self.refuse_all(requests, kafka_error, Outcome::NothingWritten);
+    }
+
+    fn refuse_for_room(&self, requests: Vec<AppendRequest>) {
+        for request in requests {
+            let _ = request.reply.send(Err(no_room(&self.name)));
+        }
     }
 
     fn refuse_all(&self, requests: Vec<AppendRequest>, error: KafkaError, outcome: Outcome) {

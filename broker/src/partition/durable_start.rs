@@ -2,9 +2,11 @@
 //!
 //! A deletion of records is answered when every in-sync replica has told the leader the new start. One
 //! that told it before its disk has it could lose power, come back with the old start, and be elected:
-//! the records would be there again. So a start that rises is written at once, and the fetcher hears
-//! how to go on only when that is done. A write that is refused holds up nobody: the old start is told
-//! on, and the write tried again later.
+//! the records would be there again. So a start that rises is written at once, and the old one is told
+//! until that is done. Whether the next fetch waits for it is a matter of time alone: a fetcher that got
+//! records goes on, since the leader will answer soon again and hears of the new start then; one that got
+//! none waits, since the leader may hold its next fetch for long, and a deletion with it. A write that is
+//! refused holds up nobody, and is tried again later.
 
 use tokio::sync::oneshot;
 use trimaran_types::{MonotonicTime, Offset};

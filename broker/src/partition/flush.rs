@@ -8,7 +8,7 @@ use trimaran_commit_log::{FlushError, FlushRequest, FlushToken};
 use trimaran_types::MonotonicTime;
 
 use super::event::FollowerNext;
-use super::owner::Owner;
+use super::owner::{Owner, SyncedReply};
 use super::role::Role;
 use trimaran_replication::Durability;
 
@@ -166,10 +166,20 @@ impl Owner {
         self.flush_if_due();
     }
 
-    /// Tells the fetcher to go on: at once, or when what the log has now is synced and its start on the
-    /// disk, so that the next fetch reports both.
-    pub(super) fn reply_when_synced(&mut self, reply: oneshot::Sender<FollowerNext>, pause: bool) {
-        self.synced_replies.push((self.log.log_end(), reply, pause));
+    /// Tells the fetcher to go on: at once, or when what the log has now is synced and, if it is to wait
+    /// for that, its start on the disk, so that the next fetch reports both.
+    pub(super) fn reply_when_synced(
+        &mut self,
+        reply: oneshot::Sender<FollowerNext>,
+        pause: bool,
+        waits_for_start: bool,
+    ) {
+        self.synced_replies.push(SyncedReply {
+            end: self.log.log_end(),
+            waits_for_start,
+            reply,
+            pause,
+        });
         self.reply_to_synced();
     }
 
@@ -177,12 +187,15 @@ impl Owner {
         let flushed_end = self.log.flushed_end();
         let follows = matches!(self.role, Role::Follower(_));
         let waits = follows && self.settings.durability() == Durability::Synced;
-        let waits_for_start = follows && self.durable_start.is_being_written();
+        let is_writing_start = follows && self.durable_start.is_being_written();
+        let is_early = |waiting: &SyncedReply| {
+            (waiting.waits_for_start && is_writing_start) || (waits && waiting.end > flushed_end)
+        };
         let (later, now): (Vec<_>, Vec<_>) = std::mem::take(&mut self.synced_replies)
             .into_iter()
-            .partition(|(end, _, _)| waits_for_start || (waits && *end > flushed_end));
+            .partition(is_early);
         self.synced_replies = later;
-        for (_, reply, pause) in now {
+        for SyncedReply { reply, pause, .. } in now {
             let _ = reply.send(self.follower_next(pause));
         }
     }

@@ -55,7 +55,9 @@ impl Owner {
         self.publish();
         self.flush_if_due();
         self.keep_start_durable();
-        self.reply_when_synced(reply, pause);
+        // With records the next answer comes soon, and what is written meanwhile is told with the fetch
+        // behind it. Without, the leader may hold the next fetch for long.
+        self.reply_when_synced(reply, pause, result.records.is_empty());
     }
 
     /// What the fetcher asks next.
@@ -75,6 +77,9 @@ impl Owner {
     fn follow(&mut self, action: Action, records: &Bytes) -> Result<bool, Halt> {
         match action {
             Action::Append => {
+                if !self.may_have_room(records.len() as u64) {
+                    return Err(Halt::Pause("the disk is full".to_owned()));
+                }
                 if self.log.log_start() == self.log.log_end() {
                     // The first batch may hold the start, and then the log is begun anew for it.
                     self.durable_start.forget();

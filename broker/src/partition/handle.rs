@@ -23,6 +23,7 @@ use super::log_start_writer::LogStartWriter;
 use super::owner::Owner;
 use super::refusal::{append_refused, not_serving, overloaded};
 use super::role::Role;
+use super::room_gate::RoomGate;
 use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::{AppendBudget, Assignment, Clock, Closing, TopicSettings};
@@ -78,6 +79,8 @@ pub struct PartitionStart {
     pub flusher: Arc<Flusher>,
     /// Who writes the log starts of the log's directory.
     pub log_starts: LogStartWriter,
+    /// What keeps appends off the log's directory while its disk is full.
+    pub room_gate: RoomGate,
     /// Where ISR changes go.
     pub isr_changes: IsrChanges,
     /// The broker's bound on waiting appends.
@@ -151,6 +154,7 @@ impl PartitionHandle {
             unflushed_since: None,
             synced_replies: Vec::new(),
             lacks_room: false,
+            room_gate: start.room_gate,
             trims: Vec::new(),
             isr_changes: start.isr_changes,
             pause_notes: super::pause_notes::PauseNotes::default(),

@@ -31,6 +31,7 @@ mod replace_segments;
 mod retain;
 mod role;
 mod room;
+mod room_gate;
 mod seats;
 mod status;
 mod topic_settings;
@@ -43,6 +44,7 @@ pub use event::{Closing, FollowerNext};
 pub use handle::{PartitionHandle, PartitionStart};
 pub use log_start_writer::LogStartWriter;
 pub use read::Records;
+pub use room_gate::RoomGate;
 pub use status::{PartitionRole, PartitionStatus};
 pub use topic_settings::{TopicSettings, batch_bytes_max};
 

@@ -23,6 +23,7 @@ use super::held::Held;
 use super::pause_notes::PauseNotes;
 use super::refusal::append_refused;
 use super::role::Role;
+use super::room_gate::RoomGate;
 use super::seats::Seats;
 use super::status::{PartitionRole, PartitionStatus};
 use super::trim::Trimming;
@@ -39,6 +40,17 @@ pub(super) struct Waiting {
     pub(super) reply: oneshot::Sender<Result<AppendResponse, ApiError>>,
     pub(super) response: AppendResponse,
     pub(super) permits: [ByteShare; 2],
+}
+
+/// A fetcher that waits to hear how to go on.
+#[derive(Debug)]
+pub(super) struct SyncedReply {
+    /// Everything below it is to be synced first.
+    pub(super) end: Offset,
+    /// So is the log start to be on the disk, while that is being written.
+    pub(super) waits_for_start: bool,
+    pub(super) reply: oneshot::Sender<FollowerNext>,
+    pub(super) pause: bool,
 }
 
 /// The owner of one replica.
@@ -71,10 +83,12 @@ pub(super) struct Owner {
     pub(super) unflushed_since: Option<MonotonicTime>,
     /// No flush is asked for before, after one that came to nothing.
     pub(super) flush_again_at: Option<MonotonicTime>,
-    /// Fetchers that wait until everything below is synced, and the log start on the disk.
-    pub(super) synced_replies: Vec<(Offset, oneshot::Sender<FollowerNext>, bool)>,
+    /// Fetchers that wait until what they got is on the disk.
+    pub(super) synced_replies: Vec<SyncedReply>,
     /// The last append found no room on the disk, in whatever role.
     pub(super) lacks_room: bool,
+    /// Shared by all replicas of the log's directory.
+    pub(super) room_gate: RoomGate,
     /// Deletions of records that wait for the in-sync replicas.
     pub(super) trims: Vec<Trimming>,
     pub(super) isr_changes: IsrChanges,
@@ -144,7 +158,7 @@ impl Owner {
                 Event::FollowerFetch(request) => self.follower_fetch(*request),
                 Event::Fetched(fetched) => self.fetched(*fetched),
                 // A position that is not synced yet would be parked at the leader as it is.
-                Event::Where(reply) => self.reply_when_synced(reply, false),
+                Event::Where(reply) => self.reply_when_synced(reply, false, true),
                 Event::Assign(assignment) => self.assign(*assignment),
                 Event::IsrAnswered(answered) => self.isr_answered(*answered),
                 Event::Checkpoint(done) => self.checkpoint(done),
@@ -260,7 +274,7 @@ impl Owner {
     /// when this replica leads again before another one does.
     pub(super) fn lay_role_down(&mut self) -> Option<Suspended> {
         self.high_watermark = self.known_high_watermark();
-        for (_, reply, _) in self.synced_replies.drain(..) {
+        for SyncedReply { reply, .. } in self.synced_replies.drain(..) {
             let _ = reply.send(FollowerNext::NOTHING);
         }
         // Whether the next leader follows is found out by asking again.

@@ -251,6 +251,7 @@ impl Replicas {
             lag_bytes_max: self.context.replication.lag_bytes_max,
             flusher: Arc::clone(&dir.flusher),
             log_starts: dir.log_starts.clone(),
+            room_gate: dir.room_gate.clone(),
             isr_changes: self.isr_changes.clone(),
             broker_budget: self.budget.clone(),
             // One partition may not use up what all of them share.

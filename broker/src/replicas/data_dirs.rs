@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use trimaran_commit_log::{FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, Flusher, LogDir};
 use trimaran_types::{DirectoryId, Offset, TopicPartition};
 
-use crate::partition::LogStartWriter;
+use crate::partition::{LogStartWriter, RoomGate};
 
 /// One log directory, and what belongs to it alone.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct DataDir {
     pub(super) dir: LogDir,
     pub(super) flusher: Arc<Flusher>,
     pub(super) log_starts: LogStartWriter,
+    pub(super) room_gate: RoomGate,
     /// What the high watermark checkpoint holds.
     pub(super) checkpointed: Mutex<BTreeMap<TopicPartition, Offset>>,
 }
@@ -119,6 +120,7 @@ impl DataDirs {
             let flusher = Flusher::start(latch, FLUSH_THREADS_DEFAULT, FLUSH_REQUESTS_MAX_DEFAULT)?;
             Ok(DataDir {
                 log_starts: LogStartWriter::new(dir.context().clone()),
+                room_gate: RoomGate::default(),
                 dir,
                 flusher: Arc::new(flusher),
                 checkpointed: Mutex::new(BTreeMap::new()),

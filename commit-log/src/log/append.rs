@@ -71,6 +71,8 @@ pub enum AppendError {
         dir: std::path::PathBuf,
         /// What was to be written.
         bytes: usize,
+        /// The disk or a quota is full, so that other logs of the directory find no room either.
+        disk_is_full: bool,
         /// The system's answer.
         cause: String,
     },
@@ -264,6 +266,7 @@ impl Log {
                 TruncateError::Read(_) | TruncateError::Io { .. } => AppendError::NoRoom {
                     dir: self.dir().to_owned(),
                     bytes: 0,
+                    disk_is_full: false,
                     cause: error.to_string(),
                 },
             })

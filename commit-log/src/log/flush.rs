@@ -5,7 +5,8 @@
 //! synced. The next flush covers what it covered.
 //!
 //! A finished segment waits for a flush that began after it was finished: an earlier one may have
-//! synced its records, and not its indexes, nor the cut of its room.
+//! synced its records, and not its indexes, nor the cut of its room. So no recovery point passes its end
+//! before: a segment that is finished while a checkpoint is under way has its last time entry later.
 //!
 //! Where the bytes behind the flushed end are all that is needed, a request carries them as an entry for
 //! the journal, and still names the file: whoever syncs the file has done what was asked for, too.
@@ -276,7 +277,10 @@ impl Log {
             seat.flushed(flushed_end);
         }
         let noted = state.noted.as_ref().map(|noted| noted.note(flushed_end));
-        if is_whole && token.is_checkpoint && token.up_to_end > state.checkpointed_end {
+        let is_passing = token.is_checkpoint && token.up_to_end > state.checkpointed_end;
+        // Of one that waits, the checkpoint has not seen all: its next one does.
+        let mut waiting = state.sealed.iter();
+        if is_whole && is_passing && waiting.all(|sealed| sealed.end > token.up_to_end) {
             state.checkpointed_end = token.up_to_end;
             self.note_recovery_point();
         }

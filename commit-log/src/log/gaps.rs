@@ -49,6 +49,7 @@ impl Log {
             CloseError::Io { dir, source } => AppendError::NoRoom {
                 dir,
                 bytes: 0,
+                disk_is_full: false,
                 cause: source.to_string(),
             },
         })

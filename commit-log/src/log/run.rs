@@ -17,6 +17,7 @@ use crate::disk::{DiskDir, DiskFile, OpenHow};
 use crate::index::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
 use crate::names::SegmentFile;
 use crate::producers::ProducerBatch;
+use crate::reserve::is_full;
 use crate::shared::SegmentView;
 
 /// Batches for one segment, in order.
@@ -240,6 +241,7 @@ impl Log {
             Ok(()) => AppendError::NoRoom {
                 dir,
                 bytes,
+                disk_is_full: is_full(error),
                 cause: error.to_string(),
             },
             Err(error) => self

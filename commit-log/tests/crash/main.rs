@@ -16,6 +16,7 @@ mod power_cut;
 mod producers;
 mod promises;
 mod real_faults;
+mod sealed_meanwhile;
 mod seeded;
 mod sim_disk;
 mod taken_back;

@@ -101,6 +101,61 @@ fn indexes_that_are_missing_or_lie_cost_time_and_nothing_else() {
     }
 }
 
+/// The timestamps in the time index of each segment.
+fn indexed(rig: &Rig) -> Vec<Vec<i64>> {
+    let entry = |raw: &[u8]| i64::from_be_bytes(*raw.first_chunk().unwrap());
+    let files = segment_files(&rig.dir(), "timeindex").into_values();
+    files
+        .map(|path| fs::read(path).unwrap().chunks(12).map(entry).collect())
+        .collect()
+}
+
+#[test]
+fn records_without_a_timestamp_get_no_entry_and_hide_none() {
+    const NONE: i64 = -1;
+    for follows in [false, true] {
+        let rig = Rig::new();
+        let mut log = rig.fresh();
+        // Whole segments without one, and one in which some records have one.
+        let mut times = vec![NONE; 90];
+        for at in [40, 42, 44] {
+            times[at] = 1_000 + i64::try_from(at).unwrap();
+        }
+        if follows {
+            for (number, chunk) in times.chunks(BATCH_RECORDS).enumerate() {
+                let records: Vec<(i64, &[u8])> =
+                    chunk.iter().map(|it| (*it, &[7; 70][..])).collect();
+                let base = Offset(i64::try_from(number * BATCH_RECORDS).unwrap());
+                let batch = batch_at(&records).stamped(base, LeaderEpoch(0));
+                log.append_as_follower(batch.into_bytes(), NOW).unwrap();
+            }
+        } else {
+            append(&mut log, &times);
+        }
+        let end = log.close().unwrap().0;
+        let found = indexed(&rig);
+        assert!(
+            found.len() > 3 && found.concat().contains(&1_044),
+            "{found:?}"
+        );
+        assert!(found.concat().iter().all(|time| *time >= 0), "{found:?}");
+        assert!(found.iter().filter(|times| times.is_empty()).count() > 1);
+        // And the same once they are made anew.
+        for path in segment_files(&rig.dir(), "timeindex").into_values() {
+            fs::remove_file(path).unwrap();
+        }
+        let (log, _) = rig.open(end, true).unwrap();
+        let reader = log.reader();
+        assert_eq!(latest(&reader, end), Some((1_044, 44)));
+        for (at_least, expected) in [(0, Some(40)), (1_041, Some(42)), (1_045, None)] {
+            let found = reader.offset_for_timestamp(Timestamp(at_least), Offset(end));
+            assert_eq!(found.unwrap().map(|it| it.1.0), expected, "{at_least}");
+        }
+        log.close().unwrap();
+        assert_eq!(indexed(&rig), found);
+    }
+}
+
 #[test]
 fn what_is_cut_off_or_deleted_is_not_found() {
     let rig = Rig::new();

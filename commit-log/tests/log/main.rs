@@ -16,6 +16,7 @@ mod damage;
 mod descriptors;
 mod dir;
 mod dump_tool;
+mod epochs;
 mod faults;
 mod few_descriptors;
 mod files;

@@ -51,6 +51,27 @@ async fn a_follower_tells_its_start_when_the_disk_has_it() {
     assert!(text.contains("flights 0 1\n"), "{text}");
 }
 
+#[tokio::test]
+async fn records_are_fetched_on_while_a_start_is_written() {
+    let (fixture, disk) = gated_fixture();
+    let mut follows = assignment(AssignedRole::Follower { leader: PEER }, &[PEER], 1, 1);
+    // The gate holds every sync, and none of these records.
+    follows.settings.log.flush_messages = u64::MAX;
+    assert!(fixture.handle.assign(follows).await);
+    let copied = |offset| batch(&["a"]).stamped(Offset(offset), LeaderEpoch(1));
+    let next = answer(&fixture, copied(0).into_bytes(), 0).await;
+    assert_eq!(next.await.unwrap().position.unwrap().log_start, Offset(0));
+    disk.close();
+    let next = answer(&fixture, copied(1).into_bytes(), 1).await;
+    let position = next.await.unwrap().position.unwrap();
+    assert_eq!(position.fetch_offset, Offset(2));
+    assert_eq!(position.log_start, Offset(0), "the disk has the old start");
+    assert_eq!(fixture.handle.status().log_start, Offset(1));
+    disk.open();
+    let next = answer(&fixture, bytes::Bytes::new(), 1).await;
+    assert_eq!(next.await.unwrap().position.unwrap().log_start, Offset(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_start_that_cannot_be_written_is_not_told_and_holds_up_nobody() {
     let (fixture, disk) = gated_fixture();

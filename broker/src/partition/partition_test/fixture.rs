@@ -86,6 +86,7 @@ fn fixture_on(disk: Arc<dyn Disk>, budget_bytes: usize) -> Fixture {
         lag_bytes_max: LAG_BYTES_MAX,
         flusher,
         log_starts: LogStartWriter::new(context.clone()),
+        room_gate: RoomGate::default(),
         isr_changes: IsrChanges::new(),
         broker_budget: AppendBudget::new(budget_bytes),
         partition_budget: AppendBudget::new(budget_bytes),

@@ -21,6 +21,7 @@ struct State {
     opened: Condvar,
     panics: AtomicBool,
     is_full: AtomicBool,
+    writes_refused: AtomicUsize,
     /// Directories that can still be opened; `None` when all can.
     dirs_left: Mutex<Option<usize>>,
     dirs_refused: AtomicUsize,
@@ -44,6 +45,11 @@ impl Gate {
     /// From now on there is no room, or room again.
     pub(super) fn fill(&self, is_full: bool) {
         self.0.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// How many writes have found no room.
+    pub(super) fn writes_refused(&self) -> usize {
+        self.0.writes_refused.load(Ordering::SeqCst)
     }
 
     /// After so many more, no directory can be opened for want of descriptors; `None`: each can.
@@ -74,7 +80,10 @@ impl Gate {
     fn take_bytes(&self) -> io::Result<()> {
         const ENOSPC: i32 = 28;
         match self.0.is_full.load(Ordering::SeqCst) {
-            true => Err(io::Error::from_raw_os_error(ENOSPC)),
+            true => {
+                self.0.writes_refused.fetch_add(1, Ordering::SeqCst);
+                Err(io::Error::from_raw_os_error(ENOSPC))
+            }
             false => Ok(()),
         }
     }

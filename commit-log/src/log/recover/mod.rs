@@ -14,9 +14,11 @@
 //! power cut moves bytes. Then the batch in front of the place is in doubt as well, since it may have
 //! the records of a later one ([`Behind`](crate::behind::Behind)).
 //!
-//! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
+//! Only what lies beyond the recovery point is walked, once the list of epochs was seen to fit what lies
+//! below, and else everything. The page cache is asked to forget the files
 //! first, so that a page which the system called clean after a failed write is not believed.
 
+mod epochs;
 mod indexes;
 mod room;
 mod torn_tail;
@@ -100,6 +102,8 @@ pub(super) struct Recovery<'a> {
     log_start: Offset,
     segments: Vec<(Offset, u64)>,
     listing: Listing,
+    /// The segment that the log starts in; those before it are not looked at.
+    kept_from: usize,
     /// Nothing is known about epochs, so everything is walked.
     from_the_start: bool,
     epochs: EpochCache,
@@ -131,6 +135,7 @@ impl<'a> Recovery<'a> {
                 .map(|(base, bytes)| (*base, *bytes))
                 .collect(),
             listing,
+            kept_from: 0,
             from_the_start: epochs.is_none(),
             epochs: epochs.unwrap_or_default(),
             walked_from: None,
@@ -145,20 +150,15 @@ impl<'a> Recovery<'a> {
             (false, true) => Offset(i64::MAX),
             (false, false) => self.recovery_point,
         };
-        let segment_of = |offset: Offset| {
-            self.segments
-                .partition_point(|(base, _)| *base <= offset)
-                .saturating_sub(1)
-        };
-        let kept_from = segment_of(self.log_start);
+        self.kept_from = self.segment_of(self.log_start);
         if !self.clean {
             // The file of epochs is older than what follows the recovery point. The walk learns that
             // anew, but for what a later log start has taken away.
             self.epochs.truncate_from(self.recovery_point);
         }
-        let first = segment_of(target).max(kept_from);
+        let first = self.segment_of(target).max(self.kept_from);
         self.cut_room_before(first)?;
-        for at in kept_from..first {
+        for at in self.kept_from..first {
             self.restore_indexes(at)?;
         }
         let mut at = first;
@@ -174,13 +174,17 @@ impl<'a> Recovery<'a> {
             } else {
                 Kept::nothing(base)
             };
+            let knows = at == first && !self.from_the_start;
+            if knows && !self.epochs_fit_below(kept.expected, (at, &file))? {
+                return self.run_from_the_start();
+            }
             let (kept, mut scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
-            self.walked_from.get_or_insert(kept.expected);
-            self.has_producers |= scanned.has_producers;
-            self.epochs.truncate_from(kept.expected);
-            for entry in &scanned.epochs {
-                // The walk has checked that epochs grow.
-                let _ = self.epochs.assign(entry.epoch, entry.start);
+            self.learn(&kept, &scanned);
+            if knows
+                && self.begins_epoch(&kept, &scanned)
+                && !self.epochs_fit_in_front_of(kept.expected, (at, &file))?
+            {
+                return self.run_from_the_start();
             }
             self.cut_if_torn(at, file.as_ref(), &path, &scanned)?;
             let is_last = at + 1 == self.segments.len();
@@ -194,6 +198,39 @@ impl<'a> Recovery<'a> {
             }
             at += 1;
         }
+    }
+
+    /// The same once more: the list of epochs is not what the batches say, and is learned from them.
+    fn run_from_the_start(mut self) -> Result<Recovered, OpenError> {
+        tracing::warn!(dir = %self.dir.display(), epochs = ?self.epochs.entries(), "leader epochs on the disk contradict the batches, learning them anew");
+        self.epochs = EpochCache::default();
+        self.from_the_start = true;
+        (self.walked_from, self.has_producers) = (None, false);
+        self.run()
+    }
+
+    fn segment_of(&self, offset: Offset) -> usize {
+        self.segments
+            .partition_point(|(base, _)| *base <= offset)
+            .saturating_sub(1)
+    }
+
+    /// Takes in what the walk over a segment has found.
+    fn learn(&mut self, kept: &Kept, scanned: &Scanned) {
+        self.walked_from.get_or_insert(kept.expected);
+        self.has_producers |= scanned.has_producers;
+        self.epochs.truncate_from(kept.expected);
+        for entry in &scanned.epochs {
+            // The walk has checked that epochs grow.
+            let _ = self.epochs.assign(entry.epoch, entry.start);
+        }
+    }
+
+    /// Whether the first batch of the walk may be in another epoch than what is known in front of it.
+    fn begins_epoch(&self, kept: &Kept, scanned: &Scanned) -> bool {
+        let may_have_gap = self.config.compacted && kept.position == 0;
+        let first = scanned.epochs.first();
+        first.is_some_and(|first| first.start == kept.expected || may_have_gap)
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
