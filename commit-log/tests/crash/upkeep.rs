@@ -138,7 +138,7 @@ impl CleanControl for Owner<'_> {
 
 /// A pass over all that is durable; tells how many segments it swapped in, and by how many fewer they
 /// are than those whose place they took.
-fn clean(log: &mut Log) -> (usize, u64) {
+pub(crate) fn clean(log: &mut Log) -> (usize, u64) {
     let settings = CompactionSettings {
         dirty_ratio_min: 0.0,
         ..CompactionSettings::default()
