@@ -99,7 +99,7 @@ fn fail_every_call(fault: Fault) {
 
 fn fail_every_call_of(fault: Fault, has_journal: bool) {
     let mut seen = Seen::default();
-    for seed in crate::seeds(if has_journal { 2 } else { 10 }, 200) {
+    for seed in crate::seeds(if has_journal { 2 } else { 5 }, 200) {
         let what = (fault, has_journal);
         let calls = (1..).take_while(|call| fail_call(seed, *call, what, &mut seen));
         assert!(calls.count() > 150, "{seen:?}");
