@@ -71,6 +71,13 @@ pub(crate) enum Fault {
     Late,
 }
 
+impl Fault {
+    /// Whether a call of this name fails like any other, as it does in the sweep of a plain error.
+    pub(crate) fn is_plain_for(self, call: &str) -> bool {
+        matches!(self, Self::Short(_)) && call != "write_all_at"
+    }
+}
+
 /// Where a slow call waits.
 #[derive(Debug, Clone)]
 struct Gate {
