@@ -19,8 +19,8 @@ use crate::workload::Workload;
 const NESTED_EVERY: usize = 2999;
 
 const STEPS: usize = 60;
-/// Of a workload with a journal, but in a long run.
-const STEPS_JOURNALLED: usize = 35;
+/// But in a long run: of a workload without a journal, and with one.
+const STEPS_FEW: [usize; 2] = [45, 35];
 
 const LIMITS: Limits = Limits {
     trees_whole_max: 1 << 12,
@@ -195,10 +195,10 @@ fn nor_does_it_with_a_journal_in_front_of_the_logs() {
 
 fn crash_all(seeds: &[u64], has_journal: bool) -> Tried {
     let began = Instant::now();
-    let steps = if has_journal && !crate::is_long() {
-        STEPS_JOURNALLED
-    } else {
+    let steps = if crate::is_long() {
         STEPS
+    } else {
+        STEPS_FEW[usize::from(has_journal)]
     };
     let mut tried = Tried::default();
     std::thread::scope(|scope| {

@@ -4,14 +4,16 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
-use trimaran_commit_log::{AppendError, Log, LogConfig, LogDir, LogDirError, RealDisk};
+use trimaran_commit_log::{
+    AppendError, Flusher, JournalLimits, Log, LogConfig, LogDir, LogDirError, RealDisk,
+};
 use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use uuid::Uuid;
 
 use crate::promises::{partition, read_all, topic_id};
-use crate::real_faults::{CHILD_DIR, on_file_system_of, run_test};
+use crate::real_faults::{CHILD_DIR, CHILD_JOURNAL, on_file_system_of, run_test};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const FILE_SYSTEM: &str = "1m";
@@ -19,8 +21,20 @@ const RESERVE_BYTES: u64 = 128 * 1024;
 const BLOCK_BYTES: u64 = 4096;
 const ROUNDS: usize = 12;
 
+/// The second half is being lengthened when the file system is full.
+const JOURNAL: JournalLimits = JournalLimits {
+    half_bytes: 288 * 1024,
+    flush_bytes_end: 20_000,
+    chunk_bytes: 8 * 1024,
+    kept_bytes_max: 100_000,
+};
+
+fn has_journal() -> bool {
+    std::env::var_os(CHILD_JOURNAL).is_some()
+}
+
 fn open(root: &Path) -> (LogDir, Log) {
-    let dir = LogDir::open(
+    let mut dir = LogDir::open(
         Arc::new(RealDisk),
         root,
         ClusterId::from_uuid(Uuid::from_u128(1)),
@@ -28,9 +42,12 @@ fn open(root: &Path) -> (LogDir, Log) {
         DirectoryId::from_uuid(Uuid::from_u128(2)),
     )
     .unwrap();
+    if has_journal() {
+        dir.use_journal(JOURNAL).unwrap();
+    }
     let config = LogConfig {
         segment_bytes: 64 * 1024,
-        retention_bytes: Some(256 * 1024),
+        retention_bytes: Some(if has_journal() { 128 } else { 256 } * 1024),
         tail_bytes_max: 0,
         ..LogConfig::default()
     };
@@ -47,30 +64,35 @@ fn append(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
         .map(|_| ())
 }
 
-fn flush(log: &mut Log) {
+fn flush(log: &mut Log, flusher: &Flusher) {
     while let Some(request) = log.begin_flush() {
-        for file in &request.files {
-            file.sync_data().unwrap();
-        }
-        for dir in &request.dirs {
-            File::open(dir).unwrap().sync_all().unwrap();
-        }
-        log.flushed(&request.token());
+        let token = request.token();
+        let (tell, told) = mpsc::channel();
+        flusher.submit(request, Box::new(move |done| tell.send(done).unwrap()));
+        flusher.run_waiting();
+        flusher.run_cleaning();
+        told.recv().unwrap().unwrap();
+        log.flushed(&token);
     }
 }
 
 /// Appends until nothing fits, tells how many did, and takes the last free block with a file of its
 /// own.
-fn fill_up(log: &mut Log, filler: &Path) -> usize {
+fn fill_up(log: &mut Log, flusher: &Flusher, filler: &Path) -> usize {
     let mut appended = 0;
     let refused = loop {
         match append(log, 3000) {
-            Ok(()) => appended += 1,
+            Ok(()) => {
+                appended += 1;
+                if has_journal() {
+                    flush(log, flusher);
+                }
+            }
             Err(error) => break error,
         }
     };
     assert!(matches!(refused, AppendError::NoRoom { .. }), "{refused}");
-    flush(log);
+    flush(log, flusher);
     let mut filler = File::options()
         .create(true)
         .append(true)
@@ -134,15 +156,21 @@ fn child() {
     };
     let (dir, mut log) = open(&place.root);
     log.assign_epoch(LeaderEpoch(0), Offset::ZERO).unwrap();
+    let flusher = Flusher::without_threads(Arc::clone(&dir.context().latch), 10);
     append(&mut log, 100).unwrap();
-    flush(&mut log);
+    flush(&mut log, &flusher);
     dir.write_recovery_points().unwrap();
     dir.write_log_starts().unwrap();
 
     // Without reserved blocks nothing would ever make room again, but somebody from outside.
     fs::write(&place.filler, [1; 64 * 1024]).unwrap();
-    fill_up(&mut log, &place.filler);
+    fill_up(&mut log, &flusher, &place.filler);
     assert!(is_full(&place.root));
+    if has_journal() {
+        let journal = fs::read(place.root.join("logs/flush-journal-1")).unwrap();
+        assert!(journal.starts_with(b"TRIMJNL1"));
+        assert!((journal.len() as u64) < JOURNAL.half_bytes);
+    }
     let stuck = retain(&dir, &mut log).unwrap_err();
     assert!(matches!(stuck, LogDirError::Io { .. }), "{stuck}");
     fs::remove_file(&place.filler).unwrap();
@@ -150,7 +178,7 @@ fn child() {
 
     assert_eq!(dir.fill_reserve(RESERVE_BYTES).unwrap(), RESERVE_BYTES);
     for round in 0..ROUNDS {
-        let appended = fill_up(&mut log, &place.filler);
+        let appended = fill_up(&mut log, &flusher, &place.filler);
         assert!(round == 0 || appended > 10, "round {round}: {appended}");
         assert!(is_full(&place.root), "round {round}");
         // The epochs on disk and the recovery point lie beyond the cut, which lowers both first.
@@ -166,7 +194,7 @@ fn child() {
         let cut = log.truncate_to(Offset(end.0 - 1)).unwrap();
         assert!(cut < end);
         log.assign_epoch(epoch, cut).unwrap();
-        fill_up(&mut log, &place.filler);
+        fill_up(&mut log, &flusher, &place.filler);
         assert!(is_full(&place.root), "round {round}");
 
         let before = log.log_start();
@@ -180,7 +208,7 @@ fn child() {
     assert!(dir.context().latch.failure().is_none());
 
     // A clean stop leaves its mark there, too.
-    fill_up(&mut log, &place.filler);
+    fill_up(&mut log, &flusher, &place.filler);
     assert!(is_full(&place.root));
     let (start, end) = (log.log_start(), log.log_end());
     log.close().unwrap();
@@ -198,12 +226,24 @@ fn child() {
     println!("child done");
 }
 
-#[test]
-fn retention_makes_room_on_a_file_system_without_a_free_block() {
+fn clear(has_journal: bool) {
     let root = tempfile::tempdir().unwrap();
     let Some(mut command) = on_file_system_of(FILE_SYSTEM, root.path()) else {
         return;
     };
+    if has_journal {
+        command.env(CHILD_JOURNAL, "1");
+    }
     let said = run_test(&mut command, "full_disk::child", root.path());
     println!("{said}");
+}
+
+#[test]
+fn retention_makes_room_on_a_file_system_without_a_free_block() {
+    clear(false);
+}
+
+#[test]
+fn so_it_does_with_a_journal_in_front_of_the_logs() {
+    clear(true);
 }

@@ -4,6 +4,9 @@
 //! opens, readers of that log and of another one read on, the other one takes appends and is
 //! flushed, nothing of the held log is reported durable, and a power cut loses nothing that was.
 //!
+//! Where there is a journal, its groups are written one at a time: while one hangs, small flushes wait, and
+//! those that go to files do not.
+//!
 //! One exception: while the files of a compacted segment take their names, that log's own readers
 //! wait for the renames (ADR 0009).
 
@@ -12,14 +15,14 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use trimaran_commit_log::{
-    CleanJob, Cleaner, CleanerSettings, CompactionSettings, FlushRequest, Flusher, Log, LogConfig,
-    LogDir, LogReader,
+    CleanJob, Cleaner, CleanerSettings, CompactionSettings, FlushError, FlushRequest, FlushToken,
+    Flusher, Log, LogConfig, LogDir, LogReader,
 };
 use trimaran_types::record_batch::split;
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{open_dir, open_log, read_all};
+use crate::promises::{open_dir, open_journalled, open_log, read_all};
 use crate::sim_disk::{HeldCall, SimDisk};
 use crate::upkeep::{self, EPOCH, NOW, Owner, Written};
 
@@ -44,6 +47,7 @@ struct Held<'a> {
     /// Up to where the flusher has reported records as durable.
     durable: &'a Arc<AtomicI64>,
     doing: &'a Mutex<&'static str>,
+    has_journal: bool,
 }
 
 impl Held<'_> {
@@ -80,6 +84,19 @@ impl Held<'_> {
 
     fn flush(&mut self) {
         self.now("flush");
+        if let Some(request) = self.log.begin_flush() {
+            self.sync(request);
+        }
+    }
+
+    /// A record and its flush, which goes through the journal.
+    fn add(&mut self) {
+        if !self.has_journal {
+            return;
+        }
+        self.now("add");
+        let batches = vec![upkeep::batch(&[record(self.log.log_end().0)])];
+        self.log.append_as_leader(batches, EPOCH, NOW).unwrap();
         if let Some(request) = self.log.begin_flush() {
             self.sync(request);
         }
@@ -154,12 +171,16 @@ impl Held<'_> {
     fn run(mut self) {
         self.append(5);
         self.flush();
+        self.add();
+        self.add();
         self.append(5);
         self.checkpoint();
+        self.add();
         self.append(2);
         self.truncate();
         self.append(6);
         self.flush();
+        self.add();
         self.clean();
         self.scrub();
         self.retain();
@@ -193,22 +214,37 @@ fn read_held(reader: &LogReader) {
     }
 }
 
-/// The owner of the other log: appends, reads, and has it flushed.
-fn go_on(log: &mut Log, flusher: &Flusher) {
-    let value: Arc<[u8]> = vec![8; 4000].into();
-    for _ in 0..4 {
-        let batches = vec![crate::workload::batch(&[Arc::clone(&value)])];
-        log.append_as_leader(batches, LeaderEpoch(0), Timestamp(1))
-            .unwrap();
-    }
-    assert_eq!(read_all(log).unwrap().len() as i64, log.log_end().0);
+/// What a flush comes to.
+type Told = mpsc::Receiver<Result<(), FlushError>>;
+
+fn append_other(log: &mut Log, bytes: usize) {
+    let batches = vec![crate::workload::batch(&[vec![8; bytes].into()])];
+    log.append_as_leader(batches, LeaderEpoch(0), Timestamp(1))
+        .unwrap();
+}
+
+fn submit(log: &mut Log, flusher: &Flusher) -> (FlushToken, Told) {
     let request = log.begin_flush().unwrap();
     let token = request.token();
     let (tell, told) = mpsc::channel();
-    flusher.submit(request, Box::new(move |result| tell.send(result).unwrap()));
+    // Who does not ask may be gone.
+    let on_done = move |result| drop(tell.send(result));
+    flusher.submit(request, Box::new(on_done));
+    (token, told)
+}
+
+/// The owner of the other log: appends, reads, and has it flushed. Gives back a small flush that may have
+/// to wait for the call that is held.
+fn go_on(log: &mut Log, flusher: &Flusher) -> Told {
+    append_other(log, 100);
+    let (_, small) = submit(log, flusher);
+    (0..4).for_each(|_| append_other(log, 4000));
+    assert_eq!(read_all(log).unwrap().len() as i64, log.log_end().0);
+    let (token, told) = submit(log, flusher);
     told.recv_timeout(PATIENCE).unwrap().unwrap();
     log.flushed(&token);
     assert_eq!(log.flushed_end(), log.log_end());
+    small
 }
 
 /// While that log's readers wait for renames.
@@ -218,9 +254,13 @@ fn swaps(doing: &str, call: &HeldCall) -> bool {
 }
 
 /// Holds one call; tells which it was.
-fn hold(number: usize) -> Option<(&'static str, HeldCall)> {
+fn hold(number: usize, has_journal: bool) -> Option<(&'static str, HeldCall)> {
     let disk = SimDisk::empty();
-    let dir = open_dir(&disk).unwrap();
+    let dir = if has_journal {
+        open_journalled(&disk).unwrap()
+    } else {
+        open_dir(&disk).unwrap()
+    };
     let flusher = Flusher::start(Arc::clone(&dir.context().latch), 4, 100).unwrap();
     let (mut other, _) = open_log(&dir, OTHER, 0).unwrap();
     other.assign_epoch(LeaderEpoch(0), Offset::ZERO).unwrap();
@@ -236,6 +276,7 @@ fn hold(number: usize) -> Option<(&'static str, HeldCall)> {
         log,
         durable: &durable,
         doing: &doing,
+        has_journal,
     };
     let (reader, other, flusher) = (&reader, &mut other, &flusher);
     std::thread::scope(|scope| {
@@ -263,10 +304,10 @@ fn hold(number: usize) -> Option<(&'static str, HeldCall)> {
             if has_readers {
                 read_held(reader);
             }
-            go_on(other, flusher);
-            tell.send(other.flushed_end().0).unwrap();
+            let small = go_on(other, flusher);
+            tell.send((other.flushed_end().0, small)).unwrap();
         });
-        let other_durable = told
+        let (other_durable, small) = told
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|error| panic!("{doing}, {call:?} holds others up: {error}"));
         bystander.join().unwrap();
@@ -287,18 +328,27 @@ fn hold(number: usize) -> Option<(&'static str, HeldCall)> {
         assert!(other.log_end().0 >= other_durable, "{doing}, {call:?}");
         drop(keeper);
         owner.join().unwrap();
+        small.recv_timeout(PATIENCE).unwrap().unwrap();
         Some((doing, call))
     })
 }
 
+type Counts = std::collections::BTreeMap<(&'static str, &'static str), usize>;
+
+/// Holds every call in turn; tells how many of each there were.
+fn hold_each(has_journal: bool) -> Counts {
+    let mut counts = Counts::new();
+    for (doing, call) in (1..).map_while(|number| hold(number, has_journal)) {
+        *counts.entry((doing, call.name)).or_insert(0) += 1;
+    }
+    let held: usize = counts.values().sum();
+    println!("journal: {has_journal}: {held} calls held in turn: {counts:?}");
+    counts
+}
+
 #[test]
 fn a_call_that_hangs_holds_up_nobody_else_and_promises_nothing() {
-    let held: Vec<_> = (1..).map_while(hold).collect();
-    let mut counts = std::collections::BTreeMap::new();
-    for (doing, call) in &held {
-        *counts.entry((*doing, call.name)).or_insert(0) += 1;
-    }
-    println!("{} calls held in turn: {counts:?}", held.len());
+    let counts = hold_each(false);
     for expected in [
         ("append", "write_all_at"),
         ("flush", "sync_data"),
@@ -309,6 +359,20 @@ fn a_call_that_hangs_holds_up_nobody_else_and_promises_nothing() {
         ("scrub", "read_at"),
         ("retain", "remove_file"),
         ("close", "sync_data"),
+        ("open", "read_at"),
+    ] {
+        assert!(counts.contains_key(&expected), "{expected:?}");
+    }
+}
+
+#[test]
+fn nor_does_one_with_a_journal_in_front_of_the_logs() {
+    let counts = hold_each(true);
+    for expected in [
+        ("add", "write_all_at"),
+        ("add", "sync_data"),
+        ("truncate", "sync_data"),
+        ("clean", "write_all_at"),
         ("open", "read_at"),
     ] {
         assert!(counts.contains_key(&expected), "{expected:?}");

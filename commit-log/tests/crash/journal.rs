@@ -1,93 +1,21 @@
 //! The journal in front of the logs: what goes through it, what a start makes of it, and what it makes
 //! of one that is damaged.
 
+mod forgets;
+mod full_disk;
+mod halves;
+mod owner;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Disk, Flusher, Log, LogDir, OpenError, OpenHow};
-use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+use trimaran_commit_log::{Aside, Disk, OpenError, OpenHow};
+use trimaran_types::Offset;
 
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{open_dir, open_journalled, open_log, partition, read_all};
-use crate::sim_disk::{Fault, Op, SimDisk, Tree};
-use crate::workload::batch;
-
-const BLOCK: usize = 4096;
-const HALVES: [&str; 2] = ["/data/logs/flush-journal-0", "/data/logs/flush-journal-1"];
-
-/// An owner of logs with a journal.
-struct Owner {
-    disk: SimDisk,
-    dir: LogDir,
-    flusher: Flusher,
-    logs: Vec<Log>,
-}
-
-impl Owner {
-    fn new(disk: SimDisk, logs: usize) -> Self {
-        let dir = open_journalled(&disk).unwrap();
-        let latch = Arc::clone(&dir.context().latch);
-        let open = |number| {
-            let (mut log, _) = open_log(&dir, number, 0).unwrap();
-            let end = log.log_end();
-            let epoch = log.latest_epoch().map_or(0, |epoch| epoch.0) + 1;
-            log.assign_epoch(LeaderEpoch(epoch), end).unwrap();
-            log
-        };
-        Self {
-            logs: (0..logs).map(open).collect(),
-            flusher: Flusher::without_threads(latch, 100),
-            dir,
-            disk,
-        }
-    }
-
-    fn append(&mut self, number: usize, bytes: usize) {
-        let log = &mut self.logs[number];
-        let value: Arc<[u8]> = vec![7; bytes].into();
-        let epoch = log.latest_epoch().unwrap();
-        log.append_as_leader(vec![batch(&[value])], epoch, Timestamp(1))
-            .unwrap();
-    }
-
-    fn flush(&mut self, number: usize) {
-        let request = self.logs[number].begin_flush().unwrap();
-        let token = request.token();
-        self.flusher.submit(request, Box::new(|done| done.unwrap()));
-        self.flusher.run_waiting();
-        self.logs[number].flushed(&token);
-    }
-
-    fn ends(&self) -> Vec<Offset> {
-        self.logs.iter().map(Log::flushed_end).collect()
-    }
-
-    /// How often files of logs, and halves of the journal, have been synced.
-    fn syncs(&self) -> (usize, usize) {
-        let (_, ops) = self.disk.recorded();
-        let halves = HALVES.map(|path| self.disk.node(Path::new(path)));
-        let mut count = (0, 0);
-        for op in &ops {
-            if let Op::SyncData { file } = op {
-                if halves.contains(&Some(*file)) {
-                    count.1 += 1;
-                } else if self.disk.is_segment(*file) {
-                    count.0 += 1;
-                }
-            }
-        }
-        count
-    }
-
-    /// What a power cut leaves that brings nothing through that was not synced.
-    fn cut(self) -> Tree {
-        drop((self.logs, self.dir));
-        let (base, ops) = self.disk.recorded();
-        let mut cut = PowerCut::before_anything(&base);
-        ops.iter().for_each(|op| cut.after(op));
-        cut.leaves(Survives::Nothing)
-    }
-}
+use crate::promises::{open_dir, open_journalled, open_log, partition};
+use crate::sim_disk::{Fault, SimDisk, Tree};
+use owner::{BLOCK, HALVES, Owner};
 
 /// The disk with some bytes of a file changed.
 fn changed(tree: &Tree, path: &str, at: usize, change: impl Fn(&mut u8)) -> SimDisk {
@@ -151,7 +79,7 @@ fn requests_that_wait_together_share_a_group() {
 
 #[test]
 fn what_is_large_or_needs_more_than_bytes_goes_to_the_files() {
-    let mut owner = Owner::new(SimDisk::empty(), 1);
+    let mut owner = Owner::new(SimDisk::empty(), 2);
     let before = owner.syncs();
     owner.append(0, 9_000);
     owner.flush(0);
@@ -166,94 +94,19 @@ fn what_is_large_or_needs_more_than_bytes_goes_to_the_files() {
     owner.flush(0);
     let small = owner.syncs();
     assert_eq!((small.0, small.1), (rolled.0, rolled.1 + 1));
-}
-
-/// While the files of a full half are not synced, and the other one is full, too, nobody waits.
-#[test]
-fn a_journal_without_a_place_is_passed_over_and_comes_back() {
-    let mut owner = Owner::new(SimDisk::empty(), 2);
-    let mut journalled = 0;
-    let mut direct = 0;
-    for _ in 0..20 {
-        let before = owner.syncs();
-        owner.append(0, 100);
-        owner.flush(0);
-        let after = owner.syncs();
-        journalled += after.1 - before.1;
-        direct += after.0 - before.0;
+    // Some of it was too much to be kept, and what came behind that would make a hole.
+    for bytes in [5_000, 4_500, 100] {
+        owner.append(1, bytes);
     }
-    // The direct flush of the only dirty file has made the other half clean by itself.
-    assert!(journalled > 12 && direct > 0, "{journalled} {direct}");
-    // Another log's bytes keep the half dirty until its file is synced for the journal's sake.
-    owner.append(1, 100);
     owner.flush(1);
-    for _ in 0..20 {
-        owner.append(0, 100);
-        owner.flush(0);
-    }
-    let stuck = owner.syncs();
-    owner.append(0, 100);
-    owner.flush(0);
-    let still = owner.syncs();
-    assert_eq!((still.0 - stuck.0, still.1 - stuck.1), (1, 0));
-    while owner.flusher.run_cleaning() {}
-    let cleaned = owner.syncs();
-    owner.append(0, 100);
-    owner.flush(0);
-    let back = owner.syncs();
-    assert_eq!(back.0, cleaned.0, "through the journal again");
-    assert!(back.1 > cleaned.1);
-    let ends = owner.ends();
-    let disk = SimDisk::holding(owner.cut());
-    let dir = open_dir(&disk).unwrap();
-    for (number, end) in ends.into_iter().enumerate() {
-        assert_eq!(open_log(&dir, number, 0).unwrap().0.log_end(), end);
-    }
+    assert_eq!(owner.syncs(), (small.0 + 1, small.1));
 }
 
-/// Many rounds over both halves, a start after each flush.
-#[test]
-fn both_halves_are_begun_anew_many_times() {
+/// Two logs of one record each, stopped cleanly.
+fn stopped() -> SimDisk {
     let mut owner = Owner::new(SimDisk::empty(), 2);
-    for round in 0..60 {
-        let number = round % 2;
-        owner.append(number, 100 + round);
-        owner.flush(number);
-        if round % 5 == 4 {
-            while owner.flusher.run_cleaning() {}
-        }
-        let (base, ops) = owner.disk.recorded();
-        let mut cut = PowerCut::before_anything(&base);
-        ops.iter().for_each(|op| cut.after(op));
-        let disk = SimDisk::holding(cut.leaves(Survives::Nothing));
-        let dir = open_dir(&disk).unwrap();
-        for (number, end) in owner.ends().into_iter().enumerate() {
-            let (log, _) = open_log(&dir, number, 0).unwrap();
-            assert_eq!(log.log_end(), end, "round {round}");
-            read_all(&log).unwrap();
-        }
-    }
-    let (_, ops) = owner.disk.recorded();
-    let halves = HALVES.map(|path| owner.disk.node(Path::new(path)).unwrap());
-    for half in halves {
-        let begun = ops.iter().filter(
-            |op| matches!(op, Op::Write { file, at: 0, bytes } if *file == half && bytes[0] == b'T'),
-        );
-        assert!(begun.count() > 3);
-    }
-    let long = ops.iter().any(
-        |op| matches!(op, Op::Write { file, at, bytes } if halves.contains(file) && at + bytes.len() > 8 * BLOCK),
-    );
-    assert!(!long, "a half has a bound");
-}
-
-#[test]
-fn a_clean_directory_has_an_empty_journal() {
-    let mut owner = Owner::new(SimDisk::empty(), 2);
-    for number in 0..2 {
-        owner.append(number, 100);
-        owner.flush(number);
-    }
+    owner.add(0);
+    owner.add(1);
     let Owner {
         disk, dir, logs, ..
     } = owner;
@@ -262,7 +115,12 @@ fn a_clean_directory_has_an_empty_journal() {
     }
     dir.mark_clean_shutdown(None).unwrap();
     drop(dir);
-    let disk = SimDisk::holding(disk.live());
+    SimDisk::holding(disk.live())
+}
+
+#[test]
+fn a_clean_directory_has_an_empty_journal() {
+    let disk = stopped();
     let dir = open_dir(&disk).unwrap();
     assert!(dir.clean_shutdown().is_some());
     assert_eq!(disk.segment_writes(), 0);
@@ -271,13 +129,25 @@ fn a_clean_directory_has_an_empty_journal() {
     }
 }
 
+/// The directory may go to a version that knows no journal, which cuts a log and is killed.
+#[test]
+fn what_is_cut_after_a_clean_stop_stays_cut_without_the_mark() {
+    let disk = stopped();
+    let logs = Path::new("/data/logs");
+    disk.remove_file(&logs.join(".kafka_cleanshutdown"))
+        .unwrap();
+    let segment = logs.join("t-0/00000000000000000000.log");
+    let file = disk.open(&segment, OpenHow::Existing).unwrap();
+    file.truncate(0).unwrap();
+    let before = disk.segment_writes();
+    drop(open_dir(&disk).unwrap());
+    assert_eq!((disk.segment_writes(), file.bytes().unwrap()), (before, 0));
+}
+
 /// Six groups in one half, nothing of them in the segments.
 fn six_groups() -> (Tree, Vec<Offset>) {
     let mut owner = Owner::new(SimDisk::empty(), 2);
-    for round in 0..6 {
-        owner.append(round % 2, 100);
-        owner.flush(round % 2);
-    }
+    (0..6).for_each(|round| owner.add(round % 2));
     let ends = owner.ends();
     (owner.cut(), ends)
 }
@@ -390,58 +260,4 @@ fn a_start_of_which_a_call_fails_is_followed_by_one_that_makes_all_durable() {
         }
     }
     assert!(syncs >= 3, "two segments and the journal");
-}
-
-/// Where the file has the name that it had, nothing of what it held comes back.
-#[test]
-fn a_log_that_starts_over_stays_empty() {
-    let mut owner = Owner::new(SimDisk::empty(), 1);
-    for _ in 0..3 {
-        owner.append(0, 100);
-        owner.flush(0);
-    }
-    owner.logs[0]
-        .truncate_fully_and_start_at(Offset::ZERO)
-        .unwrap();
-    let disk = SimDisk::holding(owner.cut());
-    let dir = open_dir(&disk).unwrap();
-    assert_eq!(disk.segment_writes(), 0);
-    assert_eq!(open_log(&dir, 0, 0).unwrap().0.log_end(), Offset::ZERO);
-}
-
-/// Nor of a log that was deleted, in one of its name.
-#[test]
-fn a_log_that_is_made_anew_has_nothing_of_the_old_one() {
-    let mut owner = Owner::new(SimDisk::empty(), 1);
-    for _ in 0..3 {
-        owner.append(0, 100);
-        owner.flush(0);
-    }
-    owner.logs.clear();
-    owner.dir.set_aside(&[partition(0)], Aside::Delete).unwrap();
-    let (log, _) = open_log(&owner.dir, 0, 1).unwrap();
-    drop(log);
-    let disk = SimDisk::holding(owner.cut());
-    let dir = open_dir(&disk).unwrap();
-    assert_eq!(disk.segment_writes(), 0);
-    assert_eq!(open_log(&dir, 0, 1).unwrap().0.log_end(), Offset::ZERO);
-}
-
-#[test]
-fn what_is_cut_stays_cut() {
-    let mut owner = Owner::new(SimDisk::empty(), 1);
-    for _ in 0..3 {
-        owner.append(0, 100);
-        owner.flush(0);
-    }
-    // In flight when the log is cut.
-    owner.append(0, 100);
-    let late = owner.logs[0].begin_flush().unwrap();
-    owner.logs[0].truncate_to(Offset(1)).unwrap();
-    owner.flusher.submit(late, Box::new(|done| done.unwrap()));
-    owner.flusher.run_waiting();
-    let disk = SimDisk::holding(owner.cut());
-    let dir = open_dir(&disk).unwrap();
-    assert_eq!(disk.segment_writes(), 0);
-    assert_eq!(open_log(&dir, 0, 0).unwrap().0.log_end(), Offset(1));
 }

@@ -8,6 +8,7 @@
 pub(crate) mod oracle;
 mod sender;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use trimaran_commit_log::Log;
@@ -22,6 +23,8 @@ use oracle::{Known, REMEMBERED};
 use sender::{NOW, Owed, Sender, find, is_marker, lead, open};
 
 const STEPS: usize = 45;
+/// Of a sender with a journal, but in a long run.
+const STEPS_JOURNALLED: usize = 25;
 const LIMITS: Limits = Limits {
     trees_whole_max: 1 << 12,
     pairs_max: 40,
@@ -45,6 +48,8 @@ struct Done {
     /// Of the recovered logs.
     repetitions: usize,
     taken_again: usize,
+    /// Writes that put in place what a journal had.
+    replays: usize,
 }
 
 impl Done {
@@ -59,6 +64,7 @@ impl Done {
         self.indexes_of_aborted += other.indexes_of_aborted;
         self.repetitions += other.repetitions;
         self.taken_again += other.taken_again;
+        self.replays += other.replays;
     }
 }
 
@@ -149,14 +155,17 @@ fn send_again(log: &mut Log, batches: &[RecordBatch], owed: &Owed) -> Result<[us
     Ok(counts)
 }
 
-/// Recovers twice, sends again, and now and then stops and looks once more.
-fn check(disk: &SimDisk, owed: &Owed, stop: Option<bool>) -> Result<[usize; 2], String> {
+/// Recovers twice, sends again, and now and then stops and looks once more. Tells how many repetitions
+/// and batches that were lost it sent, and how often a journal was put in place.
+fn check(disk: &SimDisk, owed: &Owed, stop: Option<bool>) -> Result<[usize; 3], String> {
+    let written = disk.segment_writes();
     let first = recovered(disk, owed)?.1.len();
+    let replays = disk.segment_writes() - written;
     let (mut log, batches) = recovered(disk, owed).map_err(|error| format!("again: {error}"))?;
     if batches.len() != first {
         return Err(format!("again: {} batches, then {}", first, batches.len()));
     }
-    let counts = send_again(&mut log, &batches, owed)?;
+    let [repetitions, taken_again] = send_again(&mut log, &batches, owed)?;
     match stop {
         None => {}
         Some(true) => {
@@ -171,12 +180,17 @@ fn check(disk: &SimDisk, owed: &Owed, stop: Option<bool>) -> Result<[usize; 2], 
             recovered(disk, owed).map_err(|error| format!("killed: {error}"))?;
         }
     }
-    Ok(counts)
+    Ok([repetitions, taken_again, replays])
 }
 
-fn crash_everywhere(seed: u64) -> Done {
-    let mut sender = Sender::begin(SimDisk::empty(), seed);
-    for _ in 0..STEPS {
+fn crash_everywhere(seed: u64, has_journal: bool) -> Done {
+    let mut sender = Sender::begin(SimDisk::empty(), seed, has_journal);
+    let steps = if has_journal && !crate::is_long() {
+        STEPS_JOURNALLED
+    } else {
+        STEPS
+    };
+    for _ in 0..steps {
         sender.step();
         sender.check_knowledge();
     }
@@ -209,25 +223,34 @@ fn crash_everywhere(seed: u64) -> Done {
             let stops = done.recovered.is_multiple_of(STOPPED_EVERY);
             let stop = stops.then_some(done.recovered.is_multiple_of(2));
             let found = check(&SimDisk::holding(tree), now, stop);
-            let [repetitions, taken_again] = found.unwrap_or_else(|error| {
+            let [repetitions, taken_again, replays] = found.unwrap_or_else(|error| {
                 panic!("seed {seed}, {count} changes, {way:.4000?}: {error}\nafter {op:.200?}")
             });
             done.repetitions += repetitions;
             done.taken_again += taken_again;
+            done.replays += replays;
         });
     }
     done.subsets = subsets.tried;
     done
 }
 
-#[test]
-fn after_a_power_cut_a_log_knows_of_its_producers_what_its_batches_say() {
+fn crash_all(seeds: Range<u64>, has_journal: bool) -> Done {
     let began = Instant::now();
     let mut all = Done::default();
-    for seed in crate::seeds(2, 24) {
-        all.add(&crash_everywhere(seed));
+    for seed in seeds {
+        all.add(&crash_everywhere(seed, has_journal));
     }
-    println!("{all:#?} in {:.1?}", began.elapsed());
+    println!(
+        "journal: {has_journal}: {all:#?} in {:.1?}",
+        began.elapsed()
+    );
+    all
+}
+
+#[test]
+fn after_a_power_cut_a_log_knows_of_its_producers_what_its_batches_say() {
+    let all = crash_all(crate::seeds(2, 24), false);
     assert!(
         all.aborted > 2 && all.committed > 2 && all.cuts > 1 && all.restarts > 0,
         "{all:?}"
@@ -236,9 +259,18 @@ fn after_a_power_cut_a_log_knows_of_its_producers_what_its_batches_say() {
     assert!(all.repetitions > 1000 && all.taken_again > 1000, "{all:?}");
 }
 
+#[test]
+fn so_it_does_with_a_journal_in_front_of_it() {
+    let all = crash_all(crate::seeds(1, 24), true);
+    assert!(all.replays > 200 && all.cuts > 0, "{all:?}");
+    assert!(all.repetitions > 1000 && all.taken_again > 300, "{all:?}");
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     faults: usize,
+    /// Of these, calls that another sweep fails in the same way.
+    plain: usize,
     latched: usize,
     refused: usize,
     unnoticed: usize,
@@ -246,10 +278,10 @@ struct Seen {
 
 /// Fails one call. Then the state of producers is as it was or the directory has failed, and what
 /// was synced is there for the next process.
-fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
+fn fail_call(seed: u64, call: usize, (fault, has_journal): (Fault, bool), seen: &mut Seen) -> bool {
     let disk = SimDisk::empty();
     disk.fail_at(call, fault);
-    let mut sender = Sender::begin(disk.clone(), seed);
+    let mut sender = Sender::begin(disk.clone(), seed, has_journal);
     let mut left = STEPS;
     while left > 0 && disk.failed_call().is_none() {
         sender.step();
@@ -258,8 +290,12 @@ fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
     let Some(failed) = disk.failed_call() else {
         return false;
     };
-    let name = format!("seed {seed}, call {call}, {fault:?} ({failed})");
+    let name = format!("seed {seed}, call {call}, {fault:?} ({failed}), journal: {has_journal}");
     seen.faults += 1;
+    if fault.is_plain_for(failed) && !crate::is_long() {
+        seen.plain += 1;
+        return true;
+    }
     let has_failed = sender.has_failed();
     let ops = disk.ops_count();
     for _ in 0..10 {
@@ -295,20 +331,33 @@ fn fail_call(seed: u64, call: usize, fault: Fault, seen: &mut Seen) -> bool {
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
+/// Fails every call in turn, or one in `every`.
+fn fail_every_call(fault: Fault, has_journal: bool, seeds: Range<u64>, every: usize) {
+    let mut seen = Seen::default();
+    for seed in seeds {
+        let what = (fault, has_journal);
+        let calls = (1..).step_by(every);
+        let calls = calls.take_while(|call| fail_call(seed, *call, what, &mut seen));
+        assert!(calls.count() * every > 100, "{seen:?}");
+    }
+    println!("{fault:?}, journal: {has_journal}: {seen:?}");
+    assert!(
+        (seen.latched + seen.refused + seen.plain) * every > 100,
+        "{seen:?}"
+    );
+}
+
 #[test]
 fn whatever_call_fails_a_log_knows_of_its_producers_what_its_batches_say() {
+    // Most calls are the same in both forms.
+    let every = if crate::is_long() { 1 } else { 3 };
     for fault in [
         Fault::Errno(EIO),
         Fault::Errno(ENOSPC),
         Fault::Short(ENOSPC),
         Fault::Short(EIO),
     ] {
-        let mut seen = Seen::default();
-        for seed in crate::seeds(3, 60) {
-            let calls = (1..).take_while(|call| fail_call(seed, *call, fault, &mut seen));
-            assert!(calls.count() > 100, "{seen:?}");
-        }
-        println!("{fault:?}: {seen:?}");
-        assert!(seen.latched + seen.refused > 100, "{seen:?}");
+        fail_every_call(fault, false, crate::seeds(3, 60), 1);
+        fail_every_call(fault, true, crate::seeds(1, 60), every);
     }
 }

@@ -18,7 +18,7 @@ use crate::promises::{ROOM, read_all, topic_id};
 
 pub(crate) const CHILD_DIR: &str = "TRIMARAN_FAULT_TEST_DIR";
 /// Has the child use a journal.
-const CHILD_JOURNAL: &str = "TRIMARAN_FAULT_TEST_JOURNAL";
+pub(crate) const CHILD_JOURNAL: &str = "TRIMARAN_FAULT_TEST_JOURNAL";
 const ROUNDS: usize = 8;
 
 /// Three flushes fill a half.

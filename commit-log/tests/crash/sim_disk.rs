@@ -67,6 +67,15 @@ pub(crate) enum Fault {
     /// It waits at the gate that [`SimDisk::hold_at`] gave, on the thread that made it, does what it
     /// should and succeeds. Other calls go on meanwhile.
     Slow,
+    /// A sync does what it should and waits at the gate then: it keeps nothing that is written meanwhile.
+    Late,
+}
+
+impl Fault {
+    /// Whether a call of this name fails like any other, as it does in the sweep of a plain error.
+    pub(crate) fn is_plain_for(self, call: &str) -> bool {
+        matches!(self, Self::Short(_)) && call != "write_all_at"
+    }
 }
 
 /// Where a slow call waits.
@@ -308,8 +317,13 @@ impl SimDisk {
 
     /// From now on no page is free: what is written anew finds room where something went.
     pub(crate) fn fill_up(&self) {
+        self.fill_up_but(0);
+    }
+
+    /// The same, but for some pages.
+    pub(crate) fn fill_up_but(&self, pages: usize) {
         let mut inner = self.0.lock().unwrap();
-        inner.pages_max = Some(inner.pages());
+        inner.pages_max = Some(inner.pages() + pages);
     }
 
     /// From now on files whose cache is to be forgotten show what a failed sync has left on the disk. Before
@@ -318,12 +332,26 @@ impl SimDisk {
         self.0.lock().unwrap().drops_lost = true;
     }
 
+    /// From now on there is room again.
+    pub(crate) fn make_room(&self) {
+        self.0.lock().unwrap().pages_max = None;
+    }
+
     /// Has the call of this number wait, and tell so, until the keeper is dropped.
     pub(crate) fn hold_at(&self, call: usize, entered: mpsc::Sender<HeldCall>) -> GateKeeper {
+        self.hold(call, Fault::Slow, entered)
+    }
+
+    /// The same, of a sync, when it has done what it should.
+    pub(crate) fn hold_behind(&self, call: usize, entered: mpsc::Sender<HeldCall>) -> GateKeeper {
+        self.hold(call, Fault::Late, entered)
+    }
+
+    fn hold(&self, call: usize, fault: Fault, entered: mpsc::Sender<HeldCall>) -> GateKeeper {
         let is_open = Arc::new((Mutex::new(false), Condvar::new()));
         let keeper = GateKeeper(Arc::clone(&is_open));
         let mut inner = self.0.lock().unwrap();
-        inner.fault = Some((call, Fault::Slow));
+        inner.fault = Some((call, fault));
         inner.gate = Some(Gate { entered, is_open });
         keeper
     }
@@ -374,7 +402,7 @@ fn plain(
 ) -> io::Result<MutexGuard<'_, Inner>> {
     match fault {
         Some(Fault::Errno(code) | Fault::Short(code)) => Err(errno(code)),
-        Some(Fault::Slow) | None => Ok(inner),
+        Some(Fault::Slow | Fault::Late) | None => Ok(inner),
     }
 }
 
@@ -491,8 +519,8 @@ impl DiskFile for SimFile {
         let at = usize::try_from(position).unwrap();
         let (mut inner, fault) = self.disk.call("write_all_at", None);
         match fault {
-            None | Some(Fault::Slow) if bytes.is_empty() => Ok(()),
-            None | Some(Fault::Slow) => {
+            None | Some(Fault::Slow | Fault::Late) if bytes.is_empty() => Ok(()),
+            None | Some(Fault::Slow | Fault::Late) => {
                 let fitting = inner.fitting(self.file, at, bytes.len());
                 if fitting > 0 {
                     inner.write(self.file, at, &bytes[..fitting]);
@@ -521,6 +549,12 @@ impl DiskFile for SimFile {
             return Err(errno(code));
         }
         inner.ops.push(Op::SyncData { file });
+        if fault == Some(Fault::Late) {
+            let gate = inner.gate.clone().unwrap();
+            drop(inner);
+            let (name, target) = ("sync_data", None);
+            gate.pass(HeldCall { name, target });
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub(crate) struct Limit {
     opens_left: AtomicUsize,
     held_max: AtomicUsize,
     held: AtomicUsize,
+    held_most: AtomicUsize,
 }
 
 impl Default for Limit {
@@ -23,6 +24,7 @@ impl Default for Limit {
             opens_left: AtomicUsize::new(usize::MAX),
             held_max: AtomicUsize::new(usize::MAX),
             held: AtomicUsize::new(0),
+            held_most: AtomicUsize::new(0),
         }
     }
 }
@@ -39,6 +41,16 @@ impl Limit {
         self.held_max.store(held + more, Ordering::SeqCst);
     }
 
+    /// How many are open.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// How many were open at once.
+    pub(crate) fn held_most(&self) -> usize {
+        self.held_most.load(Ordering::SeqCst)
+    }
+
     fn take(self: &Arc<Self>) -> io::Result<Held> {
         const EMFILE: i32 = 24;
         let refused = || io::Error::from_raw_os_error(EMFILE);
@@ -48,7 +60,8 @@ impl Limit {
         let left = self.opens_left.load(Ordering::SeqCst);
         self.opens_left
             .store(left.checked_sub(1).ok_or_else(refused)?, Ordering::SeqCst);
-        self.held.fetch_add(1, Ordering::SeqCst);
+        let held = self.held.fetch_add(1, Ordering::SeqCst) + 1;
+        self.held_most.fetch_max(held, Ordering::SeqCst);
         Ok(Held(Arc::clone(self)))
     }
 }

@@ -26,6 +26,7 @@ mod joins;
 mod joins_rig;
 mod joint;
 mod journal;
+mod journal_descriptors;
 mod journal_places;
 mod kafka_wrote;
 mod model;

@@ -3,16 +3,16 @@
 //! It goes on after refusals: what was refused changed nothing, and the same batches are taken when
 //! they come again.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
-use trimaran_commit_log::{AppendError, FlushRequest, Log, LogConfig, LogDir};
+use trimaran_commit_log::{AppendError, FlushRequest, Flusher, Log, LogConfig, LogDir};
 use trimaran_types::record_batch::{
     BatchBuilder, BatchProducer, EndMarker, RecordBatch, TimestampType, TransactionEnd,
 };
 use trimaran_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 use super::oracle::Known;
-use crate::promises::{open_dir, partition, topic_id};
+use crate::promises::{open_dir, open_journalled, partition, topic_id};
 use crate::seeded::Seeded;
 use crate::sim_disk::SimDisk;
 
@@ -41,6 +41,8 @@ pub(super) struct Sender {
     pub(super) refused: Vec<String>,
     pub(super) cuts: usize,
     pub(super) restarts: usize,
+    has_journal: bool,
+    flusher: Option<Flusher>,
     random: Seeded,
     history: History,
     now: Owed,
@@ -76,7 +78,7 @@ pub(super) fn is_marker(batch: &RecordBatch) -> bool {
 }
 
 impl Sender {
-    pub(super) fn begin(disk: SimDisk, seed: u64) -> Self {
+    pub(super) fn begin(disk: SimDisk, seed: u64, has_journal: bool) -> Self {
         let mut sender = Self {
             disk,
             dir: None,
@@ -85,6 +87,8 @@ impl Sender {
             refused: Vec::new(),
             cuts: 0,
             restarts: 0,
+            has_journal,
+            flusher: None,
             random: Seeded(seed),
             history: History::default(),
             now: Owed {
@@ -95,8 +99,15 @@ impl Sender {
             made: 0,
         };
         sender.owe();
-        let opened = open_dir(&sender.disk);
+        let opened = if has_journal {
+            open_journalled(&sender.disk)
+        } else {
+            open_dir(&sender.disk)
+        };
         sender.dir = sender.ok(opened);
+        let latch = |dir: &LogDir| Arc::clone(&dir.context().latch);
+        let latch = sender.dir.as_ref().map(latch);
+        sender.flusher = latch.map(|latch| Flusher::without_threads(latch, 10));
         sender.reopen();
         sender
     }
@@ -130,7 +141,13 @@ impl Sender {
             return;
         }
         match self.random.below(100) {
-            0..62 => self.send(),
+            0..62 => {
+                self.send();
+                // Segments are small: a few batches more begin the next one, which no journal takes.
+                if self.has_journal && self.random.one_in(2) {
+                    self.flush();
+                }
+            }
             62..76 => self.flush(),
             76..83 => self.checkpoint(),
             83..88 => {
@@ -216,7 +233,11 @@ impl Sender {
     /// Some batches that a client sends, or one marker.
     fn send(&mut self) {
         let mut after = self.history.to_vec();
-        let epoch = self.log.as_ref().unwrap().latest_epoch().unwrap();
+        let Some(epoch) = self.log.as_ref().unwrap().latest_epoch() else {
+            // A cut has forgotten all of them, and then the directory has failed.
+            assert!(self.has_failed());
+            return;
+        };
         let mut sent: Vec<RecordBatch> = Vec::new();
         for _ in 0..=self.random.below(3) {
             let batch = self.next_batch(&Known::of(&after));
@@ -286,41 +307,33 @@ impl Sender {
     fn flush(&mut self) {
         let request = self.log.as_mut().unwrap().begin_flush();
         if let Some(request) = request {
-            self.sync(&request);
+            self.sync(request);
         }
     }
 
-    fn sync(&mut self, request: &FlushRequest) {
-        let latch = Arc::clone(&self.dir.as_ref().unwrap().context().latch);
-        if latch.check().is_err() {
-            return;
+    fn sync(&mut self, request: FlushRequest) {
+        let token = request.token();
+        let (tell, told) = mpsc::channel();
+        let flusher = self.flusher.as_ref().unwrap();
+        flusher.submit(request, Box::new(move |done| tell.send(done).unwrap()));
+        flusher.run_waiting();
+        if self.has_journal && self.random.one_in(4) {
+            flusher.run_cleaning();
         }
-        let files = request.files.iter().map(|file| file.sync_data());
-        let dirs = request
-            .dirs
-            .iter()
-            .map(|dir| trimaran_commit_log::Disk::sync_dir(&self.disk, dir));
-        let synced: std::io::Result<()> = files.chain(dirs).collect();
-        match synced {
-            Ok(()) => {
-                let log = self.log.as_mut().unwrap();
-                log.flushed(&request.token());
-                self.now.flushed_end = log.flushed_end().0;
-                self.now.allowed = vec![Arc::clone(&self.history)];
-                self.owe();
-            }
-            Err(error) => {
-                // As a flusher does it.
-                let failed = latch.fail("sync a file of", self.log.as_ref().unwrap().dir(), &error);
-                self.refused.push(failed.to_string());
-            }
+        let done = told.recv().unwrap();
+        if self.ok(done).is_some() {
+            let log = self.log.as_mut().unwrap();
+            log.flushed(&token);
+            self.now.flushed_end = log.flushed_end().0;
+            self.now.allowed = vec![Arc::clone(&self.history)];
+            self.owe();
         }
     }
 
     fn checkpoint(&mut self) {
         let begun = self.log.as_mut().unwrap().begin_checkpoint();
         if let Some(Some(request)) = self.ok(begun) {
-            self.sync(&request);
+            self.sync(request);
         }
         let written = self.dir.as_ref().unwrap().write_recovery_points();
         self.ok(written);
