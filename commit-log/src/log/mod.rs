@@ -37,6 +37,7 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 pub use append::{AppendError, Appended, AppendedBatch};
 pub use checkpoint::CloseError;
 pub use delete_segments::DeleteError;
+pub(crate) use finish_swap::finish_swap as end_swaps;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};

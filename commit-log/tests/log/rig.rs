@@ -17,6 +17,11 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicId};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
+/// The operating system's file system.
+pub(crate) fn real() -> Arc<dyn Disk> {
+    Arc::new(RealDisk)
+}
+
 pub(crate) fn topic_id() -> TopicId {
     "rYY3nnFSTqSSPHTTP0qT-g".parse().unwrap()
 }
