@@ -134,12 +134,22 @@ impl Log {
                 path: dir.clone(),
                 source,
             })?;
-        let (mut states, from) =
-            loaded.unwrap_or_else(|| (ProducerStates::default(), segments[0].0));
+        // What lies below the segment that holds the log start was deleted, and may be there in part.
+        let first = segments.partition_point(|(base, _)| *base <= self.log_start);
+        let first = segments[first.saturating_sub(1)].0;
+        let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
+        let from = from.max(first);
+        // An index that is no help costs a walk.
+        let is_inside = from < end && !segments.iter().any(|(base, _)| *base == from);
+        let begins = match is_inside {
+            true => find_batch(&self.shared, from).ok().flatten(),
+            false => None,
+        };
         let replay = Replay {
             disk: disk.as_ref(),
             dir: &dir,
             segments: &segments,
+            begins: begins.map(|found| found.placed),
             verified_from: Offset(i64::MAX),
             gaps_allowed: self.config.compacted,
         };
