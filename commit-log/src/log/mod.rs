@@ -17,6 +17,7 @@ mod flush_pace;
 mod gaps;
 mod journalled;
 mod kept;
+mod look_back;
 mod open;
 mod producer_state;
 mod recover;
