@@ -41,8 +41,7 @@ impl ReadThroughJournal {
     /// The directory with all in place. What is written to it stays in memory.
     #[must_use]
     pub fn disk(&self) -> Arc<dyn Disk> {
-        let copied = Arc::clone(&self.copied);
-        copied
+        Arc::<Copied>::clone(&self.copied)
     }
 
     /// Whether the next start will take the log in `dir` for damaged because of a journal.

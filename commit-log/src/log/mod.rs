@@ -53,6 +53,7 @@ use crate::context::LogContext;
 use crate::disk::DiskFile;
 use crate::epochs::{EpochCache, EpochStart, StaleEpoch};
 use crate::index::Indexer;
+use crate::names::SegmentFile;
 use crate::open_files::SegmentId;
 use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
@@ -79,6 +80,8 @@ struct Active {
     /// When it was last appended to, by the owner's clock; `None` when this process has not.
     last_append: Option<Timestamp>,
     indexer: Indexer,
+    /// Held for the moment at which the segment is finished; else others have them.
+    indexes: Vec<(SegmentFile, Arc<dyn DiskFile>)>,
 }
 
 /// One replica of a partition on disk. Dropping it is like a crash; [`Log::close`] is clean.

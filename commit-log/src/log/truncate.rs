@@ -310,6 +310,7 @@ impl Log {
             began: None,
             last_append: None,
             indexer,
+            indexes: Vec::new(),
         };
     }
 }
