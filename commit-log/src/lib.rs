@@ -20,6 +20,7 @@ mod cleaner;
 mod compression;
 mod config;
 mod context;
+mod copied;
 mod damage;
 mod disk;
 mod epoch_file;
@@ -66,13 +67,13 @@ pub use flusher::{
     FLUSH_REQUESTS_MAX_DEFAULT, FLUSH_THREADS_DEFAULT, FlushError, Flusher, OnFlushed,
 };
 pub use inspect::{
-    CheckpointFile, Checkpointed, CleanShutdownFile, Finding, OnSeen, PartitionSummary, Places,
-    Problem, Seen, Severity, find_places, flushed_end_of, inspect_checkpoints,
+    CheckpointFile, Checkpointed, CleanShutdownFile, DirNotes, Finding, OnSeen, PartitionSummary,
+    Places, Problem, Seen, Severity, find_places, flushed_end_of, inspect_checkpoints,
     inspect_clean_shutdown, inspect_flushed_ends, inspect_partition, lost_partitions,
 };
 pub use journal::{
-    Distrust, JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, Journal, JournalLimits,
-    ReadThroughJournal,
+    Distrust, JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, Journal, JournalEntry,
+    JournalFiles, JournalGroup, JournalLimits, JournalSummary, ReadThroughJournal, inspect_journal,
 };
 pub use latch::{DirFailed, DirLatch};
 pub use log::{

@@ -127,7 +127,7 @@ impl OpenFiles {
 }
 
 /// Whether the process, or the system, has as many files open as it may.
-fn lacks_descriptor(error: &io::Error) -> bool {
+pub(crate) fn lacks_descriptor(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| errno == Errno::MFILE || errno == Errno::NFILE)
 }
 

@@ -108,3 +108,43 @@ fn dirs(settings: &Settings) -> Result<Vec<PathBuf>, ConfigError> {
     }
     Ok(dirs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<LogsConfig, String> {
+        let text = format!("log.dirs = [\"/d\"]\n{text}");
+        let settings = Settings::parse(&text, &[]).map_err(|error| error.to_string())?;
+        LogsConfig::from_settings(&settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_journal_has_a_default_can_be_left_out_and_has_bounds() {
+        let half_bytes = |text: &str| {
+            let config = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            config.journal.map(|limits| limits.half_bytes)
+        };
+        assert_eq!(half_bytes(""), Some(JOURNAL_BYTES_DEFAULT / 2));
+        assert_eq!(half_bytes("log.journal.bytes = 0"), None);
+        for bytes in [JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX] {
+            let text = format!("log.journal.bytes = {bytes}");
+            assert_eq!(half_bytes(&text), Some(bytes / 2));
+        }
+        let (low, high) = (JOURNAL_BYTES_MIN, JOURNAL_BYTES_MAX);
+        let bounds = format!("{low} and {high}");
+        for (wrong, cause) in [
+            (format!("{}", low - 1), bounds.as_str()),
+            ("1".to_owned(), bounds.as_str()),
+            (format!("{}", high + 1), &high.to_string()),
+            ("-1".to_owned(), "invalid digit"),
+            ("\"64 MiB\"".to_owned(), "invalid digit"),
+        ] {
+            let error = read(&format!("log.journal.bytes = {wrong}")).unwrap_err();
+            let value = wrong.trim_matches('"');
+            for part in ["log.journal.bytes", value, cause] {
+                assert!(error.contains(part), "{wrong}: {error}");
+            }
+        }
+    }
+}

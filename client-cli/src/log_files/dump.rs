@@ -4,17 +4,18 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use trimaran_commit_log::{DecompressLimits, Seen, decompress, inspect_partition};
+use trimaran_commit_log::{DecompressLimits, JournalFiles, Seen, decompress, inspect_partition};
 use trimaran_types::Offset;
 
-use super::{Asked, seen_json, seen_text, unreadable};
+use super::{Asked, journal, seen_json, seen_text, unreadable};
 use crate::failure::Failure;
 use crate::output::{OutputFormat, Printer};
 
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
-    /// A partition's directory, the `logs` folder, or a broker's data directory.
+    /// A partition's directory, the `logs` folder, a broker's data directory, or a file of the flush
+    /// journal.
     path: PathBuf,
     /// Show each record, not only its batch.
     #[arg(long)]
@@ -25,7 +26,7 @@ pub(crate) struct DumpArguments {
     /// Begin with the batch that holds this offset.
     #[arg(long, value_name = "OFFSET")]
     from: Option<i64>,
-    /// Stop after this many batches of each partition.
+    /// Stop after this many batches of each partition, or groups of a journal.
     #[arg(short = 'n', long)]
     limit: Option<u64>,
 }
@@ -36,6 +37,10 @@ impl DumpArguments {
     /// # Errors
     /// When something cannot be read or the output fails. Damage is shown, and is no error.
     pub(super) fn run(&self, printer: &mut Printer) -> Result<(), Failure> {
+        if let Some(files) = JournalFiles::of_file(&self.path) {
+            journal::dump(&self.path, &files, self.limit.unwrap_or(u64::MAX), printer)?;
+            return printer.flush();
+        }
         let asked = Asked::find(&self.path)?;
         show_notes(&asked, printer)?;
         for dir in &asked.places.partitions {
@@ -59,7 +64,7 @@ impl DumpArguments {
                     }
                 }
             };
-            let known = asked.checkpointed(dir)?;
+            let known = asked.notes.known(dir);
             inspect_partition(&asked.disk, dir, &known, &mut on_seen)
                 .map_err(|error| unreadable(dir, &error))?;
             if let Some(failure) = failed {
@@ -111,21 +116,24 @@ impl DumpArguments {
 /// What the folder of logs has noted about all of them.
 fn show_notes(asked: &Asked, printer: &mut Printer) -> Result<(), Failure> {
     let is_json = printer.format() == OutputFormat::Json;
-    if let Some(file) = &asked.clean_shutdown {
+    if let Some(file) = &asked.notes.clean_shutdown {
         if is_json {
             printer.json_line(&seen_json::clean_shutdown(file))?;
         } else {
             printer.line(&seen_text::clean_shutdown(file))?;
         }
     }
-    for file in &asked.checkpoints {
+    for file in &asked.notes.checkpoints {
         if is_json {
             printer.json_line(&seen_json::checkpoint(file))?;
         } else {
             printer.line(&seen_text::checkpoint(file))?;
         }
     }
-    let ends = asked.flushed_ends.sorted();
+    if let Some(summary) = &asked.journal {
+        journal::show(summary, printer)?;
+    }
+    let ends = asked.notes.flushed_ends.sorted();
     if ends.is_empty() {
         return Ok(());
     }

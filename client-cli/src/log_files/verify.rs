@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use trimaran_commit_log::{Finding, PartitionSummary, Seen, Severity, inspect_partition};
 
-use super::{Asked, seen_json, seen_text, unreadable};
+use super::{Asked, journal, seen_json, seen_text, unreadable};
 use crate::failure::Failure;
 use crate::output::{OutputFormat, Printer, table};
 
@@ -36,7 +36,7 @@ pub(super) fn run(path: &Path, printer: &mut Printer) -> Result<(), Failure> {
             }
             ControlFlow::Continue(())
         };
-        let known = asked.checkpointed(dir)?;
+        let known = asked.notes.known(dir);
         let summary = inspect_partition(&asked.disk, dir, &known, &mut on_seen)
             .map_err(|error| unreadable(dir, &error))?;
         summaries.push(summary);
@@ -56,15 +56,16 @@ pub(super) fn run(path: &Path, printer: &mut Printer) -> Result<(), Failure> {
         OutputFormat::Json => printer.json(&json_of(&asked, &summaries, &findings, more))?,
     }
     printer.flush()?;
-    let damaged = summaries
-        .iter()
-        .filter(|summary| summary.worst == Some(Severity::Damage))
-        .count();
-    match damaged {
+    // Who names such a folder wants to know; among others it stays damaged for as long as it is kept.
+    let counts =
+        |summary: &&PartitionSummary| asked.is_one_partition || !Asked::is_set_aside(&summary.dir);
+    let in_use: Vec<_> = summaries.iter().filter(counts).collect();
+    let is_damaged = |summary: &&&PartitionSummary| summary.worst == Some(Severity::Damage);
+    match in_use.iter().filter(is_damaged).count() {
         0 => Ok(()),
-        _ => Err(Failure::failed(format!(
+        damaged => Err(Failure::failed(format!(
             "{damaged} of {} partitions are damaged",
-            summaries.len()
+            in_use.len()
         ))
         .try_next(
             "start the broker: it takes a damaged replica out of service, others go on serving it",
@@ -116,7 +117,12 @@ fn text(asked: &Asked, summaries: &[PartitionSummary], findings: &[Finding], mor
         "VERDICT",
     ];
     let mut text = table(&header, rows);
+    if let Some(summary) = &asked.journal {
+        text.push_str("\n\n");
+        text.push_str(&journal::text(summary));
+    }
     for file in asked
+        .notes
         .checkpoints
         .iter()
         .filter(|file| file.offsets.is_none())
@@ -158,10 +164,12 @@ fn json_of(
                 "start_offset": summary.start.map(|offset| offset.0),
                 "end_offset": summary.end.map(|offset| offset.0),
                 "worst": summary.worst.map(seen_json::severity),
+                "set_aside": Asked::is_set_aside(&summary.dir),
             })
         })
         .collect();
     let damaged_checkpoints: Vec<_> = asked
+        .notes
         .checkpoints
         .iter()
         .filter(|file| file.offsets.is_none())
@@ -170,6 +178,7 @@ fn json_of(
     json!({
         "partitions": partitions,
         "damaged_checkpoints": damaged_checkpoints,
+        "journal": asked.journal.as_ref().map(journal::json_of),
         "findings": findings.iter().map(seen_json::finding).collect::<Vec<_>>(),
         "findings_not_shown": more,
     })

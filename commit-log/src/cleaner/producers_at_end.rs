@@ -45,6 +45,7 @@ pub(super) fn producers_at_end(
             disk: task.shared.context.disk.as_ref(),
             dir: &task.shared.dir,
             segments: &[(source.base, source.bytes)],
+            begins: None,
             verified_from: Offset(i64::MAX),
             gaps_allowed: task.shared.gaps_allowed(),
         };

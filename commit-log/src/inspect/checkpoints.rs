@@ -48,10 +48,8 @@ impl Checkpointed {
         };
         Self {
             recovery_point: offset(RECOVERY_POINTS),
-            flushed_end: None,
             log_start: offset(LOG_STARTS),
-            journalled_bytes: 0,
-            is_journal_damaged: false,
+            ..Self::default()
         }
     }
 }

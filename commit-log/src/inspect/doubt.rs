@@ -23,15 +23,13 @@ pub(super) fn before_gap(
     Some(finding(segment, last, end, Some(found)))
 }
 
-/// The batch before a damaged place. Beyond what was synced the place is cut, and then the batch is
-/// the last one.
+/// The batch before a damaged place. Where the next start cuts the place, the batch is the last one.
 pub(super) fn before_damage(
     segment: &SegmentBytes<'_>,
     last: Last,
     (position, end): (u64, Offset),
 ) -> io::Result<Option<Finding>> {
-    let is_cut = segment.synced_end.is_none_or(|synced| end >= synced);
-    let Some(last) = last.filter(|_| !is_cut) else {
+    let Some(last) = last.filter(|_| !segment.is_cut_at(position, end)) else {
         return Ok(None);
     };
     let mut front = Vec::new();
@@ -43,12 +41,11 @@ pub(super) fn before_damage(
     Ok(joined.err().map(|_| finding(segment, last, end, found)))
 }
 
-/// The last batch of the segment, if it does not end where the next one begins. Where that may be
-/// what a power cut left, the next segment is cut, and then the batch is the last one.
+/// The last batch of the segment, if it does not end where the next one begins. Where the next start
+/// removes that one, the batch is the last one.
 pub(super) fn at_end(segment: &SegmentBytes<'_>, last: Last, end: Offset) -> Option<Finding> {
     let found = segment.next.filter(|next| *next != end)?;
-    let is_cut = segment.synced_end.is_some_and(|synced| end >= synced);
-    let last = last.filter(|_| !is_cut)?;
+    let last = last.filter(|_| !segment.is_removed(found, end))?;
     Some(finding(segment, last, end, Some(found)))
 }
 

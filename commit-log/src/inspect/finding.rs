@@ -48,6 +48,12 @@ pub enum Problem {
     /// The journal was damaged: the log may lack synced records, whatever its files say.
     #[error("the flush journal was damaged and may have had synced records of this log")]
     Journal,
+    /// The next start calls the log damaged, by what no other finding tells.
+    #[error("the next start calls the log damaged: {cause}")]
+    Refused {
+        /// Why.
+        cause: Damage,
+    },
     /// A segment does not begin where the one before it ends, as it always should. Below the log
     /// start a deletion may have left it so.
     #[error("offsets {from} to {before} (excluded) are absent between two segments")]

@@ -1,16 +1,20 @@
 //! Offline inspection: what is in the files of a partition, and what is wrong with it.
 //!
 //! Reads only, takes no lock, believes nothing: every batch is verified by checksum, offset and
-//! epoch, every index entry against the batch that it points to. A directory that a broker is
+//! epoch, every index entry against the batch that it points to. What a finding means is what the next
+//! start does about it, which is rehearsed on a copy in memory. A directory that a broker is
 //! writing may be looked at, but its last batch can then look torn; the zeros behind it are room.
 
 mod checkpoints;
 mod doubt;
+mod epochs;
 mod finding;
 mod indexes;
+mod notes;
 mod partition;
 mod places;
 mod producers;
+mod rehearsal;
 mod segment;
 
 pub use checkpoints::{
@@ -18,6 +22,7 @@ pub use checkpoints::{
     inspect_flushed_ends,
 };
 pub use finding::{Finding, Problem, Severity};
+pub use notes::DirNotes;
 pub use partition::{Checkpointed, PartitionSummary, inspect_partition, lost_partitions};
 pub use places::{Places, find_places};
 

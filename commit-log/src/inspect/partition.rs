@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use trimaran_types::{Offset, TopicId};
 
+use super::epochs;
 use super::indexes::{self, Ground};
 use super::producers;
+use super::rehearsal::{Rehearsal, Start};
 use super::segment::{SegmentBytes, Walked, walk};
 use super::{CheckpointFile, Finding, OnSeen, Problem, Seen, Severity};
 use crate::disk::{Disk, DiskEntry, OpenHow};
-use crate::names::{GAPS_ALLOWED, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
-use crate::{atomic_file, epoch_file, partition_metadata};
+use crate::names::{GAPS_ALLOWED, PARTITION_METADATA, SegmentFile};
+use crate::{atomic_file, partition_metadata};
 
 /// What a partition's directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,37 +75,30 @@ pub struct Checkpointed {
     pub journalled_bytes: u64,
     /// A journal was damaged that may have had bytes of the log.
     pub is_journal_damaged: bool,
+    /// The directory has the mark of a clean shutdown: nothing in it was cut short, and no log has room.
+    pub clean_shutdown: bool,
 }
 
 impl Checkpointed {
-    fn synced_end(&self) -> Option<Offset> {
+    /// Everything below it was synced.
+    pub(super) fn synced_end(&self) -> Option<Offset> {
         self.recovery_point.max(self.flushed_end)
     }
 
-    /// What the finding means, which the files alone do not tell. `gaps_allowed` says that the log
-    /// carries the mark of one that was compacted.
-    fn severity_of(&self, finding: &Finding, gaps_allowed: bool) -> Severity {
-        let is_deleted = |before: Offset| Some(before) <= self.log_start;
+    /// Whether all that ends at `before` was deleted.
+    fn is_deleted(&self, before: Offset) -> bool {
+        Some(before) <= self.log_start
+    }
+
+    /// What the finding means: what lies below the log start is nobody's any more.
+    fn severity_of(&self, finding: &Finding) -> Severity {
         match finding.problem {
-            Problem::Gap { before, .. } if gaps_allowed || is_deleted(before) => Severity::Note,
-            Problem::Hole { before, .. } if is_deleted(before) => Severity::Note,
-            Problem::NotJoined { end, .. } if is_deleted(end) => Severity::Note,
-            // No power cut leaves these, wherever they lie.
-            Problem::Gap { .. } | Problem::NotJoined { .. } => Severity::Damage,
-            Problem::Hole { .. } | Problem::Batch { .. } => {
-                let is_synced = finding
-                    .offset
-                    .is_some_and(|at| Some(at) < self.synced_end());
-                match (is_synced, self.flushed_end) {
-                    (true, _) => Severity::Damage,
-                    (false, Some(_)) => Severity::TornTail,
-                    (false, None) => finding.severity,
-                }
+            Problem::Gap { before, .. } | Problem::Hole { before, .. }
+                if self.is_deleted(before) =>
+            {
+                Severity::Note
             }
-            // Below it the next start believes the file, and readers give no batch that differs.
-            Problem::EpochsDiffer { start } if Some(start) < self.recovery_point => {
-                Severity::Damage
-            }
+            Problem::NotJoined { end, .. } if self.is_deleted(end) => Severity::Note,
             _ => finding.severity,
         }
     }
@@ -110,16 +106,20 @@ impl Checkpointed {
 
 /// Looks at everything in `dir` and tells of each thing. `known` is what the checkpoints say of it.
 ///
+/// A swap that was interrupted is seen as the next start ends it. [`Severity::Damage`] is told where that
+/// start calls the log damaged, and where it does not look and the bytes are bad all the same.
+///
 /// # Errors
 /// The system refused. What is wrong with the files is told, not returned.
 pub fn inspect_partition(
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     known: &Checkpointed,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<PartitionSummary> {
     let mut worst = None;
-    let entries = disk.list(dir)?;
+    let Rehearsal { files, start } = Rehearsal::of(disk, dir, known)?;
+    let entries = files.list(dir)?;
     let gaps_allowed = entries.iter().any(|entry| entry.name == GAPS_ALLOWED);
     let segments = segments(entries);
     let mut judged = |seen: &Seen<'_>| {
@@ -127,7 +127,7 @@ pub fn inspect_partition(
             return on_seen(seen);
         };
         let mut finding = (*finding).clone();
-        finding.severity = known.severity_of(&finding, gaps_allowed);
+        finding.severity = known.severity_of(&finding);
         worst = worst.max(Some(finding.severity));
         on_seen(&Seen::Finding(&finding))
     };
@@ -137,16 +137,27 @@ pub fn inspect_partition(
         ..PartitionSummary::empty(dir)
     };
     let mut walked = Walked::default();
-    let flow = match journal(dir, known, &mut judged) {
-        ControlFlow::Break(()) => ControlFlow::Break(()),
-        ControlFlow::Continue(()) => inspect_files(
-            disk,
-            dir,
-            (&segments, known, gaps_allowed),
-            (&mut summary.topic_id, &mut walked),
-            &mut judged,
-        )?,
+    let inspected = Inspected {
+        disk: files.as_ref(),
+        dir,
+        known,
+        start: &start,
+        segments: &segments,
+        gaps_allowed,
     };
+    let mut flow = match journal(dir, known, &mut judged) {
+        ControlFlow::Break(()) => ControlFlow::Break(()),
+        ControlFlow::Continue(()) => {
+            inspected.files(&mut summary.topic_id, &mut walked, &mut judged)?
+        }
+    };
+    if let Start::Refused(refusal) = &start
+        && worst < Some(Severity::Damage)
+        && flow.is_continue()
+    {
+        worst = Some(Severity::Damage);
+        flow = on_seen(&Seen::Finding(&refusal.finding()));
+    }
     summary.is_complete = flow.is_continue();
     summary.batches = walked.batches;
     summary.records = walked.records;
@@ -156,7 +167,8 @@ pub fn inspect_partition(
     Ok(summary)
 }
 
-fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
+/// Base offset and bytes of the segments among the names.
+pub(super) fn segments(entries: Vec<DiskEntry>) -> BTreeMap<Offset, u64> {
     let log = |entry: DiskEntry| match SegmentFile::parse(&entry.name) {
         Some((SegmentFile::Log, base)) if !entry.is_dir => Some((base, entry.bytes)),
         _ => None,
@@ -217,24 +229,78 @@ pub fn lost_partitions(
         .collect()
 }
 
-fn inspect_files(
-    disk: &dyn Disk,
-    dir: &Path,
-    (segments, known, gaps_allowed): (&BTreeMap<Offset, u64>, &Checkpointed, bool),
-    (topic_id, walked): (&mut Option<TopicId>, &mut Walked),
-    on_seen: &mut OnSeen<'_>,
-) -> io::Result<ControlFlow<()>> {
-    let synced_end = known.synced_end();
-    *topic_id = match topic(disk, dir, !segments.is_empty(), on_seen)? {
-        ControlFlow::Continue(id) => id,
-        ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
-    };
-    if segments.is_empty() && (synced_end.is_some() || topic_id.is_none()) {
-        let finding = no_segments(dir, synced_end);
-        return Ok(on_seen(&Seen::Finding(&finding)));
+/// A partition's files, and what is known of them.
+struct Inspected<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    known: &'a Checkpointed,
+    start: &'a Start,
+    segments: &'a BTreeMap<Offset, u64>,
+    gaps_allowed: bool,
+}
+
+impl Inspected<'_> {
+    fn files(
+        &self,
+        topic_id: &mut Option<TopicId>,
+        walked: &mut Walked,
+        on_seen: &mut OnSeen<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let synced_end = self.known.synced_end();
+        let (disk, dir) = (self.disk, self.dir);
+        *topic_id = match topic(disk, dir, !self.segments.is_empty(), on_seen)? {
+            ControlFlow::Continue(id) => id,
+            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+        };
+        if self.segments.is_empty() && (synced_end.is_some() || topic_id.is_none()) {
+            let finding = no_segments(dir, synced_end);
+            return Ok(on_seen(&Seen::Finding(&finding)));
+        }
+        for (&base, &bytes) in self.segments {
+            if self.segment(base, bytes, walked, on_seen)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if let (Some(end), Some(synced_end)) = (walked.end, synced_end)
+            && end < synced_end
+        {
+            let finding = Finding {
+                file: dir.to_owned(),
+                position: None,
+                offset: Some(end),
+                severity: Severity::Damage,
+                problem: Problem::EndsTooEarly { end, synced_end },
+            };
+            if on_seen(&Seen::Finding(&finding)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if producers::snapshots(disk, dir, on_seen)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        epochs::inspect(disk, dir, (walked, self.known, self.start), on_seen)
     }
-    for (&base, &bytes) in segments {
-        let next = segments.range(base.next()..).next().map(|(next, _)| *next);
+
+    fn segment(
+        &self,
+        base: Offset,
+        bytes: u64,
+        walked: &mut Walked,
+        on_seen: &mut OnSeen<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let (disk, dir) = (self.disk, self.dir);
+        let next = self.segments.range(base.next()..).next();
+        let next = next.map(|(next, _)| *next);
+        // A deletion that a stop broke off may have left any of it, and no start looks at it.
+        let is_deleted = next.is_some_and(|next| self.known.is_deleted(next));
+        let mut on_seen = |seen: &Seen<'_>| match seen {
+            Seen::Finding(finding) if is_deleted => {
+                let mut finding = (*finding).clone();
+                finding.severity = Severity::Note;
+                on_seen(&Seen::Finding(&finding))
+            }
+            seen => on_seen(seen),
+        };
         let path = SegmentFile::Log.path(dir, base);
         let seen = Seen::Segment {
             file: &path,
@@ -251,36 +317,19 @@ fn inspect_files(
             base,
             bytes,
             next,
-            synced_end,
-            gaps_allowed,
+            known: self.known,
+            start: self.start,
+            gaps_allowed: self.gaps_allowed,
         };
         let mut ground = Ground::default();
-        let (flow, is_whole) = walk(&segment, walked, &mut ground, on_seen)?;
+        let (flow, is_whole) = walk(&segment, walked, &mut ground, &mut on_seen)?;
         if flow.is_break()
-            || indexes::inspect(disk, dir, base, (&ground, is_whole), on_seen)?.is_break()
-            || producers::aborted(disk, dir, base, on_seen)?.is_break()
+            || indexes::inspect(disk, dir, base, (&ground, is_whole), &mut on_seen)?.is_break()
         {
             return Ok(ControlFlow::Break(()));
         }
+        producers::aborted(disk, dir, base, &mut on_seen)
     }
-    if let (Some(end), Some(synced_end)) = (walked.end, synced_end)
-        && end < synced_end
-    {
-        let finding = Finding {
-            file: dir.to_owned(),
-            position: None,
-            offset: Some(end),
-            severity: Severity::Damage,
-            problem: Problem::EndsTooEarly { end, synced_end },
-        };
-        if on_seen(&Seen::Finding(&finding)).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    if producers::snapshots(disk, dir, on_seen)?.is_break() {
-        return Ok(ControlFlow::Break(()));
-    }
-    epochs(disk, dir, (walked, known.log_start), on_seen)
 }
 
 fn topic(
@@ -290,7 +339,7 @@ fn topic(
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<ControlFlow<(), Option<TopicId>>> {
     let file = dir.join(PARTITION_METADATA);
-    let text = read(disk, &file)?;
+    let text = read_text(disk, &file)?;
     let finding = |problem| Finding {
         file: file.clone(),
         position: None,
@@ -310,60 +359,8 @@ fn topic(
     })
 }
 
-/// The epoch checkpoint, against the batches. It may know of epochs that have no record, and it is
-/// written at checkpoints only, so the latest epochs of the log may be absent in it, and those below
-/// the log's start.
-fn epochs(
-    disk: &dyn Disk,
-    dir: &Path,
-    (walked, log_start): (&Walked, Option<Offset>),
-    on_seen: &mut OnSeen<'_>,
-) -> io::Result<ControlFlow<()>> {
-    let file = dir.join(LEADER_EPOCH_CHECKPOINT);
-    let Some(text) = read(disk, &file)? else {
-        return Ok(ControlFlow::Continue(()));
-    };
-    let finding = |offset, problem| Finding {
-        file: file.clone(),
-        position: None,
-        offset,
-        severity: Severity::Rebuilt,
-        problem,
-    };
-    let Some(cache) = epoch_file::parse(&text) else {
-        return Ok(on_seen(&Seen::Finding(&finding(None, Problem::Unreadable))));
-    };
-    if on_seen(&Seen::Epochs(cache.entries())).is_break() {
-        return Ok(ControlFlow::Break(()));
-    }
-    let last_known = cache.entries().last().map(|entry| entry.epoch);
-    let started = walked
-        .epochs
-        .partition_point(|epoch| Some(epoch.start) <= log_start);
-    let kept = &walked.epochs[started.saturating_sub(1)..];
-    let differs = kept.iter().enumerate().find(|(number, walked)| {
-        let known = cache
-            .entries()
-            .iter()
-            .find(|known| known.epoch == walked.epoch);
-        match known {
-            // The log's start may have passed the epoch's.
-            Some(known) if *number == 0 => known.start > walked.start,
-            Some(known) => known.start != walked.start,
-            None => Some(walked.epoch) < last_known,
-        }
-    });
-    Ok(match differs {
-        Some((_, differing)) => {
-            let start = differing.start;
-            let problem = Problem::EpochsDiffer { start };
-            on_seen(&Seen::Finding(&finding(Some(start), problem)))
-        }
-        None => ControlFlow::Continue(()),
-    })
-}
-
-fn read(disk: &dyn Disk, file: &Path) -> io::Result<Option<String>> {
+/// The text of a small file; what is no text is taken for an empty one.
+pub(super) fn read_text(disk: &dyn Disk, file: &Path) -> io::Result<Option<String>> {
     match atomic_file::read_text(disk, file) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(String::new())),
         read => read,

@@ -9,7 +9,8 @@ use trimaran_types::{LeaderEpoch, Offset};
 
 use super::doubt;
 use super::indexes::Ground;
-use super::{Finding, OnSeen, Problem, Seen, Severity, batch_of};
+use super::rehearsal::Start;
+use super::{Checkpointed, Finding, OnSeen, Problem, Seen, Severity, batch_of};
 use crate::damage::Damage;
 use crate::disk::DiskFile;
 use crate::epochs::EpochStart;
@@ -55,10 +56,52 @@ pub(super) struct SegmentBytes<'a> {
     pub(super) bytes: u64,
     /// Where the next segment begins; `None` for the last one.
     pub(super) next: Option<Offset>,
-    /// Up to where the log was synced, if it is known.
-    pub(super) synced_end: Option<Offset>,
+    /// What the checkpoints say of the log.
+    pub(super) known: &'a Checkpointed,
+    /// What the next start does with it.
+    pub(super) start: &'a Start,
     /// The log carries the mark of one that was compacted.
     pub(super) gaps_allowed: bool,
+}
+
+impl SegmentBytes<'_> {
+    /// Whether the next start cuts what lies at `position`, where the good batches end with `end`.
+    pub(super) fn is_cut_at(&self, position: u64, end: Offset) -> bool {
+        match self.start {
+            Start::Opened(opened) => opened.has_cut(self.base, position),
+            _ => self.known.synced_end().is_none_or(|synced| end >= synced),
+        }
+    }
+
+    /// Whether the next start removes the segment at `next`, before which the good batches end with `end`.
+    pub(super) fn is_removed(&self, next: Offset, end: Offset) -> bool {
+        match self.start {
+            Start::Opened(opened) => opened.has_removed(next),
+            _ => self.known.synced_end().is_some_and(|synced| end >= synced),
+        }
+    }
+
+    /// What it means that something is wrong there. `looks_torn` is asked where neither start nor
+    /// checkpoints tell.
+    fn severity_at(
+        &self,
+        position: u64,
+        expected: Offset,
+        looks_torn: impl FnOnce() -> io::Result<bool>,
+    ) -> io::Result<Severity> {
+        let is_torn = match self.start {
+            Start::Opened(opened) => opened.has_cut(self.base, position),
+            Start::Refused(refusal) if refusal.offset == expected => false,
+            _ if self.known.clean_shutdown => false,
+            _ if Some(expected) < self.known.synced_end() => false,
+            _ => self.known.flushed_end.is_some() || looks_torn()?,
+        };
+        Ok(if is_torn {
+            Severity::TornTail
+        } else {
+            Severity::Damage
+        })
+    }
 }
 
 /// Walks a segment. The second value says whether all of its bytes are good batches.
@@ -68,7 +111,7 @@ pub(super) fn walk(
     ground: &mut Ground,
     on_seen: &mut OnSeen<'_>,
 ) -> io::Result<(ControlFlow<()>, bool)> {
-    let (flow, mut expected) = join(segment, walked, on_seen);
+    let (flow, mut expected) = join(segment, walked, on_seen)?;
     let mut last = None;
     walked.broke_off = true;
     if flow.is_break() {
@@ -153,18 +196,23 @@ fn join(
     segment: &SegmentBytes<'_>,
     walked: &Walked,
     on_seen: &mut OnSeen<'_>,
-) -> (ControlFlow<()>, Offset) {
+) -> io::Result<(ControlFlow<()>, Offset)> {
     let known = walked.end.filter(|_| !walked.broke_off);
     let from = known.unwrap_or(segment.base);
     let before = segment.base;
     if before <= from {
-        return (ControlFlow::Continue(()), from);
+        return Ok((ControlFlow::Continue(()), from));
     }
     let finding = Finding {
+        severity: match segment.start {
+            Start::Opened(opened) if opened.has_removed(before) => Severity::TornTail,
+            Start::Opened(_) => Severity::Damage,
+            _ => segment.severity_at(0, from, || Ok(false))?,
+        },
         problem: Problem::Hole { from, before },
         ..gap(segment, 0, from, before)
     };
-    (on_seen(&Seen::Finding(&finding)), before)
+    Ok((on_seen(&Seen::Finding(&finding)), before))
 }
 
 fn read(
@@ -182,17 +230,28 @@ fn read(
 }
 
 /// The finding that the rest of the file is room; `None` when it is not. Zeros that hide a record
-/// are none.
+/// are none, nor are those that the next start leaves where they are.
 fn room(
     segment: &SegmentBytes<'_>,
     position: u64,
     expected: Offset,
 ) -> io::Result<Option<Finding>> {
+    let synced_end = segment.known.synced_end();
     let lacks_nothing = match segment.next {
         Some(next) => next == expected,
-        None => segment.synced_end.is_none_or(|synced| synced <= expected),
+        None => synced_end.is_none_or(|synced| synced <= expected),
     };
-    if !lacks_nothing || !zeros::are_all(segment.file, position, segment.bytes)? {
+    let is_cut_as_room = match segment.start {
+        Start::Opened(opened) => {
+            opened.has_cut(segment.base, position)
+                && !opened.has_removed(segment.base)
+                && !opened.is_torn_at(segment.path, position)
+        }
+        Start::Refused(refusal) => refusal.offset != expected && !segment.known.clean_shutdown,
+        Start::Unknown => !segment.known.clean_shutdown,
+    };
+    if !lacks_nothing || !is_cut_as_room || !zeros::are_all(segment.file, position, segment.bytes)?
+    {
         return Ok(None);
     }
     Ok(Some(Finding {
@@ -212,18 +271,20 @@ fn broken(
     expected: Offset,
     cause: Damage,
 ) -> io::Result<Finding> {
-    let may_be_torn = segment.next.is_none() && matches!(cause, Damage::Batch(_));
-    let is_torn =
-        may_be_torn && !has_good_batch_after(segment.file, position + 1, segment.bytes, expected)?;
+    let looks_torn = || {
+        let may_be = segment.next.is_none() && matches!(cause, Damage::Batch(_));
+        let has_more = || {
+            let (from, end) = (position + 1, segment.bytes);
+            has_good_batch_after(segment.file, from, end, expected)
+        };
+        Ok(may_be && !has_more()?)
+    };
+    let severity = segment.severity_at(position, expected, looks_torn)?;
     Ok(Finding {
         file: segment.path.to_owned(),
         position: Some(position),
         offset: Some(expected),
-        severity: if is_torn {
-            Severity::TornTail
-        } else {
-            Severity::Damage
-        },
+        severity,
         problem: Problem::Batch {
             cause,
             bytes_left: segment.bytes - position,
@@ -231,13 +292,21 @@ fn broken(
     })
 }
 
-/// What it means is for the caller to judge, who knows whether there may be gaps.
+/// No power cut leaves a gap, wherever it lies, unless in a segment that goes as a whole.
 fn gap(segment: &SegmentBytes<'_>, position: u64, from: Offset, before: Offset) -> Finding {
+    let is_cut = match segment.start {
+        Start::Opened(opened) => opened.has_cut(segment.base, position),
+        _ => false,
+    };
     Finding {
         file: segment.path.to_owned(),
         position: Some(position),
         offset: Some(from),
-        severity: Severity::Damage,
+        severity: match (segment.gaps_allowed, is_cut) {
+            (true, _) => Severity::Note,
+            (false, true) => Severity::TornTail,
+            (false, false) => Severity::Damage,
+        },
         problem: Problem::Gap { from, before },
     }
 }

@@ -19,6 +19,7 @@ mod entry;
 mod format;
 mod ledger;
 mod limits;
+mod look;
 mod overlay;
 mod replay;
 mod scan;
@@ -33,6 +34,7 @@ pub use distrust::Distrust;
 pub(crate) use entry::Entry;
 pub(crate) use ledger::{DirtyFile, address};
 pub use limits::{JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, JournalLimits};
+pub use look::{JournalEntry, JournalFiles, JournalGroup, JournalSummary, inspect_journal};
 pub use overlay::ReadThroughJournal;
 pub(crate) use replay::{Settled, settle};
 

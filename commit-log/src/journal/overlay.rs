@@ -1,33 +1,28 @@
 //! [`ReadThroughJournal`]: a directory of logs as the next start will find it, for those who only look.
 //!
-//! Reads segments as if what the journal has of them had been put in place. Changes nothing, and refuses
-//! to. Keeps the live bytes of the journal in memory, as many as its files have at most.
+//! The start's own first step, [`settle`], is done to a copy in memory. So what of the journal counts, is
+//! void or does not join, and which logs a damaged one takes with it, is judged as a start judges it.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use trimaran_types::Offset;
-
 use super::distrust::Distrust;
-use super::replay::each_live;
-use super::scan::Scanned;
-use crate::disk::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
+use super::limits::JOURNAL_BYTES_MAX;
+use super::replay::settle;
+use crate::change_error::ChangeError;
+use crate::copied::Copied;
+use crate::disk::Disk;
 use crate::log_dir::is_marked_clean;
-use crate::names::SegmentFile;
 
-/// Position and bytes, in the order in which they are put in place.
-type Pieces = Arc<Vec<(u64, Bytes)>>;
+/// Pages of segments that are kept in memory, in bytes: entries do not fill the pages at their ends.
+const PAGES_BYTES_MAX: u64 = 2 * JOURNAL_BYTES_MAX;
 
 /// What the journal of a directory of logs makes of it.
 #[derive(Debug)]
 pub struct ReadThroughJournal {
-    disk: Arc<dyn Disk>,
-    segments: HashMap<(String, Offset), Pieces>,
+    copied: Arc<Copied>,
     distrust: Distrust,
-    unsound: Option<String>,
 }
 
 impl ReadThroughJournal {
@@ -36,195 +31,28 @@ impl ReadThroughJournal {
     /// # Errors
     /// The system refused.
     pub fn over(disk: Arc<dyn Disk>, logs_dir: &Path) -> io::Result<Self> {
-        let mut segments: HashMap<(String, Offset), Vec<(u64, Bytes)>> = HashMap::new();
-        let mut unsound = None;
-        // After a clean stop nothing in it counts.
-        if !is_marked_clean(disk.as_ref(), logs_dir)? {
-            let scanned = Scanned::read(disk.as_ref(), logs_dir)?;
-            unsound = scanned.unsound(logs_dir).map(|cause| cause.to_string());
-            if unsound.is_none() {
-                each_live(&scanned, |name, base, position, bytes| {
-                    let pieces = segments.entry((name.to_owned(), base)).or_default();
-                    pieces.push((position, bytes.clone()));
-                    io::Result::Ok(())
-                })?;
-            }
-        }
-        Ok(Self {
-            distrust: Distrust::look(disk.as_ref(), logs_dir)?,
-            segments: segments
-                .into_iter()
-                .map(|(key, pieces)| (key, Arc::new(pieces)))
-                .collect(),
-            disk,
-            unsound,
-        })
+        let was_clean = is_marked_clean(disk.as_ref(), logs_dir)?;
+        let copied = Arc::new(Copied::over(disk, PAGES_BYTES_MAX));
+        let settled = settle(copied.as_ref(), logs_dir, was_clean);
+        let (_, distrust) = settled.map_err(ChangeError::into_io)?;
+        Ok(Self { copied, distrust })
     }
 
-    /// Why the next start will believe nothing of the journal, if it will not: then it takes every log of
-    /// the directory for damaged.
+    /// The directory with all in place. What is written to it stays in memory.
     #[must_use]
-    pub fn unsound(&self) -> Option<&str> {
-        self.unsound.as_deref()
+    pub fn disk(&self) -> Arc<dyn Disk> {
+        Arc::<Copied>::clone(&self.copied)
     }
 
     /// Whether the next start will take the log in `dir` for damaged because of a journal.
     #[must_use]
     pub fn is_damaged(&self, dir: &Path) -> bool {
-        self.unsound.is_some() || self.distrust.has(dir)
+        self.distrust.has(dir)
     }
 
     /// Bytes of the log in `dir` that are in the journal and not in its segments.
-    ///
-    /// # Errors
-    /// The system refused.
-    pub fn bytes_of(&self, dir: &Path) -> io::Result<u64> {
-        let name = dir.file_name().and_then(|name| name.to_str());
-        let mut all = 0;
-        for ((folder, base), pieces) in &self.segments {
-            if Some(folder.as_str()) != name {
-                continue;
-            }
-            let path = SegmentFile::Log.path(dir, *base);
-            let file = match self.disk.open(&path, OpenHow::Existing) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            for (position, bytes) in pieces.iter() {
-                let mut there = Vec::new();
-                file.read_at(*position, bytes.len(), &mut there)?;
-                all += if there == *bytes {
-                    0
-                } else {
-                    bytes.len() as u64
-                };
-            }
-        }
-        Ok(all)
+    #[must_use]
+    pub fn bytes_of(&self, dir: &Path) -> u64 {
+        self.copied.written_to_segments_of(dir)
     }
-
-    fn pieces(&self, dir: &Path, name: &str) -> Option<&Pieces> {
-        let folder = dir.file_name()?.to_str()?;
-        match SegmentFile::parse(name)? {
-            (SegmentFile::Log, base) => self.segments.get(&(folder.to_owned(), base)),
-            _ => None,
-        }
-    }
-}
-
-/// How long a file is when the pieces that join have been put in place.
-fn length(mut bytes: u64, pieces: &[(u64, Bytes)]) -> u64 {
-    for (position, piece) in pieces {
-        if *position <= bytes {
-            bytes = bytes.max(position.saturating_add(piece.len() as u64));
-        }
-    }
-    bytes
-}
-
-fn read_only() -> io::Error {
-    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "only for looking")
-}
-
-impl Disk for ReadThroughJournal {
-    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        if how != OpenHow::Existing {
-            return Err(read_only());
-        }
-        let file = self.disk.open(path, how)?;
-        let name = path.file_name().and_then(|name| name.to_str());
-        let pieces = path.parent().zip(name);
-        match pieces.and_then(|(dir, name)| self.pieces(dir, name)) {
-            Some(pieces) => Ok(Arc::new(Patched {
-                file,
-                pieces: Arc::clone(pieces),
-            })),
-            None => Ok(file),
-        }
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
-        let mut entries = self.disk.list(dir)?;
-        for entry in entries.iter_mut().filter(|entry| !entry.is_dir) {
-            if let Some(pieces) = self.pieces(dir, &entry.name) {
-                entry.bytes = length(entry.bytes, pieces);
-            }
-        }
-        Ok(entries)
-    }
-
-    fn create_dir(&self, _: &Path) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn remove_file(&self, _: &Path) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn remove_dir(&self, _: &Path) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn open_dir(&self, _: &Path) -> io::Result<Box<dyn DiskDir>> {
-        Err(read_only())
-    }
-
-    fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        Err(read_only())
-    }
-}
-
-/// A file with pieces put in place as it is read.
-#[derive(Debug)]
-struct Patched {
-    file: Arc<dyn DiskFile>,
-    pieces: Pieces,
-}
-
-impl DiskFile for Patched {
-    fn read_at(&self, position: u64, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<usize> {
-        let from = into.len();
-        self.file.read_at(position, bytes_max, into)?;
-        let end = self.bytes()?.min(position.saturating_add(bytes_max as u64));
-        let wanted = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
-        into.resize(from + wanted, 0);
-        let mut length = self.file.bytes()?;
-        for (at, piece) in self.pieces.iter() {
-            if *at > length {
-                continue;
-            }
-            let piece_end = at.saturating_add(piece.len() as u64);
-            length = length.max(piece_end);
-            let (low, high) = (position.max(*at), end.min(piece_end));
-            if low < high {
-                let index = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
-                let target = from + index(low - position)..from + index(high - position);
-                into[target].copy_from_slice(&piece[index(low - at)..index(high - at)]);
-            }
-        }
-        Ok(wanted)
-    }
-
-    fn write_all_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn truncate(&self, _: u64) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn bytes(&self) -> io::Result<u64> {
-        Ok(length(self.file.bytes()?, &self.pieces))
-    }
-
-    fn forget_cached(&self) {}
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
-use super::format::GroupBuilder;
+use super::format::{GroupBuilder, Noted};
 use super::scan::{HALVES, Scanned};
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, DiskFile, OpenHow};
@@ -94,33 +94,44 @@ fn put_aside(disk: &dyn Disk, logs_dir: &Path) -> Result<(), ChangeError> {
     sync_names(names_on_disk.as_ref())
 }
 
+/// Where each log was last forgotten: the group and the entry's number in it. What stands there or before
+/// is void.
+pub(super) struct Forgotten(HashMap<String, (u64, usize)>);
+
+impl Forgotten {
+    pub(super) fn of(scanned: &Scanned) -> io::Result<Self> {
+        let mut last = HashMap::new();
+        for group in scanned.live() {
+            let group = group?;
+            for (number, (name, noted)) in group.entries.into_iter().enumerate() {
+                if noted == Noted::Forget {
+                    last.insert(name, (group.sequence, number));
+                }
+            }
+        }
+        Ok(Self(last))
+    }
+
+    pub(super) fn makes_void(&self, name: &str, at: (u64, usize)) -> bool {
+        self.0.get(name).is_some_and(|last| at <= *last)
+    }
+}
+
 /// Bytes that a log has in the journal and that nothing later has made void, in order.
-pub(super) fn each_live<E: From<io::Error>>(
+fn each_live<E: From<io::Error>>(
     scanned: &Scanned,
     mut on_bytes: impl FnMut(&str, Offset, u64, &Bytes) -> Result<(), E>,
 ) -> Result<(), E> {
-    use super::format::Noted;
-    let mut forgotten: HashMap<String, (u64, usize)> = HashMap::new();
-    for group in scanned.live() {
-        let group = group?;
-        for (number, (name, noted)) in group.entries.into_iter().enumerate() {
-            if noted == Noted::Forget {
-                forgotten.insert(name, (group.sequence, number));
-            }
-        }
-    }
+    let forgotten = Forgotten::of(scanned)?;
     for group in scanned.live() {
         let group = group?;
         for (number, (name, noted)) in group.entries.iter().enumerate() {
-            let is_void = forgotten
-                .get(name)
-                .is_some_and(|at| (group.sequence, number) <= *at);
             if let Noted::Bytes {
                 base,
                 position,
                 bytes,
             } = noted
-                && !is_void
+                && !forgotten.makes_void(name, (group.sequence, number))
             {
                 on_bytes(name, *base, *position, bytes)?;
             }

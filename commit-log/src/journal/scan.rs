@@ -19,6 +19,9 @@ pub(super) const HALVES: [&str; 2] = ["flush-journal-0", "flush-journal-1"];
 /// Nothing is written beyond it.
 const HALF_BYTES_MAX: u64 = JOURNAL_BYTES_MAX / 2;
 
+/// So many groups that are not whole are noted for those who look.
+const TORN_MAX: usize = 100;
+
 /// How much of a half is looked at at once.
 const WINDOW_BYTES: usize = 256 * BLOCK_BYTES;
 
@@ -28,7 +31,7 @@ pub(super) struct Place {
     pub(super) half: usize,
     pub(super) position: u64,
     pub(super) blocks: usize,
-    low_water: u64,
+    pub(super) low_water: u64,
     has_entries: bool,
 }
 
@@ -56,14 +59,21 @@ pub(super) struct Scanned {
     files: [Option<Arc<dyn DiskFile>>; 2],
     groups: BTreeMap<u64, Place>,
     twice: Option<u64>,
+    /// Where a group begins that is not whole: half and position.
+    torn: Vec<(usize, u64)>,
 }
 
 impl Scanned {
     /// Reads both halves below `logs_dir`; one that is not there holds nothing.
     pub(super) fn read(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
+        Self::read_files(disk, &HALVES.map(|name| logs_dir.join(name)))
+    }
+
+    /// The same for halves that may have other names.
+    pub(super) fn read_files(disk: &dyn Disk, paths: &[PathBuf; 2]) -> io::Result<Self> {
         let mut scanned = Self::default();
-        for (half, name) in HALVES.iter().enumerate() {
-            let file = match disk.open(&logs_dir.join(name), OpenHow::Existing) {
+        for (half, path) in paths.iter().enumerate() {
+            let file = match disk.open(path, OpenHow::Existing) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
@@ -110,6 +120,9 @@ impl Scanned {
         blocks: usize,
     ) -> io::Result<Option<u64>> {
         let Some(group) = read_group(file, position, blocks)? else {
+            if self.torn.len() < TORN_MAX {
+                self.torn.push((half, position));
+            }
             return Ok(None);
         };
         let place = Place {
@@ -167,14 +180,29 @@ impl Scanned {
     /// The groups that count, oldest first.
     pub(super) fn live(&self) -> impl Iterator<Item = io::Result<Group>> + '_ {
         let from = self.newest().map_or(u64::MAX, |(_, place)| place.low_water);
-        self.groups.range(from..).map(|(sequence, place)| {
-            let gone = || {
-                let message = format!("group {sequence} of the flush journal cannot be read again");
-                io::Error::new(io::ErrorKind::InvalidData, message)
-            };
-            let file = self.files[place.half].as_ref().ok_or_else(gone)?;
-            read_group(file.as_ref(), place.position, place.blocks)?.ok_or_else(gone)
-        })
+        let counting = self.groups.range(from..);
+        counting.map(|(sequence, place)| self.group(*sequence, *place))
+    }
+
+    /// Where every group stands, oldest first, also those that do not count any more.
+    pub(super) fn places(&self) -> impl Iterator<Item = (u64, Place)> + '_ {
+        let places = self.groups.iter();
+        places.map(|(sequence, place)| (*sequence, *place))
+    }
+
+    /// Where groups begin that are not whole: half and position. Not more than a hundred.
+    pub(super) fn torn(&self) -> &[(usize, u64)] {
+        &self.torn
+    }
+
+    /// Reads a group again.
+    pub(super) fn group(&self, sequence: u64, place: Place) -> io::Result<Group> {
+        let gone = || {
+            let message = format!("group {sequence} of the flush journal cannot be read again");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        };
+        let file = self.files[place.half].as_ref().ok_or_else(gone)?;
+        read_group(file.as_ref(), place.position, place.blocks)?.ok_or_else(gone)
     }
 
     /// The open file of a half.

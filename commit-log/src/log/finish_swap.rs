@@ -33,7 +33,7 @@ struct Unfinished {
 }
 
 /// Ends what was interrupted and tells what is in the directory then.
-pub(super) fn finish_swap(
+pub(crate) fn finish_swap(
     context: &LogContext,
     dir: &Path,
     entries: Vec<DiskEntry>,

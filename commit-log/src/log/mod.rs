@@ -18,6 +18,7 @@ mod flush_pace;
 mod gaps;
 mod journalled;
 mod kept;
+mod look_back;
 mod open;
 mod producer_state;
 mod recover;
@@ -38,6 +39,7 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 pub use append::{AppendError, Appended, AppendedBatch};
 pub use checkpoint::CloseError;
 pub use delete_segments::DeleteError;
+pub(crate) use finish_swap::finish_swap as end_swaps;
 pub use flush::{FlushRequest, FlushToken};
 pub use open::{OpenAs, OpenError};
 pub use recover::{RecoveryReport, TailCut};
@@ -53,6 +55,7 @@ use crate::context::LogContext;
 use crate::disk::DiskFile;
 use crate::epochs::{EpochCache, EpochStart, StaleEpoch};
 use crate::index::Indexer;
+use crate::names::SegmentFile;
 use crate::open_files::SegmentId;
 use crate::producers::{ProducerStates, SnapshotFiles};
 use crate::reader::LogReader;
@@ -79,6 +82,8 @@ struct Active {
     /// When it was last appended to, by the owner's clock; `None` when this process has not.
     last_append: Option<Timestamp>,
     indexer: Indexer,
+    /// Held for the moment at which the segment is finished; else others have them.
+    indexes: Vec<(SegmentFile, Arc<dyn DiskFile>)>,
 }
 
 /// One replica of a partition on disk. Dropping it is like a crash; [`Log::close`] is clean.

@@ -4,26 +4,15 @@
 use std::io;
 use std::sync::Arc;
 
-use trimaran_types::record_batch::{BatchHeader, EndMarker, RecordBatch};
-use trimaran_types::{Offset, ProducerId, Timestamp};
+use trimaran_types::record_batch::{BatchHeader, RecordBatch};
+use trimaran_types::{Offset, Timestamp};
 
 use super::Log;
 use super::replay::{Replay, read_producer_batch};
 use super::run::is_exhausted;
-use crate::disk::{DiskDir, DiskFile, OpenHow};
-use crate::header_hop::{HeaderHop, HopError};
-use crate::names::SegmentFile;
-use crate::producers::{
-    Draft, Origin, ProducerBatch, ProducerEnd, ProducerRefusal, ProducerStates,
-};
+use crate::disk::{DiskDir, DiskFile};
+use crate::producers::{Draft, Origin, ProducerEnd, ProducerRefusal, ProducerStates};
 use crate::reader::{ReadError, find_batch};
-
-/// How far back in the log older batches of a producer are looked for, step by step, in offsets. Only
-/// the last step may have more batches than are looked at.
-const LOOK_BACK_OFFSETS: [i64; 4] = [1 << 10, 1 << 14, 1 << 16, 1 << 18];
-
-/// Most batches that are looked at in one step.
-const LOOK_BACK_BATCHES_MAX: usize = 100_000;
 
 impl Log {
     /// Where every producer stands that the log remembers, by id.
@@ -131,12 +120,22 @@ impl Log {
                 path: dir.clone(),
                 source,
             })?;
-        let (mut states, from) =
-            loaded.unwrap_or_else(|| (ProducerStates::default(), segments[0].0));
+        // What lies below the segment that holds the log start was deleted, and may be there in part.
+        let first = segments.partition_point(|(base, _)| *base <= self.log_start);
+        let first = segments[first.saturating_sub(1)].0;
+        let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
+        let from = from.max(first);
+        // An index that is no help costs a walk.
+        let is_inside = from < end && !segments.iter().any(|(base, _)| *base == from);
+        let begins = match is_inside {
+            true => find_batch(&self.shared, from).ok().flatten(),
+            false => None,
+        };
         let replay = Replay {
             disk: disk.as_ref(),
             dir: &dir,
             segments: &segments,
+            begins: begins.map(|found| found.placed),
             verified_from: Offset(i64::MAX),
             gaps_allowed: self.config.compacted,
         };
@@ -173,100 +172,5 @@ impl Log {
     pub(super) fn expire_producers(&mut self, now: Timestamp) {
         self.producers
             .expire(now, self.config.producer_id_expiration_ms);
-    }
-
-    /// Looks in the log for what the batches may repeat, where a snapshot had only the producer's
-    /// last batch. Done once for a producer; what is not found is refused as out of order.
-    fn look_back_for(&mut self, batches: &[RecordBatch]) {
-        for batch in batches {
-            let Some(batch) = read_producer_batch(batch.header(), batch) else {
-                continue;
-            };
-            let Some(before) = self.producers.look_back_before(&batch) else {
-                continue;
-            };
-            match self.earlier_batches(batch.producer, before) {
-                Ok(found) => self.producers.looked_back(batch.producer, &found),
-                Err(error) => {
-                    tracing::warn!(dir = %self.dir().display(), %error, producer = %batch.producer, "earlier batches of a producer cannot be read");
-                }
-            }
-        }
-    }
-
-    /// Batches of a producer right before `before`, oldest first: as many as are remembered, or
-    /// what there is. A step that had to end early came from the far end and knows nothing of what is
-    /// near: what the step before it has found stands.
-    fn earlier_batches(
-        &self,
-        producer: ProducerId,
-        before: Offset,
-    ) -> Result<Vec<ProducerBatch>, ReadError> {
-        let start = self.log_start;
-        let mut found = Vec::new();
-        for distance in LOOK_BACK_OFFSETS {
-            let from = Offset(before.0.saturating_sub(distance)).max(start);
-            let Some(all) = self.batches_of(producer, from, before)? else {
-                break;
-            };
-            found = all;
-            if found.len() >= crate::producers::BATCHES_REMEMBERED || from == start {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// A producer's batches between two offsets, oldest first; `None` when there are more batches
-    /// between them than are looked at.
-    fn batches_of(
-        &self,
-        producer: ProducerId,
-        from: Offset,
-        before: Offset,
-    ) -> Result<Option<Vec<ProducerBatch>>, ReadError> {
-        let mut found = Vec::new();
-        let mut looked_at = 0;
-        let mut next = from;
-        while next < before
-            && let Some(batch) = find_batch(&self.shared, next)?
-        {
-            let (segment, first) = (batch.segment, batch.placed);
-            let path = self.shared.path(SegmentFile::Log, segment.base);
-            let io_error = |source| ReadError::Io {
-                path: path.clone(),
-                source,
-            };
-            let file = self
-                .shared
-                .file(&segment, SegmentFile::Log, OpenHow::Existing)
-                .map_err(io_error)?;
-            for step in HeaderHop::new(file.as_ref(), first.position, segment.bytes) {
-                let header = match step {
-                    Ok(placed) => placed.header,
-                    Err(HopError::Io(source)) => return Err(io_error(source)),
-                    Err(HopError::Batch { position, cause }) => {
-                        return Err(ReadError::Corrupt {
-                            file: path,
-                            position,
-                            offset: next,
-                            cause: cause.into(),
-                        });
-                    }
-                };
-                next = header.next_offset();
-                looked_at += 1;
-                if header.base_offset >= before {
-                    return Ok(Some(found));
-                }
-                if looked_at > LOOK_BACK_BATCHES_MAX {
-                    return Ok(None);
-                }
-                if header.producer.is_some_and(|other| other.id == producer) {
-                    found.extend(ProducerBatch::of(&header, || None::<EndMarker>));
-                }
-            }
-        }
-        Ok(Some(found))
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Replay<'a> {
     pub dir: &'a Path,
     /// Base and bytes of each, oldest first.
     pub segments: &'a [(Offset, u64)],
+    /// The first batch that reaches beyond where the replay begins, if it was found; else the headers of
+    /// its segment are walked to it.
+    pub begins: Option<PlacedHeader>,
     /// Batches from here on were verified by checksum just now.
     pub verified_from: Offset,
     /// Offsets may have gaps inside of a segment.
@@ -52,7 +55,9 @@ impl Replay<'_> {
             if bytes == 0 {
                 continue;
             }
-            let mut end_before = base;
+            let begins = self.begins.filter(|_| at == first);
+            let (position, mut end_before) =
+                begins.map_or((0, base), |it| (it.position, it.header.base_offset));
             let path = SegmentFile::Log.path(self.dir, base);
             let io_error = |source| ReadError::Io {
                 path: path.clone(),
@@ -69,7 +74,7 @@ impl Replay<'_> {
                 joined.map_err(|cause| corrupt(position, cause))
             };
             let file = self.disk.open(&path, OpenHow::Existing).map_err(io_error)?;
-            for step in HeaderHop::new(file.as_ref(), 0, bytes) {
+            for step in HeaderHop::new(file.as_ref(), position, bytes) {
                 let placed = step.map_err(|error| match error {
                     HopError::Io(source) => io_error(source),
                     HopError::Batch { position, cause } => corrupt(position, cause.into()),

@@ -225,6 +225,7 @@ impl Restoring<'_> {
             disk,
             dir: self.dir,
             segments: &recovered.segments,
+            begins: None,
             verified_from: recovered.walked_from,
             gaps_allowed: self.gaps_allowed,
         };

@@ -16,6 +16,7 @@ use crate::disk::{DiskFile, OpenHow};
 use crate::header_hop::HeaderHop;
 use crate::index::IndexEntry;
 use crate::names::SegmentFile;
+use crate::open_files::lacks_descriptor;
 use crate::shared::SegmentView;
 
 /// Waiting entries go to the file when there are this many.
@@ -47,6 +48,7 @@ impl Log {
     /// Finishes the active segment and begins an empty one at the log's end.
     pub(super) fn roll_empty(&mut self) -> io::Result<()> {
         let end = self.log_end;
+        self.hold_indexes()?;
         self.cut_room()?;
         let path = self.shared.path(SegmentFile::Log, end);
         let context = self.context();
@@ -116,10 +118,42 @@ impl Log {
         kind: SegmentFile,
         (written, bytes): (usize, Vec<u8>),
     ) -> io::Result<()> {
-        let file = self
-            .shared
-            .file(&self.active_view(), kind, OpenHow::OrCreate)?;
+        let file = self.index_file(kind)?;
         file.write_all_at((written * E::BYTES) as u64, &bytes)
+    }
+
+    /// Opens the indexes of the active segment and holds them until it is finished. Without a descriptor
+    /// whoever wants a new segment is refused and asks again, instead of finishing one without them.
+    pub(super) fn hold_indexes(&mut self) -> io::Result<()> {
+        let has_aborted = {
+            let state = self.shared.read();
+            state.aborted.written.entries > 0 || !state.aborted.pending.is_empty()
+        };
+        let kinds = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex];
+        let aborted = has_aborted.then_some(SegmentFile::Aborted);
+        let held = kinds.into_iter().chain(aborted).map(|kind| {
+            let file = self
+                .shared
+                .file(&self.active_view(), kind, OpenHow::OrCreate);
+            match file {
+                // For want of room, or because the disk fails: the roll finds that out itself.
+                Err(error) if !lacks_descriptor(&error) => Ok(None),
+                opened => opened.map(|file| Some((kind, file))),
+            }
+        });
+        let held: Vec<_> = held.collect::<io::Result<_>>()?;
+        self.active.indexes = held.into_iter().flatten().collect();
+        Ok(())
+    }
+
+    /// An index of the active segment.
+    fn index_file(&self, kind: SegmentFile) -> io::Result<Arc<dyn DiskFile>> {
+        match self.active.indexes.iter().find(|(held, _)| *held == kind) {
+            Some((_, file)) => Ok(Arc::clone(file)),
+            None => self
+                .shared
+                .file(&self.active_view(), kind, OpenHow::OrCreate),
+        }
     }
 
     /// Adds the last time entry and writes what is waiting.
@@ -156,9 +190,7 @@ impl Log {
     fn seal_indexes(&mut self, segment: &SegmentView) -> Vec<Arc<dyn DiskFile>> {
         let completed = self.complete_indexes().and_then(|()| {
             let kinds = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex].into_iter();
-            kinds
-                .map(|kind| self.shared.file(segment, kind, OpenHow::OrCreate))
-                .collect()
+            kinds.map(|kind| self.index_file(kind)).collect()
         });
         completed.unwrap_or_else(|error| {
             self.drop_indexes_of(segment, &error);
@@ -190,8 +222,7 @@ impl Log {
             if written.entries == 0 {
                 return Ok(None);
             }
-            let how = OpenHow::Existing;
-            let file = self.shared.file(segment, SegmentFile::Aborted, how)?;
+            let file = self.index_file(SegmentFile::Aborted)?;
             self.shared.write().aborted_in.insert(segment.base, written);
             Ok(Some(file))
         });

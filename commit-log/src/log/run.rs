@@ -199,6 +199,7 @@ impl Log {
     fn write_run(&mut self, run: &Run, end: u64, made: &mut Made) -> io::Result<Arc<dyn DiskFile>> {
         let (file, position) = if run.rolls {
             if made.paths.is_empty() {
+                self.hold_indexes()?;
                 made.names = Some(self.context().open_dir(self.dir())?);
                 // Before there is a segment behind it: a finished one has no room.
                 self.cut_room_behind(end)?;
@@ -216,6 +217,7 @@ impl Log {
     /// Takes back what a failed append wrote. Anything but a full disk ends the directory.
     fn undo(&mut self, made: &Made, error: &io::Error, bytes: usize) -> AppendError {
         let dir = self.dir().to_owned();
+        self.active.indexes.clear();
         if !is_exhausted(error) {
             return self.context().latch.fail("append to", &dir, error).into();
         }
@@ -332,6 +334,7 @@ impl Log {
             began: None,
             last_append: None,
             indexer: Indexer::new(base, None),
+            indexes: Vec::new(),
         };
         let mut state = self.shared.write();
         state.offsets = crate::index::IndexTail::default();

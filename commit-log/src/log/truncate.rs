@@ -17,13 +17,12 @@ use super::cut_files::CutFiles;
 use super::room::Room;
 use super::{Active, Log};
 use crate::aborted::AbortedTail;
-use crate::disk::{DiskDir, OpenHow};
-use crate::header_hop::{HeaderHop, HopError};
+use crate::disk::DiskDir;
 use crate::index::{IndexTail, Indexer};
 use crate::latch::DirFailed;
 use crate::names::SegmentFile;
 use crate::producers::ProducerStates;
-use crate::reader::{ReadError, find_batch};
+use crate::reader::{ReadError, end_before, find_batch};
 use crate::shared::SegmentView;
 
 /// Why a log was not cut.
@@ -138,52 +137,15 @@ impl Log {
         Ok(())
     }
 
-    /// The segment, position and offset of the first batch that reaches past `offset`.
+    /// The segment and position of the first batch that reaches past `offset`, which lies before the
+    /// log's end; and where the batches in front of it end. In a log with gaps that may be before it
+    /// begins: a start finds no more than what the bytes say.
     fn place_of_cut(&self, offset: Offset) -> Result<(SegmentView, u64, Offset), TruncateError> {
-        let view = {
-            let state = self.shared.read();
-            let at = state
-                .segments
-                .partition_point(|segment| segment.base <= offset)
-                - 1;
-            state.segments[at]
+        let Some(found) = find_batch(&self.shared, offset)? else {
+            return Ok((self.active_view(), self.active.bytes, self.log_end));
         };
-        let position = match find_batch(&self.shared, offset)? {
-            Some(found) => found.placed.position,
-            None => view.bytes,
-        };
-        let end = self.end_before(&view, position)?;
-        Ok((view, position, end))
-    }
-
-    /// Where the batches before `position` end. In a log with gaps that may be before the batch at
-    /// `position` begins: a start finds no more than what the bytes say.
-    fn end_before(&self, view: &SegmentView, position: u64) -> Result<Offset, TruncateError> {
-        let path = self.shared.path(SegmentFile::Log, view.base);
-        let failed = |source| ReadError::Io {
-            path: path.clone(),
-            source,
-        };
-        let file = self
-            .shared
-            .file(view, SegmentFile::Log, OpenHow::Existing)
-            .map_err(failed)?;
-        let mut end = view.base;
-        for placed in HeaderHop::new(file.as_ref(), 0, position) {
-            end = match placed {
-                Ok(placed) => placed.header.next_offset(),
-                Err(HopError::Io(source)) => return Err(failed(source).into()),
-                Err(HopError::Batch { position, cause }) => {
-                    return Err(TruncateError::Read(ReadError::Corrupt {
-                        file: path,
-                        position,
-                        offset: end,
-                        cause: cause.into(),
-                    }));
-                }
-            };
-        }
-        Ok(end)
+        let end = end_before(&self.shared, &found)?;
+        Ok((found.segment, found.placed.position, end))
     }
 
     /// Lowers what the disk promises about the log to `end`, and where it says that the log starts
@@ -348,6 +310,7 @@ impl Log {
             began: None,
             last_append: None,
             indexer,
+            indexes: Vec::new(),
         };
     }
 }

@@ -48,25 +48,39 @@ impl Plan {
             .saturating_sub(1);
         let segment = state.segments[at];
         let next_base = state.segments.get(at + 1).map(|next| next.base);
-        let hint = if next_base.is_some() {
-            Hint::File(None)
-        } else {
-            let pending = &state.offsets.pending;
-            let absolute = |entry: &OffsetEntry| segment.base.plus(i64::from(entry.last));
-            match pending
-                .partition_point(|entry| absolute(entry) <= from)
-                .checked_sub(1)
-            {
-                Some(found) => Hint::Entry(pending[found]),
-                None => Hint::File(Some(state.offsets.written)),
-            }
-        };
         Self {
             segment,
             next_base,
             log_end: state.log_end,
             epochs: state.epochs.clone(),
-            hint,
+            hint: Hint::new(state, &segment, from),
+        }
+    }
+}
+
+impl Hint {
+    /// For the last batch of the segment that is indexed and ends at `from` or before.
+    fn new(state: &ReadState, segment: &SegmentView, from: Offset) -> Self {
+        let last = state.segments.last();
+        if last.is_some_and(|last| last.base != segment.base) {
+            return Self::File(None);
+        }
+        let pending = &state.offsets.pending;
+        let absolute = |entry: &OffsetEntry| segment.base.plus(i64::from(entry.last));
+        match pending
+            .partition_point(|entry| absolute(entry) <= from)
+            .checked_sub(1)
+        {
+            Some(found) => Self::Entry(pending[found]),
+            None => Self::File(Some(state.offsets.written)),
+        }
+    }
+
+    fn entry(&self, shared: &Shared, segment: &SegmentView, from: Offset) -> Option<OffsetEntry> {
+        match self {
+            Self::Entry(entry) => Some(*entry),
+            Self::File(Some(0)) => None,
+            Self::File(count) => entry_in_file(shared, segment, *count, from),
         }
     }
 }
@@ -109,6 +123,42 @@ pub(crate) fn find_batch(shared: &Shared, from: Offset) -> Result<Option<FoundBa
     }
 }
 
+/// Where the batches in front of one that was found end. In a log with gaps that may be before it begins.
+///
+/// Reads headers from the last index entry in front of it on, which is about `index.interval.bytes`.
+pub(crate) fn end_before(shared: &Shared, found: &FoundBatch) -> Result<Offset, ReadError> {
+    let (segment, placed) = (&found.segment, &found.placed);
+    let base = placed.header.base_offset;
+    if placed.position == 0 {
+        return Ok(segment.base);
+    }
+    if !shared.gaps_allowed() {
+        return Ok(base);
+    }
+    let path = shared.path(SegmentFile::Log, segment.base);
+    let file = shared.file(segment, SegmentFile::Log, OpenHow::Existing);
+    let file = file.map_err(|source| ReadError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let walk = Walk {
+        file: file.as_ref(),
+        path: &path,
+        segment,
+        compacted: true,
+    };
+    let from = Offset(base.0 - 1);
+    let hint = Hint::new(&shared.read(), segment, from);
+    let entry = hint.entry(shared, segment, from);
+    if let Some(entry) = entry.filter(|entry| u64::from(entry.position) < placed.position)
+        && let Ok(Some(end)) = walk.end_before(placed.position, Some(entry))
+    {
+        return Ok(end);
+    }
+    let end = walk.end_before(placed.position, None)?;
+    Ok(end.unwrap_or(segment.base))
+}
+
 fn find_in_segment(
     shared: &Shared,
     plan: &Plan,
@@ -132,11 +182,7 @@ fn find_in_segment(
         segment,
         compacted: shared.gaps_allowed(),
     };
-    let entry = match &plan.hint {
-        Hint::Entry(entry) => Some(*entry),
-        Hint::File(Some(0)) => None,
-        Hint::File(count) => entry_in_file(shared, segment, *count, from),
-    };
+    let entry = plan.hint.entry(shared, segment, from);
     // An index that lies, or is damaged, costs a walk over the segment and nothing else.
     if let Some(entry) = entry.filter(|entry| u64::from(entry.position) < segment.bytes)
         && let Ok(found) = walk.find(from, Some(entry))
@@ -185,15 +231,7 @@ impl Walk<'_> {
         let mut expected = entry.is_none().then_some(self.segment.base);
         let mut promised = entry.map(|entry| self.segment.base.plus(i64::from(entry.last)));
         for step in HeaderHop::new(self.file, start, self.segment.bytes) {
-            let placed = step.map_err(|error| match error {
-                HopError::Io(source) => ReadError::Io {
-                    path: self.path.clone(),
-                    source,
-                },
-                HopError::Batch { position, cause } => {
-                    self.corrupt(position, expected.unwrap_or(from), cause.into())
-                }
-            })?;
+            let placed = step.map_err(|error| self.stopped(error, expected.unwrap_or(from)))?;
             let found = placed.header.base_offset;
             let next = expected.unwrap_or(found);
             let last = placed.header.last_offset();
@@ -213,6 +251,40 @@ impl Walk<'_> {
             expected = Some(placed.header.next_offset());
         }
         Ok(None)
+    }
+
+    /// Where the last batch in front of `position` ends, from the batch of an index entry on, or from
+    /// the segment's start. `None` where the entry is not true, or no batch is.
+    fn end_before(
+        &self,
+        position: u64,
+        entry: Option<OffsetEntry>,
+    ) -> Result<Option<Offset>, ReadError> {
+        let start = entry.map_or(0, |entry| u64::from(entry.position));
+        let mut promised = entry.map(|entry| self.segment.base.plus(i64::from(entry.last)));
+        let mut end = None;
+        for step in HeaderHop::new(self.file, start, position) {
+            let expected = end.unwrap_or(self.segment.base);
+            let header = step.map_err(|error| self.stopped(error, expected))?.header;
+            if promised
+                .take()
+                .is_some_and(|last| last != header.last_offset())
+            {
+                return Ok(None);
+            }
+            end = Some(header.next_offset());
+        }
+        Ok(end)
+    }
+
+    fn stopped(&self, error: HopError, offset: Offset) -> ReadError {
+        match error {
+            HopError::Io(source) => ReadError::Io {
+                path: self.path.clone(),
+                source,
+            },
+            HopError::Batch { position, cause } => self.corrupt(position, offset, cause.into()),
+        }
     }
 
     fn corrupt(&self, position: u64, offset: Offset, cause: Damage) -> ReadError {

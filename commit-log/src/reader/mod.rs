@@ -28,7 +28,7 @@ use crate::damage::Damage;
 use crate::shared::Shared;
 use crate::tail;
 
-pub(crate) use find::find_batch;
+pub(crate) use find::{end_before, find_batch};
 pub(crate) use index_claim::is_true;
 pub use scrub::{FinishedSegment, ScrubPlace, Scrubbed};
 

@@ -135,6 +135,9 @@ fn a_short_write_at_any_call_leaves_nothing_behind() {
     fail_every_call(Fault::Short(EIO));
 }
 
+/// An append makes fewer calls. Some of them may fail and it goes through: indexes can be done without.
+pub(crate) const CALLS_OF_APPEND_MAX: usize = 40;
+
 /// A segment that was begun for an append that did not fit, and was taken back, must not come back
 /// with a power cut after the log has grown past its name.
 fn take_back_a_segment(call: usize) -> Option<bool> {
@@ -203,6 +206,8 @@ pub(crate) fn keeps_what_was_promised(
 
 #[test]
 fn a_segment_that_was_taken_back_does_not_come_back() {
-    let taken_back: Vec<bool> = (1..).map_while(take_back_a_segment).collect();
+    let taken_back: Vec<bool> = (1..=CALLS_OF_APPEND_MAX)
+        .filter_map(take_back_a_segment)
+        .collect();
     assert!(taken_back.contains(&true), "{taken_back:?}");
 }

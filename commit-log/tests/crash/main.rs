@@ -21,6 +21,7 @@ mod seeded;
 mod sim_disk;
 mod taken_back;
 mod upkeep;
+mod verdicts;
 mod workload;
 
 /// How many seeds to try: few as a rule, many when asked.

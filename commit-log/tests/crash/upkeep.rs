@@ -21,7 +21,7 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 use crate::power_cut::{Limits, PowerCut, Subsets, Tried};
 use crate::promises::{open_dir, open_journalled, partition, topic_id};
 use crate::seeded::Seeded;
-use crate::sim_disk::SimDisk;
+use crate::sim_disk::{Op, SimDisk, Tree};
 
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -436,6 +436,17 @@ pub(crate) fn recover(
         }
     }
     Ok(replays)
+}
+
+/// What some upkeep does to an empty disk.
+pub(crate) fn recorded(seed: u64, has_journal: bool) -> (Tree, Vec<Op>) {
+    let form = Form {
+        has_journal,
+        ..Form::default()
+    };
+    let mut upkeep = Upkeep::begin(seed, form);
+    (0..STEPS).for_each(|_| upkeep.step());
+    upkeep.disk.recorded()
 }
 
 fn crash_everywhere(seed: u64, form: Form) -> Done {

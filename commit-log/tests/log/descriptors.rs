@@ -4,15 +4,17 @@
 use std::sync::{Arc, mpsc};
 
 use trimaran_commit_log::{
-    Aside, CleanError, DeleteError, FlushError, Flusher, Log, LogConfig, LogContext, LogDir,
-    OpenAs, OpenError, TruncateError,
+    AppendError, Aside, CleanError, DeleteError, FlushError, Flusher, Log, LogConfig, LogContext,
+    LogDir, OpenAs, OpenError, TruncateError,
 };
+use trimaran_types::record_batch::TransactionEnd;
 use trimaran_types::{BrokerId, ClusterId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use uuid::Uuid;
 
 use crate::clean_rig::Pass;
 use crate::cleaner;
 use crate::few_descriptors::{FewDescriptors, Limit};
+use crate::producers::{append, ended, sent};
 use crate::rig::{NOW, Rig, batch_of, flush, read_all, segment_files, topic_id};
 
 /// A way to cut a log.
@@ -309,4 +311,45 @@ fn opening_closing_and_setting_aside_may_be_tried_again() {
         opened > 3 && closed > 1 && aside > 1,
         "{opened}, {closed}, {aside}"
     );
+}
+
+/// A segment is finished whole or not at all: who wants the next one is refused, and asks again.
+#[test]
+fn no_segment_is_finished_without_its_indexes_for_want_of_descriptors() {
+    let me = (1, 0);
+    for has_aborted in [false, true] {
+        let mut refused = 0;
+        for opens in 0..OPENS_MAX {
+            let (rig, limit) = few();
+            let context = rig.context();
+            let mut log = open(&rig, &context);
+            if has_aborted {
+                append(&mut log, vec![sent(me, 0, 1, true)]).unwrap();
+                let abort = ended(me, TransactionEnd::Abort);
+                log.append_as_coordinator(vec![abort], LeaderEpoch(0), NOW)
+                    .unwrap();
+            }
+            rig.fill(&mut log, 5, 200);
+            assert_eq!(rig.segments().len(), 1);
+            let larger = || vec![batch_of(&[&[1; 1500]])];
+            limit.opens(opens);
+            let appended = log.append_as_leader(larger(), LeaderEpoch(0), NOW);
+            limit.opens(usize::MAX);
+            if let Err(error) = appended {
+                assert!(matches!(error, AppendError::NoRoom { .. }), "{error}");
+                refused += 1;
+                log.append_as_leader(larger(), LeaderEpoch(0), NOW).unwrap();
+            }
+            assert_eq!(context.latch.failure(), None, "{opens}");
+            assert_eq!(rig.segments().len(), 2);
+            let mut kinds = vec!["index", "timeindex"];
+            kinds.extend(has_aborted.then_some("txnindex"));
+            for kind in kinds {
+                let finished = segment_files(&rig.dir(), kind).remove(&0);
+                let bytes = finished.map_or(0, |path| std::fs::metadata(path).unwrap().len());
+                assert!(bytes > 0, "{opens} {kind}");
+            }
+        }
+        assert!(refused > 2, "{refused}");
+    }
 }

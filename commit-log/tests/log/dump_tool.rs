@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::clean_rig::{Pass, keyed, packed};
 use crate::producers::{ended, sent};
 use crate::retention::open_dir;
-use crate::rig::{NOW, Rig, batch_of, flush};
+use crate::rig::{NOW, Rig, batch_of, flush, real};
 
 /// Exit code of the check where there is no Java, or no way to Kafka's jars.
 const CANNOT_RUN: i32 = 3;
@@ -230,7 +230,7 @@ impl Inspected {
             self.producers += usize::from(matches!(seen, Seen::Producer(_)));
             ControlFlow::Continue(())
         };
-        let summary = inspect_partition(&RealDisk, dir, known, &mut on_seen).unwrap();
+        let summary = inspect_partition(&real(), dir, known, &mut on_seen).unwrap();
         assert!(summary.worst <= Some(Severity::Note), "{summary:?}");
         self.batches += summary.batches;
         self.records += summary.records;

@@ -15,7 +15,7 @@ use trimaran_types::{BrokerEpoch, LeaderEpoch, Offset, ProducerEpoch, ProducerId
 
 use crate::producers::{append, ended, sent};
 use crate::retention::open_dir;
-use crate::rig::{NOW, Rig, batch_of, flush, topic_id};
+use crate::rig::{NOW, Rig, batch_of, flush, real, topic_id};
 
 /// A log of several segments, closed.
 fn several_segments() -> Rig {
@@ -46,7 +46,7 @@ fn inspect_knowing(dir: &Path, known: &Checkpointed) -> (PartitionSummary, Vec<F
         }
         ControlFlow::Continue(())
     };
-    let summary = inspect_partition(&RealDisk, dir, known, &mut on_seen).unwrap();
+    let summary = inspect_partition(&real(), dir, known, &mut on_seen).unwrap();
     (summary, findings)
 }
 
@@ -86,13 +86,7 @@ fn the_entries_of_the_indexes_are_seen() {
         }
         ControlFlow::Continue(())
     };
-    inspect_partition(
-        &RealDisk,
-        &rig.dir(),
-        &Checkpointed::default(),
-        &mut on_seen,
-    )
-    .unwrap();
+    inspect_partition(&real(), &rig.dir(), &Checkpointed::default(), &mut on_seen).unwrap();
     assert!(offsets > 0 && times > 0, "{offsets} {times}");
 }
 
@@ -243,10 +237,13 @@ fn a_gap_before_an_empty_segment_is_seen() {
     let mut segments = rig.segments();
     assert_eq!(segments.pop_last().unwrap().0, end.0);
     fs::remove_file(segments.pop_last().unwrap().1).unwrap();
-    let (summary, findings) = inspect(&rig.dir(), None);
+    let (summary, findings) = inspect(&rig.dir(), Some(end));
     assert_eq!(severities(&findings), [Severity::Damage; 2]);
     assert!(matches!(findings[1].problem, Problem::Hole { before, .. } if before == end));
     assert_eq!(summary.end, Some(end));
+    // Where nothing is known to be synced, the next start takes it for a roll that was cut short.
+    let (_, findings) = inspect(&rig.dir(), None);
+    assert_eq!(severities(&findings), [Severity::TornTail]);
 }
 
 /// A log in a directory that notes flushed ends: 10 batches were synced, 10 more written.
@@ -443,7 +440,7 @@ fn producers_and_what_a_folder_notes_are_seen() {
         ControlFlow::Continue(())
     };
     let known = Checkpointed::default();
-    inspect_partition(&RealDisk, &at, &known, &mut on_seen).unwrap();
+    inspect_partition(&real(), &at, &known, &mut on_seen).unwrap();
     assert_eq!(aborted, [(8, 3, 5)]);
     assert_eq!(counts, [2]);
     let [first, second] = producers[..] else {
@@ -466,4 +463,61 @@ fn producers_and_what_a_folder_notes_are_seen() {
     fs::write(&found.path, b"\xff").unwrap();
     let found = inspect_clean_shutdown(&RealDisk, &logs).unwrap().unwrap();
     assert_eq!(found.mark, None);
+}
+
+/// A deletion that a stop broke off leaves anything below the log start, and no start looks there.
+#[test]
+fn what_was_deleted_may_be_damaged() {
+    let rig = several_segments();
+    let end = rig.open(0, true).unwrap().0.log_end();
+    let mut segments = rig.segments().into_iter();
+    let (_, first) = segments.next().unwrap();
+    let (second, _) = segments.next().unwrap();
+    let whole = fs::read(&first).unwrap();
+    let mut flipped = whole.clone();
+    flipped[200] ^= 1;
+    fs::write(first.with_extension("txnindex"), [0xff; 34]).unwrap();
+    for content in [&flipped[..], &whole[..whole.len() - 7], &[0; 3000]] {
+        fs::write(&first, content).unwrap();
+        for (log_start, worst) in [(second, Severity::Note), (second - 1, Severity::Damage)] {
+            let known = Checkpointed {
+                recovery_point: Some(end),
+                log_start: Some(Offset(log_start)),
+                ..Checkpointed::default()
+            };
+            let (summary, findings) = inspect_knowing(&rig.dir(), &known);
+            assert_eq!(summary.worst, Some(worst), "{log_start}: {findings:?}");
+        }
+    }
+}
+
+/// Room is what the next start cuts: not where it does not look, nor after a clean stop.
+#[test]
+fn zeros_that_no_start_cuts_are_damage() {
+    let rig = several_segments();
+    let (log, _) = rig.open(0, true).unwrap();
+    let end = log.log_end();
+    drop(log);
+    let zeros_behind = |path: &Path| {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(fs::metadata(path).unwrap().len() + 600)
+            .unwrap();
+    };
+    let worst = |recovery_point, clean_shutdown| {
+        let known = Checkpointed {
+            recovery_point,
+            clean_shutdown,
+            ..Checkpointed::default()
+        };
+        inspect_knowing(&rig.dir(), &known).0.worst
+    };
+    let (_, last) = rig.segments().pop_last().unwrap();
+    zeros_behind(&last);
+    assert_eq!(worst(Some(end), false), Some(Severity::Note));
+    assert_eq!(worst(Some(end), true), Some(Severity::Damage));
+    let (_, first) = rig.segments().pop_first().unwrap();
+    zeros_behind(&first);
+    // Walked by the next start, and far below where it begins.
+    assert_eq!(worst(None, false), Some(Severity::Note));
+    assert_eq!(worst(Some(end), false), Some(Severity::Damage));
 }

@@ -8,14 +8,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use trimaran_commit_log::{
-    Checkpointed, Finding, OpenError, ReadError, RealDisk, Seen, Severity, inspect_partition,
+    Checkpointed, Finding, OpenError, ReadError, Seen, Severity, inspect_partition,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
 use crate::joins_rig::{
     Killed, Loss, append, batches, end, files, given, losses, placed, restore, rig,
 };
-use crate::rig::{NOW, batch_of, records_in};
+use crate::rig::{NOW, batch_of, real, records_in};
 
 /// What lies before the batch in doubt is given.
 fn check_that_the_rest_is_given(offsets: &BTreeSet<i64>, loss: &Loss) {
@@ -192,7 +192,7 @@ fn inspect(dir: &Path, known: &Checkpointed) -> Vec<Finding> {
         }
         ControlFlow::Continue(())
     };
-    inspect_partition(&RealDisk, dir, known, &mut on_seen).unwrap();
+    inspect_partition(&real(), dir, known, &mut on_seen).unwrap();
     findings
 }
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use trimaran_commit_log::{
-    Checkpointed, DecompressLimits, LogConfig, LogReader, RealDisk, Seen, decompress,
-    inspect_partition, parse_partition_dir,
+    Checkpointed, DecompressLimits, LogConfig, LogReader, Seen, decompress, inspect_partition,
+    parse_partition_dir,
 };
 use trimaran_types::record_batch::{Compression, RecordBatch, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::retention::open_dir;
-use crate::rig::{NOW, Rig, flush, segment_files};
+use crate::rig::{NOW, Rig, flush, real, segment_files};
 
 const RECORDS: i64 = 180;
 const BATCHES: i64 = 90;
@@ -128,7 +128,7 @@ fn kafkas_files_are_read_and_left_as_they_are() {
         ControlFlow::Continue(())
     };
     let known = Checkpointed::default();
-    let summary = inspect_partition(&RealDisk, &rig.dir(), &known, &mut on_seen).unwrap();
+    let summary = inspect_partition(&real(), &rig.dir(), &known, &mut on_seen).unwrap();
     assert_eq!(findings, []);
     assert_eq!((summary.records, entries), (180, 40 + 42));
     let (log, report) = rig.open(RECORDS, true).unwrap();

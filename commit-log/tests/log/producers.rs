@@ -439,3 +439,47 @@ fn a_look_that_must_end_early_keeps_what_is_near() {
     }
     assert_eq!(log.log_end(), end);
 }
+
+/// A snapshot has a producer's last batch; the others are looked for in the log, and are believed as little
+/// as by any reader.
+#[test]
+fn no_repetition_is_answered_with_an_offset_that_nothing_vouches_for() {
+    let me = (1, 0);
+    let batch_bytes = sent(me, 0, 1, false).bytes().len();
+    // The bytes from inside the front of the batch at 1 to the same place in the next one; a bit in what
+    // its checksum covers.
+    let damage = |bytes: &mut Vec<u8>, loses: bool| {
+        if loses {
+            bytes.drain(batch_bytes + 17..2 * batch_bytes + 17);
+        } else {
+            bytes[2 * batch_bytes + 30] ^= 1;
+        }
+    };
+    for loses in [true, false] {
+        let rig = Rig::new();
+        let mut log = rig.fresh();
+        for sequence in 0..4 {
+            append(&mut log, vec![sent(me, sequence, 1, false)]).unwrap();
+        }
+        let end = log.close().unwrap();
+        for is_damaged in [false, true] {
+            let (mut log, _) = rig.open(end.0, true).unwrap();
+            let path = &rig.segments()[&0];
+            let whole = fs::read(path).unwrap();
+            if is_damaged {
+                let mut bytes = whole.clone();
+                damage(&mut bytes, loses);
+                fs::write(path, bytes).unwrap();
+            }
+            let again = append(&mut log, vec![sent(me, 2, 1, false)]);
+            if is_damaged {
+                let (_, cause) = refusal(again);
+                let is_refused = matches!(cause, ProducerRefusal::OutOfOrderSequence { .. });
+                assert!(is_refused, "{loses}: {cause:?}");
+                fs::write(path, whole).unwrap();
+            } else {
+                assert_eq!(again.unwrap(), [(2, 2, true)]);
+            }
+        }
+    }
+}

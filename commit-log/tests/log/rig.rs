@@ -17,6 +17,11 @@ use trimaran_types::{LeaderEpoch, Offset, Timestamp, TopicId};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
+/// The operating system's file system.
+pub(crate) fn real() -> Arc<dyn Disk> {
+    Arc::new(RealDisk)
+}
+
 pub(crate) fn topic_id() -> TopicId {
     "rYY3nnFSTqSSPHTTP0qT-g".parse().unwrap()
 }
@@ -193,6 +198,7 @@ pub(crate) struct Faults {
     /// Fails every `sync_data` and `sync_dir` while set.
     pub(crate) sync: AtomicBool,
     pub(crate) syncs: AtomicUsize,
+    pub(crate) reads: AtomicUsize,
     /// Every directory that was synced.
     pub(crate) dirs_synced: Mutex<Vec<PathBuf>>,
     /// Fails opening and cutting indexes with this error while there.
@@ -329,6 +335,7 @@ impl DiskDir for FaultyDir {
 
 impl DiskFile for FaultyFile {
     fn read_at(&self, position: u64, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.faults.reads.fetch_add(1, Ordering::SeqCst);
         self.file.read_at(position, bytes_max, into)
     }
 

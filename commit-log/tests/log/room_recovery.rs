@@ -10,7 +10,7 @@ use trimaran_commit_log::{
 };
 use trimaran_types::Offset;
 
-use crate::rig::read_all;
+use crate::rig::{read_all, real};
 use crate::room::{fill_and_flush, idle_minute, log_with_room, rig_on, room_bytes};
 
 fn findings(dir: &Path, recovery_point: Option<Offset>) -> Vec<Finding> {
@@ -25,7 +25,7 @@ fn findings(dir: &Path, recovery_point: Option<Offset>) -> Vec<Finding> {
         recovery_point,
         ..Checkpointed::default()
     };
-    inspect_partition(&RealDisk, dir, &known, &mut on_seen).unwrap();
+    inspect_partition(&real(), dir, &known, &mut on_seen).unwrap();
     findings
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use trimaran_commit_log::{Checkpointed, Log, RealDisk, Seen, inspect_partition};
+use trimaran_commit_log::{Checkpointed, Log, Seen, inspect_partition};
 use trimaran_types::{Offset, Timestamp};
 
 use crate::clean_rig::{TRANSACTIONAL, produced};
-use crate::rig::{FaultyDisk, NOW, Rig, batch_of, flush, segment_files};
+use crate::rig::{FaultyDisk, NOW, Rig, batch_of, flush, real, segment_files};
 
 /// Files of a finished segment: log, two indexes, the snapshot at its end.
 const SEALED_FILES: usize = 4;
@@ -77,13 +77,7 @@ fn a_time_entry_that_lies_is_made_anew_at_the_next_start() {
             count += usize::from(matches!(seen, Seen::Finding(_)));
             std::ops::ControlFlow::Continue(())
         };
-        inspect_partition(
-            &RealDisk,
-            &rig.dir(),
-            &Checkpointed::default(),
-            &mut on_seen,
-        )
-        .unwrap();
+        inspect_partition(&real(), &rig.dir(), &Checkpointed::default(), &mut on_seen).unwrap();
         count
     };
     assert_eq!(findings(), 1);

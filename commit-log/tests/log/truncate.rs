@@ -2,12 +2,16 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use trimaran_commit_log::{AssignEpochError, Disk, Log, LogDir, RealDisk};
 use trimaran_types::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
 use crate::clean_crash::StepDisk;
-use crate::rig::{NOW, Rig, batch_at, batch_of, flush, read_all, segment_files, topic_id};
+use crate::clean_rig::{keyed, produced};
+use crate::rig::{
+    Faults, FaultyDisk, NOW, Rig, batch_at, batch_of, flush, read_all, segment_files, topic_id,
+};
 
 #[test]
 fn a_flush_that_began_before_a_truncation_does_not_cover_what_came_after() {
@@ -300,4 +304,92 @@ fn a_damaged_time_entry_does_not_outlive_a_cut() {
         log.close().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole, "damaged: {damaged}");
     }
+}
+
+/// How many reads `act` makes.
+fn reads_of(faults: &Faults, act: impl FnOnce()) -> usize {
+    let before = faults.reads.load(Ordering::SeqCst);
+    act();
+    faults.reads.load(Ordering::SeqCst) - before
+}
+
+/// A cut happens while others wait: it looks at the place, and not at all that lies before it.
+#[test]
+fn a_cut_reads_what_lies_around_it() {
+    /// Two searches in an index of a thousand entries, and what lies behind one of them.
+    const READS_MAX: usize = 40;
+    for (gaps_allowed, has_producers) in [(false, false), (true, false), (false, true)] {
+        let disk = FaultyDisk::default();
+        let faults = Arc::clone(&disk.faults);
+        let mut rig = Rig::on(Arc::new(disk));
+        rig.config.segment_bytes = 1 << 24;
+        rig.config.compacted = gaps_allowed;
+        let mut log = rig.fresh();
+        let append = |log: &mut Log, count: i32| {
+            for _ in 0..count {
+                let sequence = i32::try_from(log.log_end().0).unwrap();
+                let value = "v".repeat(900);
+                let records = [("k", Some(value.as_str()))];
+                let batch = match has_producers {
+                    true => produced(7, sequence, 0, &records),
+                    false => keyed(&records),
+                };
+                log.append_as_leader(vec![batch], LeaderEpoch(0), NOW)
+                    .unwrap();
+            }
+        };
+        append(&mut log, 2000);
+        // Its producers are noted at its end.
+        let end = log.close().unwrap();
+        let (mut log, _) = rig.open(end.0, true).unwrap();
+        append(&mut log, 30);
+        let cuts: &[i64] = if has_producers {
+            &[2021]
+        } else {
+            &[2021, 1500]
+        };
+        for &to in cuts {
+            let reads = reads_of(&faults, || {
+                assert_eq!(log.truncate_to(Offset(to)).unwrap(), Offset(to));
+            });
+            assert!(
+                reads <= READS_MAX,
+                "{gaps_allowed} {has_producers} {to}: {reads}"
+            );
+        }
+        let expected = log.producer_ends();
+        assert_eq!(expected.len(), usize::from(has_producers));
+        let end = log.close().unwrap();
+        let (log, _) = rig.open(end.0, true).unwrap();
+        assert_eq!(log.producer_ends(), expected);
+    }
+}
+
+/// Below the log start a deletion that was broken off leaves anything.
+#[test]
+fn a_cut_does_not_ask_what_was_deleted_about_producers() {
+    let mut rig = Rig::new();
+    let mut log = rig.fresh();
+    for sequence in 0..30 {
+        let value = "v".repeat(200);
+        let batch = produced(7, sequence, 0, &[("k", Some(&value))]);
+        log.append_as_leader(vec![batch], LeaderEpoch(0), NOW)
+            .unwrap();
+    }
+    let end = log.close().unwrap();
+    let segments = rig.segments();
+    let mut bases = segments.keys().copied();
+    let (first, second) = (bases.next().unwrap(), bases.next().unwrap());
+    rig.log_start = Some(Offset(second));
+    let (mut log, _) = rig.open(end.0, true).unwrap();
+    let first = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&segments[&first])
+        .unwrap();
+    first.set_len(100).unwrap();
+    for path in segment_files(&rig.dir(), "snapshot").into_values() {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert_eq!(log.truncate_to(Offset(end.0 - 3)).unwrap().0, end.0 - 3);
+    assert_eq!(log.producer_ends().len(), 1);
 }

@@ -87,6 +87,7 @@ pub(super) fn assemble(
             began: None,
             last_append: None,
             indexer: recovered.indexer,
+            indexes: Vec::new(),
         },
         log_start,
         log_end,

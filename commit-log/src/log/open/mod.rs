@@ -33,7 +33,7 @@ use crate::{atomic_file, epoch_file};
 use assemble::{Found, assemble};
 use begin::{check_topic, make_dir, start_empty};
 use listing::tidy;
-use synced_end::{note_end, partition_of};
+use synced_end::{flushed_end_of, note_end, partition_of};
 
 /// What the caller knows about a log before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +61,23 @@ impl Log {
         config: LogConfig,
         start: OpenAs,
     ) -> Result<(Self, RecoveryReport), OpenError> {
+        let flushed_end = flushed_end_of(context, dir, &start);
+        Self::open_synced_to(context, dir, config, start, flushed_end)
+    }
+
+    /// The same where the caller has looked up the flushed end that the log has noted.
+    pub(crate) fn open_synced_to(
+        context: &LogContext,
+        dir: &Path,
+        config: LogConfig,
+        start: OpenAs,
+        flushed_end: Option<Offset>,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         context.latch.check()?;
         config.check()?;
         let mut config = config;
         let journal = enter_journal(context, dir)?;
-        let synced = SyncedEnd::of(context, dir, &start);
+        let synced = SyncedEnd::new(start.recovery_point, flushed_end);
         let listing = match context.disk.list(dir) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

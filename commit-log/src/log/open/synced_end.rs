@@ -21,17 +21,18 @@ pub(in crate::log) struct SyncedEnd {
 }
 
 impl SyncedEnd {
-    pub(super) fn of(context: &LogContext, dir: &Path, start: &OpenAs) -> Self {
-        let noted = partition_of(dir).and_then(|partition| {
-            context
-                .recovery_points
-                .flushed_end(start.topic_id, &partition)
-        });
+    pub(super) fn new(recovery_point: Offset, flushed_end: Option<Offset>) -> Self {
         Self {
-            at_least: start.recovery_point.max(noted.unwrap_or(Offset::ZERO)),
-            is_close: noted.is_some(),
+            at_least: recovery_point.max(flushed_end.unwrap_or(Offset::ZERO)),
+            is_close: flushed_end.is_some(),
         }
     }
+}
+
+/// The flushed end that the log has noted.
+pub(super) fn flushed_end_of(context: &LogContext, dir: &Path, start: &OpenAs) -> Option<Offset> {
+    let points = &context.recovery_points;
+    points.flushed_end(start.topic_id, &partition_of(dir)?)
 }
 
 /// The partition that the directory is named after, if it is.
