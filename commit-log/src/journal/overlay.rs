@@ -45,7 +45,7 @@ impl ReadThroughJournal {
             if unsound.is_none() {
                 each_live(&scanned, |name, base, position, bytes| {
                     let pieces = segments.entry((name.to_owned(), base)).or_default();
-                    pieces.push((position, bytes.clone()));
+                    pieces.push((position, Bytes::copy_from_slice(bytes)));
                     io::Result::Ok(())
                 })?;
             }

@@ -10,11 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
-use super::format::GroupBuilder;
+use super::format::{GroupBuilder, Noted};
 use super::scan::{HALVES, Scanned};
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, DiskFile, OpenHow};
@@ -97,21 +96,20 @@ fn put_aside(disk: &dyn Disk, logs_dir: &Path) -> Result<(), ChangeError> {
 /// Bytes that a log has in the journal and that nothing later has made void, in order.
 pub(super) fn each_live<E: From<io::Error>>(
     scanned: &Scanned,
-    mut on_bytes: impl FnMut(&str, Offset, u64, &Bytes) -> Result<(), E>,
+    mut on_bytes: impl FnMut(&str, Offset, u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    use super::format::Noted;
     let mut forgotten: HashMap<String, (u64, usize)> = HashMap::new();
     for group in scanned.live() {
         let group = group?;
-        for (number, (name, noted)) in group.entries.into_iter().enumerate() {
+        for (number, (name, noted)) in group.entries().enumerate() {
             if noted == Noted::Forget {
-                forgotten.insert(name, (group.sequence, number));
+                forgotten.insert(name.to_owned(), (group.sequence, number));
             }
         }
     }
     for group in scanned.live() {
         let group = group?;
-        for (number, (name, noted)) in group.entries.iter().enumerate() {
+        for (number, (name, noted)) in group.entries().enumerate() {
             let is_void = forgotten
                 .get(name)
                 .is_some_and(|at| (group.sequence, number) <= *at);
@@ -122,7 +120,7 @@ pub(super) fn each_live<E: From<io::Error>>(
             } = noted
                 && !is_void
             {
-                on_bytes(name, *base, *position, bytes)?;
+                on_bytes(name, base, position, bytes)?;
             }
         }
     }
@@ -155,7 +153,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn put(&mut self, path: PathBuf, position: u64, bytes: &Bytes) -> Result<(), ChangeError> {
+    fn put(&mut self, path: PathBuf, position: u64, bytes: &[u8]) -> Result<(), ChangeError> {
         let Some(file) = self.file(&path)? else {
             // Deleted, by retention or with its log.
             return Ok(());
@@ -166,7 +164,7 @@ impl Replay<'_> {
         }
         let mut there = Vec::with_capacity(bytes.len());
         file.read_at(position, bytes.len(), &mut there)?;
-        if there != *bytes {
+        if there != bytes {
             file.write_all_at(position, bytes)?;
             self.bytes += bytes.len() as u64;
         }
