@@ -20,12 +20,17 @@ pub(crate) fn parse(text: &str) -> Option<EpochCache> {
         return None;
     }
     let count: usize = lines.next()?.trim().parse().ok()?;
-    let mut entries = Vec::new();
+    let mut entries: Vec<EpochStart> = Vec::new();
     for line in lines.filter(|line| !line.trim().is_empty()) {
         let (epoch, start) = line.trim().split_once(' ')?;
         let epoch = LeaderEpoch(epoch.parse().ok().filter(|&e| e >= 0)?);
         let start = Offset(start.trim().parse().ok().filter(|&s| s >= 0)?);
-        entries.push(EpochStart { epoch, start });
+        let entry = EpochStart { epoch, start };
+        // Looked at on the way: numbers that grow take more room as text than in memory.
+        if entries.last().is_some_and(|last| !entry.follows(last)) {
+            return None;
+        }
+        entries.push(entry);
     }
     if entries.len() == count {
         EpochCache::from_entries(entries)
@@ -59,6 +64,7 @@ mod tests {
             "0\n1\n0\n",
             "0\n1\n-1 0\n",
             "0\n2\n3 0\n2 9\n",
+            "0\n2\n3 4\n5 4\n",
             "0\nx\n",
         ] {
             assert_eq!(parse(damaged), None, "{damaged:?}");

@@ -16,6 +16,13 @@ pub struct EpochStart {
     pub start: Offset,
 }
 
+impl EpochStart {
+    /// Whether it may come right after `before`.
+    pub(crate) fn follows(&self, before: &Self) -> bool {
+        before.epoch < self.epoch && before.start < self.start
+    }
+}
+
 /// An epoch older than one that the log already knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("leader epoch {epoch} is older than the log's latest epoch {latest}")]
@@ -35,8 +42,7 @@ pub struct EpochCache {
 impl EpochCache {
     /// Takes entries in order; those that break the invariant are an error.
     pub(crate) fn from_entries(entries: Vec<EpochStart>) -> Option<Self> {
-        let grows =
-            |pair: &[EpochStart]| pair[0].epoch < pair[1].epoch && pair[0].start < pair[1].start;
+        let grows = |pair: &[EpochStart]| pair[1].follows(&pair[0]);
         let entries = entries.windows(2).all(grows).then_some(entries)?;
         Some(Self {
             entries: entries.into(),

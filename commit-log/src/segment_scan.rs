@@ -54,8 +54,10 @@ pub(crate) struct Scanned {
     pub damage: Option<Damage>,
 }
 
+/// A piece of a file. What is reserved for it is no more than the file has.
 struct Window<'a> {
     file: &'a dyn DiskFile,
+    end: u64,
     buffer: Vec<u8>,
     at: u64,
 }
@@ -71,14 +73,18 @@ impl Window<'_> {
             Some(skip) => skip,
             None => {
                 self.buffer.clear();
-                self.file
-                    .read_at(position, need.max(WINDOW_BYTES), &mut self.buffer)?;
+                let want = need.max(WINDOW_BYTES).min(left(position, self.end));
+                self.file.read_at(position, want, &mut self.buffer)?;
                 self.at = position;
                 0
             }
         };
         Ok(&self.buffer[skip..])
     }
+}
+
+fn left(position: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX)
 }
 
 /// Walks the batches of a file of `bytes` bytes.
@@ -90,6 +96,7 @@ pub(crate) fn scan(
 ) -> io::Result<Scanned> {
     let mut window = Window {
         file,
+        end: bytes,
         buffer: Vec::new(),
         at: 0,
     };
@@ -147,9 +154,8 @@ fn read_batch(
         Err(error) => return Ok(Err(error.into())),
     };
     let need = header.total_bytes();
-    let left = bytes - position;
-    if need as u64 > left {
-        let have = usize::try_from(left).unwrap_or(usize::MAX);
+    let have = left(position, bytes);
+    if need > have {
         return Ok(Err(BatchError::Truncated { have, need }.into()));
     }
     Ok(RecordBatch::verify_front(window.from(position, need)?).map_err(Damage::from))
@@ -198,7 +204,7 @@ pub(crate) fn has_good_batch_after(
     let mut at = position;
     while at.saturating_add(BATCH_HEADER_BYTES as u64) <= bytes {
         buffer.clear();
-        file.read_at(at, WINDOW_BYTES, &mut buffer)?;
+        file.read_at(at, WINDOW_BYTES.min(left(at, bytes)), &mut buffer)?;
         let Some(places) = (buffer.len() + 1).checked_sub(BATCH_HEADER_BYTES) else {
             break;
         };

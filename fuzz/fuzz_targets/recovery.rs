@@ -3,11 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trimaran_fuzz::directory::Directory;
+use trimaran_fuzz::directory::{DIRECTORY_BYTES, Directory};
 use trimaran_fuzz::memory::within;
-
-/// The walk over a segment reads a mebibyte at a time; the log itself has some kilobytes.
-const WALK_BYTES: usize = 3 << 19;
+use trimaran_fuzz::read::Owes;
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, data)) = data.split_first() else {
@@ -30,5 +28,7 @@ fuzz_target!(|data: &[u8]| {
             _ => drop(content.splice(at..at, rest.iter().copied())),
         }
     }
-    within(data.len(), WALK_BYTES, || directory.read_everything(false));
+    within(directory.bytes(), DIRECTORY_BYTES, || {
+        directory.read_everything(Owes::NothingElse)
+    });
 });

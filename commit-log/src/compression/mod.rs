@@ -15,6 +15,7 @@ mod error;
 mod gzip;
 mod limits;
 mod lz4;
+mod output;
 mod recode;
 mod snappy;
 mod topic_compression;

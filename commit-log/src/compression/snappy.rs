@@ -7,6 +7,7 @@
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
 use super::error::Fault;
+use super::output::Output;
 
 const MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 const HEADER_BYTES: usize = 16;
@@ -35,10 +36,10 @@ pub(super) fn compress(plain: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 pub(super) fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
-    let mut plain = Vec::new();
+    let mut plain = Output::new(bytes_max);
     if !block.starts_with(&MAGIC) {
-        append(block, &mut plain, bytes_max)?;
-        return Ok(plain);
+        append(block, &mut plain)?;
+        return Ok(plain.into_bytes());
     }
     let mut rest = block;
     while !rest.is_empty() {
@@ -52,10 +53,10 @@ pub(super) fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Faul
         let (chunk, behind) = rest
             .split_at_checked(length)
             .ok_or_else(|| cut_short("a chunk"))?;
-        append(chunk, &mut plain, bytes_max)?;
+        append(chunk, &mut plain)?;
         rest = behind;
     }
-    Ok(plain)
+    Ok(plain.into_bytes())
 }
 
 fn after_header(frame: &[u8]) -> Result<&[u8], Fault> {
@@ -83,12 +84,12 @@ fn cut_short(what: &str) -> Fault {
 }
 
 /// Decompresses one bare block behind what is there.
-fn append(block: &[u8], plain: &mut Vec<u8>, bytes_max: usize) -> Result<(), Fault> {
+fn append(block: &[u8], plain: &mut Output) -> Result<(), Fault> {
     if block.is_empty() {
         return Err(Fault::malformed("a block is empty"));
     }
     let claimed = decompress_len(block).map_err(Fault::malformed)?;
-    if claimed > bytes_max.saturating_sub(plain.len()) {
+    if claimed > plain.left() {
         return Err(if is_true(block, claimed) {
             Fault::TooLarge
         } else {
@@ -98,14 +99,10 @@ fn append(block: &[u8], plain: &mut Vec<u8>, bytes_max: usize) -> Result<(), Fau
     if claimed > block.len().saturating_mul(CLAIM_RATIO_MAX) && !is_true(block, claimed) {
         return Err(claims_too_much(claimed));
     }
-    let start = plain.len();
-    plain.resize(start + claimed, 0);
-    let room = plain.get_mut(start..).unwrap_or_default();
-    let bytes = Decoder::new()
-        .decompress(block, room)
-        .map_err(Fault::malformed)?;
-    plain.truncate(start + bytes);
-    Ok(())
+    plain.append(claimed, |room| {
+        let decoded = Decoder::new().decompress(block, room);
+        decoded.map_err(Fault::malformed)
+    })
 }
 
 fn claims_too_much(claimed: usize) -> Fault {

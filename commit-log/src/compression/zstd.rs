@@ -24,6 +24,12 @@ pub(super) fn compress(plain: &[u8], level: i32) -> Result<Vec<u8>, String> {
 }
 
 pub(super) fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    let context = DCtx::try_create();
+    let mut context = context.ok_or_else(|| Fault::malformed("no memory for its context"))?;
+    decompress_in(&mut context, block, bytes_max)
+}
+
+fn decompress_in(context: &mut DCtx<'_>, block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
     if block.is_empty() {
         return Err(Fault::malformed("there is no frame"));
     }
@@ -32,8 +38,6 @@ pub(super) fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Faul
     let bound = usize::try_from(bound).unwrap_or(usize::MAX);
     let most = bound.min(bytes_max);
     let claimed = claimed_bytes(block).unwrap_or(most);
-    let mut context =
-        DCtx::try_create().ok_or_else(|| Fault::malformed("no memory for its context"))?;
     let guess = block.len().saturating_mul(GUESS_RATIO);
     let mut room = guess.max(GUESS_BYTES_MIN).min(claimed).min(most);
     loop {
@@ -62,4 +66,26 @@ fn is_too_small(code: ErrorCode) -> bool {
 
 fn malformed(code: ErrorCode) -> Fault {
     Fault::malformed(get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The library's memory is not the program's own, so no allocator that counts sees it.
+    #[test]
+    fn the_library_takes_its_context_and_nothing_for_what_a_frame_claims() {
+        const CONTEXT_BYTES_MAX: usize = 192 * 1024;
+        // A window of 128 MiB, no size, and one block of five bytes that are not compressed.
+        let claims = b"\x28\xb5\x2f\xfd\x00\x88\x29\x00\x00hello";
+        let mut context = DCtx::create();
+        let before = context.sizeof();
+        assert!(before <= CONTEXT_BYTES_MAX, "{before}");
+        let packed = compress(&vec![3; 3_000_000], 19).unwrap();
+        for (block, bytes) in [(&claims[..], 5), (&packed, 3_000_000)] {
+            let plain = decompress_in(&mut context, block, 3_000_000).unwrap();
+            assert_eq!(plain.len(), bytes);
+            assert_eq!(context.sizeof(), before);
+        }
+    }
 }

@@ -74,11 +74,6 @@ impl Distrust {
         Ok(distrust)
     }
 
-    /// Reads the file and changes nothing.
-    pub(super) fn look(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
-        Ok(Self::load(disk, logs_dir)?.0)
-    }
-
     /// What the file says, and whether it is absent or whole.
     fn load(disk: &dyn Disk, logs_dir: &Path) -> io::Result<(Self, bool)> {
         let mut distrust = Self::none(logs_dir);

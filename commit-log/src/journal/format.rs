@@ -15,6 +15,8 @@
 //! segment: base offset i64, position u64, length u32, the bytes. Kind 2, forget the log: nothing
 //! more. All big-endian.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use trimaran_types::Offset;
 
@@ -42,25 +44,40 @@ const KIND_FORGET: u8 = 2;
 pub(super) const ENTRY_OVERHEAD_BYTES: usize = 2 + 255 + 8 + 8 + 4;
 
 /// One thing that the journal notes of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Noted {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted<'a> {
     /// These bytes stand at this position in the file of the segment at this base.
     Bytes {
         base: Offset,
         position: u64,
-        bytes: Bytes,
+        bytes: &'a [u8],
     },
     /// Everything that was noted of the log before is void.
     Forget,
 }
 
-/// A group as it was read, its checksum verified.
+/// A group as it was read, its checksum and its entries verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) sequence: u64,
     pub(super) low_water: u64,
-    /// Folder name, and what is noted, in order.
-    pub(super) entries: Vec<(String, Noted)>,
+    stream: Vec<u8>,
+    /// Where its entries stand in the stream.
+    entries: Range<usize>,
+}
+
+impl Group {
+    /// Folder name, and what is noted, in order. Nothing is copied.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, Noted<'_>)> {
+        let mut body = self.stream.get(self.entries.clone()).unwrap_or_default();
+        // Looked at when the group was read.
+        std::iter::from_fn(move || decode_entry(&mut body))
+    }
+
+    /// Whether it only says from where on groups count.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.start == self.entries.end
+    }
 }
 
 /// What the first block of a group says, not verified yet.
@@ -179,34 +196,34 @@ pub(super) fn decode(group: &[u8]) -> Option<Group> {
         let marker = if number == 0 { &FIRST } else { &NEXT };
         stream.extend_from_slice(block.strip_prefix(marker)?);
     }
-    let (crc, rest) = stream.split_first_chunk::<CRC_BYTES>()?;
+    let (crc, mut rest) = stream.split_first_chunk::<CRC_BYTES>()?;
     if crc32c::crc32c(rest).to_be_bytes() != *crc {
         return None;
     }
-    let mut rest = rest;
     let _blocks = u32::from_be_bytes(take(&mut rest)?);
     let sequence = u64::from_be_bytes(take(&mut rest)?);
     let low_water = u64::from_be_bytes(take(&mut rest)?);
-    let entries = u32::from_be_bytes(take(&mut rest)?);
+    let count = u32::from_be_bytes(take(&mut rest)?);
     let bytes = u32::from_be_bytes(take(&mut rest)?);
     let mut body = rest.get(..usize::try_from(bytes).ok()?)?;
-    let mut found = Vec::new();
-    for _ in 0..entries {
-        found.push(decode_entry(&mut body)?);
+    let entries = HEADER_BYTES..HEADER_BYTES + body.len();
+    for _ in 0..count {
+        decode_entry(&mut body)?;
     }
     (body.is_empty() && low_water <= sequence).then_some(Group {
         sequence,
         low_water,
-        entries: found,
+        stream,
+        entries,
     })
 }
 
-fn decode_entry(body: &mut &[u8]) -> Option<(String, Noted)> {
+fn decode_entry<'a>(body: &mut &'a [u8]) -> Option<(&'a str, Noted<'a>)> {
     let [kind, name_bytes] = take(body)?;
     let name = take_slice(body, usize::from(name_bytes))?;
-    let name = std::str::from_utf8(name).ok()?.to_owned();
+    let name = std::str::from_utf8(name).ok()?;
     // Nothing else is a folder of a log, and nothing else is ever written to.
-    parse_partition_dir(&name)?;
+    parse_partition_dir(name)?;
     let noted = match kind {
         KIND_BYTES => {
             let base = Offset(i64::from_be_bytes(take(body)?));
@@ -216,7 +233,7 @@ fn decode_entry(body: &mut &[u8]) -> Option<(String, Noted)> {
             Noted::Bytes {
                 base,
                 position,
-                bytes: Bytes::copy_from_slice(bytes),
+                bytes,
             }
         }
         KIND_FORGET => Noted::Forget,
@@ -269,22 +286,18 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let expected = Group {
-            sequence: 9,
-            low_water: 5,
-            entries: vec![
-                (
-                    "t-7".to_owned(),
-                    Noted::Bytes {
-                        base: Offset(0x0102),
-                        position: 0x0304,
-                        bytes: Bytes::from_static(b"abc"),
-                    },
-                ),
-                ("u-0".to_owned(), Noted::Forget),
-            ],
+        let expected = Noted::Bytes {
+            base: Offset(0x0102),
+            position: 0x0304,
+            bytes: b"abc",
         };
-        assert_eq!(decode(&small()), Some(expected));
+        let read = decode(&small()).unwrap();
+        assert_eq!((read.sequence, read.low_water), (9, 5));
+        let entries: Vec<_> = read.entries().collect();
+        assert_eq!(entries, [("t-7", expected), ("u-0", Noted::Forget)]);
+        let empty = decode(&GroupBuilder::new().finish(9, 9)).unwrap();
+        assert!(empty.is_empty() && !read.is_empty());
+        assert_eq!(empty.entries().count(), 0);
         for bytes in [0, 4000, PIECE_BYTES, 3 * PIECE_BYTES - 60, 70_000] {
             let payload = Bytes::from(vec![7; bytes]);
             let mut builder = GroupBuilder::new();
@@ -294,7 +307,7 @@ mod tests {
             assert_eq!(group.len(), blocks * BLOCK_BYTES);
             let read = decode(&group).unwrap();
             assert!(
-                matches!(&read.entries[0].1, Noted::Bytes { bytes, .. } if *bytes == payload),
+                matches!(read.entries().next(), Some((_, Noted::Bytes { bytes, .. })) if bytes == payload),
                 "{bytes}"
             );
         }

@@ -155,7 +155,7 @@ pub fn inspect_journal(
         if files.half.is_some_and(|half| half != place.half) {
             continue;
         }
-        let group = looked.group(place, scanned.group(number, place)?);
+        let group = looked.group(place, &scanned.group(number, place)?);
         if on_group(&group).is_break() {
             break;
         }
@@ -188,21 +188,23 @@ struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    fn group(&self, place: Place, group: Group) -> JournalGroup {
+    fn group(&self, place: Place, group: &Group) -> JournalGroup {
         let counts = group.sequence >= self.from;
-        let entry = |(number, (log, noted)): (usize, (String, Noted))| match noted {
+        let entry = |(number, (log, noted)): (usize, (&str, Noted<'_>))| match noted {
             Noted::Bytes {
                 base,
                 position,
                 bytes,
             } => JournalEntry::Bytes {
-                is_void: counts && self.forgotten.makes_void(&log, (group.sequence, number)),
-                log,
+                is_void: counts && self.forgotten.makes_void(log, (group.sequence, number)),
+                log: log.to_owned(),
                 base,
                 position,
                 bytes: bytes.len(),
             },
-            Noted::Forget => JournalEntry::Forget { log },
+            Noted::Forget => JournalEntry::Forget {
+                log: log.to_owned(),
+            },
         };
         JournalGroup {
             file: self.paths[place.half].clone(),
@@ -211,7 +213,7 @@ impl Looked<'_> {
             number: group.sequence,
             low_water: group.low_water,
             counts,
-            entries: group.entries.into_iter().enumerate().map(entry).collect(),
+            entries: group.entries().enumerate().map(entry).collect(),
         }
     }
 }

@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
@@ -103,9 +102,9 @@ impl Forgotten {
         let mut last = HashMap::new();
         for group in scanned.live() {
             let group = group?;
-            for (number, (name, noted)) in group.entries.into_iter().enumerate() {
+            for (number, (name, noted)) in group.entries().enumerate() {
                 if noted == Noted::Forget {
-                    last.insert(name, (group.sequence, number));
+                    last.insert(name.to_owned(), (group.sequence, number));
                 }
             }
         }
@@ -120,12 +119,12 @@ impl Forgotten {
 /// Bytes that a log has in the journal and that nothing later has made void, in order.
 fn each_live<E: From<io::Error>>(
     scanned: &Scanned,
-    mut on_bytes: impl FnMut(&str, Offset, u64, &Bytes) -> Result<(), E>,
+    mut on_bytes: impl FnMut(&str, Offset, u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let forgotten = Forgotten::of(scanned)?;
     for group in scanned.live() {
         let group = group?;
-        for (number, (name, noted)) in group.entries.iter().enumerate() {
+        for (number, (name, noted)) in group.entries().enumerate() {
             if let Noted::Bytes {
                 base,
                 position,
@@ -133,7 +132,7 @@ fn each_live<E: From<io::Error>>(
             } = noted
                 && !forgotten.makes_void(name, (group.sequence, number))
             {
-                on_bytes(name, *base, *position, bytes)?;
+                on_bytes(name, base, position, bytes)?;
             }
         }
     }
@@ -166,7 +165,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn put(&mut self, path: PathBuf, position: u64, bytes: &Bytes) -> Result<(), ChangeError> {
+    fn put(&mut self, path: PathBuf, position: u64, bytes: &[u8]) -> Result<(), ChangeError> {
         let Some(file) = self.file(&path)? else {
             // Deleted, by retention or with its log.
             return Ok(());
@@ -177,7 +176,7 @@ impl Replay<'_> {
         }
         let mut there = Vec::with_capacity(bytes.len());
         file.read_at(position, bytes.len(), &mut there)?;
-        if there != *bytes {
+        if there != bytes {
             file.write_all_at(position, bytes)?;
             self.bytes += bytes.len() as u64;
         }

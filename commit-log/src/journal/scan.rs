@@ -87,13 +87,12 @@ impl Scanned {
     }
 
     fn read_half(&mut self, half: usize, file: &dyn DiskFile) -> io::Result<()> {
+        let end = file.bytes()?.min(HALF_BYTES_MAX);
         let (mut window, mut at) = (Vec::new(), 0);
         loop {
-            if at >= HALF_BYTES_MAX {
-                return Ok(());
-            }
             window.clear();
-            let got = file.read_at(at, WINDOW_BYTES, &mut window)?;
+            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let got = file.read_at(at, left.min(WINDOW_BYTES), &mut window)?;
             if got < BLOCK_BYTES {
                 return Ok(());
             }
@@ -130,7 +129,7 @@ impl Scanned {
             position,
             blocks,
             low_water: group.low_water,
-            has_entries: !group.entries.is_empty(),
+            has_entries: !group.is_empty(),
         };
         if self.groups.insert(group.sequence, place).is_some() {
             self.twice = Some(group.sequence);
@@ -212,7 +211,11 @@ impl Scanned {
 }
 
 fn read_group(file: &dyn DiskFile, position: u64, blocks: usize) -> io::Result<Option<Group>> {
+    let claimed = blocks * BLOCK_BYTES;
     let mut bytes = Vec::new();
-    file.read_at(position, blocks * BLOCK_BYTES, &mut bytes)?;
+    // Nothing is reserved for a claim that the file does not hold.
+    if file.bytes()?.saturating_sub(position) >= claimed as u64 {
+        file.read_at(position, claimed, &mut bytes)?;
+    }
     Ok(decode(&bytes))
 }

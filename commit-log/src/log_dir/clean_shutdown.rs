@@ -25,8 +25,14 @@ fn format(mark: CleanShutdown) -> String {
     json!({ "version": 0, "brokerEpoch": epoch }).to_string()
 }
 
+/// A mark has some forty bytes. Read as JSON, a longer file could take many times its own length.
+const MARK_BYTES_MAX: usize = 1024;
+
 /// What the file says; `None` when it is damaged.
 pub(crate) fn parse(text: &str) -> Option<CleanShutdown> {
+    if text.len() > MARK_BYTES_MAX {
+        return None;
+    }
     let value: Value = serde_json::from_str(text).ok()?;
     (value.get("version")?.as_i64()? == 0).then_some(())?;
     let broker_epoch = value
@@ -83,7 +89,8 @@ mod tests {
         assert_eq!(parse(r#"{"version":0,"brokerEpoch":42}"#), Some(mark));
         let without = CleanShutdown { broker_epoch: None };
         assert_eq!(parse(&format(without)), Some(without));
-        for damaged in ["", "{}", r#"{"version":1}"#, "x"] {
+        let long = format!("{}{}", format(mark), " ".repeat(MARK_BYTES_MAX));
+        for damaged in ["", "{}", r#"{"version":1}"#, "x", &long] {
             assert_eq!(parse(damaged), None, "{damaged:?}");
         }
     }

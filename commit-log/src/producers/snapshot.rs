@@ -66,7 +66,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<ProducerStates> {
     if count.checked_mul(ENTRY_BYTES)? != entries.len() {
         return None;
     }
-    let mut states = ProducerStates::default();
+    // Counted by the bytes that are there, and each entry takes no more than it has for good.
+    let mut states = ProducerStates::with_room(count);
     for raw in entries.chunks_exact(ENTRY_BYTES) {
         let (id, entry) = parse_entry(raw)?;
         states.restore(id, entry);
@@ -82,12 +83,12 @@ fn parse_entry(raw: &[u8]) -> Option<(ProducerId, ProducerEntry)> {
     let offset = |value: i64| (value >= 0).then_some(Offset(value));
     let mut batches = VecDeque::new();
     if let Some(last_offset) = offset(i64_at(14)?) {
-        batches.push_back(RememberedBatch {
+        batches = VecDeque::from([RememberedBatch {
             last: Sequence(i32_at(10)?),
             last_offset,
             offset_delta: u32::try_from(i32_at(22)?).ok()?,
             timestamp: Timestamp(i64_at(26)?),
-        });
+        }]);
     }
     let coordinator_epoch = i32_at(34)?;
     Some((

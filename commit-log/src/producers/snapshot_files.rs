@@ -127,16 +127,20 @@ pub(crate) fn load_snapshot(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    Ok(parse(&content(file.as_ref())?))
+}
+
+/// A snapshot's bytes; a file that is too long is cut, which its checksum shows.
+fn content(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let there = usize::try_from(file.bytes()?).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
-    file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
-    Ok(parse(&bytes))
+    file.read_at(0, there.min(SNAPSHOT_BYTES_MAX + 1), &mut bytes)?;
+    Ok(bytes)
 }
 
 /// The producers in a snapshot, by id; `None` when it cannot be believed.
 pub(crate) fn read_snapshot(file: &dyn DiskFile) -> io::Result<Option<Vec<SnapshotProducer>>> {
-    let mut bytes = Vec::new();
-    file.read_at(0, SNAPSHOT_BYTES_MAX + 1, &mut bytes)?;
-    let producers = parse(&bytes).map(|states| {
+    let producers = parse(&content(file)?).map(|states| {
         let all = states.sorted().into_iter();
         all.map(|(id, entry)| SnapshotProducer::of(id, entry))
             .collect()

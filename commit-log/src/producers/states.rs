@@ -44,6 +44,14 @@ impl ProducerStates {
         }
     }
 
+    /// None yet, with room for as many as a snapshot has.
+    pub(super) fn with_room(producers: usize) -> Self {
+        Self {
+            entries: HashMap::with_capacity(producers),
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing is known, so that a truncation changes nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.transactions.is_empty()

@@ -33,6 +33,7 @@ mod model;
 mod producer_model;
 mod producers;
 mod readers;
+mod reads_by_need;
 mod retention;
 mod rig;
 mod room;

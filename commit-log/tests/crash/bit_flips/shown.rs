@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use trimaran_commit_log::{AbortedTransaction, Log, LogDir, OpenError, ProducerEnd, ReadError};
+use trimaran_commit_log::{
+    AbortedTransaction, EpochStart, Log, LogDir, OpenError, ProducerEnd, ReadError,
+};
 use trimaran_types::record_batch::{RecordBatch, split};
-use trimaran_types::{Offset, Timestamp};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::scene::{Scene, time};
 
@@ -35,6 +37,8 @@ type Told<T> = Option<T>;
 pub(super) struct Shown {
     pub(super) start: Offset,
     pub(super) end: Offset,
+    /// Leader epochs, and where they begin.
+    epochs: Vec<EpochStart>,
     /// Whole batches, by their base offset.
     pub(super) batches: BTreeMap<Offset, RecordBatch>,
     /// Reads that have named damage.
@@ -100,6 +104,7 @@ fn read(log: &mut Log, before: Offset, name: &str) -> Shown {
     Shown {
         start,
         end,
+        epochs: log.epochs().entries().to_vec(),
         batches,
         unread,
         producers,
@@ -163,6 +168,12 @@ impl Shown {
         self.batches.iter().filter_map(is_hidden).collect()
     }
 
+    /// The leader epoch of an offset.
+    fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let begun = self.epochs.iter().take_while(|it| it.start <= offset);
+        Some(begun.last()?.epoch)
+    }
+
     /// Compares what is shown with the truth.
     ///
     /// # Panics
@@ -191,6 +202,10 @@ impl Shown {
             return Outcome::Named;
         }
         self.judge_facts(shown, name);
+        for offset in (self.start.0..self.end.0).map(Offset) {
+            let (truth, shown) = (self.epoch_of(offset), shown.epoch_of(offset));
+            assert!(is.epochs || shown == truth, "{name}: {shown:?} at {offset}");
+        }
         let mut outcome = Outcome::Exact;
         let missing = self
             .batches
