@@ -15,6 +15,7 @@
 //! * Only one group is in flight. A failed write or sync ends the directory.
 
 mod distrust;
+mod emptied;
 mod entry;
 mod format;
 mod ledger;
@@ -30,11 +31,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use distrust::Distrust;
+pub(crate) use emptied::Settled;
 pub(crate) use entry::Entry;
 pub(crate) use ledger::{DirtyFile, address};
 pub use limits::{JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, JournalLimits};
 pub use overlay::ReadThroughJournal;
-pub(crate) use replay::{Settled, settle};
+pub(crate) use replay::settle;
 
 use crate::change_error::{ChangeError, sync_names};
 use crate::disk::{Disk, OpenHow};

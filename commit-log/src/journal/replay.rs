@@ -14,7 +14,7 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
-use super::format::GroupBuilder;
+use super::emptied::{Settled, say_empty};
 use super::scan::{HALVES, Scanned};
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, DiskFile, OpenHow};
@@ -23,15 +23,6 @@ use crate::names::SegmentFile;
 
 /// Segments that are open at once while bytes are put in place.
 const FILES_MAX: usize = 256;
-
-/// Where the next process may begin to write.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Settled {
-    /// The number of the last group; nothing up to it counts any more.
-    pub(crate) last: u64,
-    /// The half that the next group goes to, at its beginning.
-    pub(crate) half: usize,
-}
 
 /// Ends what the last process left of its journal in `logs_dir`. After a clean stop nothing of it
 /// counts.
@@ -53,30 +44,10 @@ pub(crate) fn settle(
         put_aside(disk, logs_dir)?;
         return Ok((Settled::default(), distrust));
     }
-    let Some((newest, place)) = scanned.newest() else {
-        return Ok((Settled::default(), distrust));
-    };
-    let settled = |last| Settled {
-        last,
-        half: 1 - place.half,
-    };
-    if scanned.is_empty() {
-        return Ok((settled(newest), distrust));
-    }
-    if !was_clean {
+    if !was_clean && !scanned.is_empty() {
         replay(disk, logs_dir, &scanned)?;
     }
-    let last = newest
-        .checked_add(1)
-        .ok_or_else(|| io::Error::other("the flush journal has run out of numbers"))?;
-    let group = GroupBuilder::new().finish(last, last);
-    let file = scanned
-        .file(place.half)
-        .expect("the group was read from it");
-    // Behind the newest group: what a torn one has left there never counted.
-    file.write_all_at(place.end(), &group)?;
-    sync_data(file.as_ref())?;
-    Ok((settled(last), distrust))
+    Ok((say_empty(&scanned)?, distrust))
 }
 
 fn put_aside(disk: &dyn Disk, logs_dir: &Path) -> Result<(), ChangeError> {

@@ -33,6 +33,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether it says that nothing counts any more, itself included.
+    const fn says_empty(&self, sequence: u64) -> bool {
+        self.low_water == sequence && !self.has_entries
+    }
+
     /// The first position behind it.
     pub(super) const fn end(&self) -> u64 {
         self.position + self.blocks as u64 * BLOCK
@@ -134,7 +139,20 @@ impl Scanned {
     /// Whether nothing would be put in place: the newest group says that all is, itself included.
     pub(super) fn is_empty(&self) -> bool {
         self.newest()
-            .is_none_or(|(sequence, place)| place.low_water == sequence && !place.has_entries)
+            .is_none_or(|(sequence, place)| place.says_empty(sequence))
+    }
+
+    /// Whether the group before the newest one, in the other half, says the same as it: that nothing
+    /// counts.
+    pub(super) fn is_said_twice(&self) -> bool {
+        let mut newest = self.groups.iter().rev().take(2);
+        let (Some((last, place)), Some((first, before))) = (newest.next(), newest.next()) else {
+            return false;
+        };
+        place.says_empty(*last)
+            && before.says_empty(*first)
+            && first + 1 == *last
+            && before.half != place.half
     }
 
     /// What is wrong with the journal, if anything is.

@@ -64,6 +64,8 @@ pub(crate) enum Fault {
     Errno(i32),
     /// A write puts down half of its bytes and then fails like this; other calls just fail.
     Short(i32),
+    /// The process is killed in it: it has no effect, and nothing that was done before is lost.
+    Killed,
     /// It waits at the gate that [`SimDisk::hold_at`] gave, on the thread that made it, does what it
     /// should and succeeds. Other calls go on meanwhile.
     Slow,
@@ -153,6 +155,7 @@ fn errno(code: i32) -> io::Error {
 }
 
 const ENOENT: i32 = 2;
+const EINTR: i32 = 4;
 const ENOSPC: i32 = 28;
 const PAGE_BYTES: usize = 4096;
 
@@ -374,6 +377,7 @@ fn plain(
 ) -> io::Result<MutexGuard<'_, Inner>> {
     match fault {
         Some(Fault::Errno(code) | Fault::Short(code)) => Err(errno(code)),
+        Some(Fault::Killed) => Err(errno(EINTR)),
         Some(Fault::Slow) | None => Ok(inner),
     }
 }
@@ -503,6 +507,7 @@ impl DiskFile for SimFile {
                 Ok(())
             }
             Some(Fault::Errno(code)) => Err(errno(code)),
+            Some(Fault::Killed) => Err(errno(EINTR)),
             Some(Fault::Short(code)) => {
                 if bytes.len() > 1 {
                     inner.write(self.file, at, &bytes[..bytes.len() / 2]);
@@ -515,6 +520,9 @@ impl DiskFile for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let file = self.file;
         let (mut inner, fault) = self.disk.call("sync_data", None);
+        if fault == Some(Fault::Killed) {
+            return Err(errno(EINTR));
+        }
         if let Some(Fault::Errno(code) | Fault::Short(code)) = fault {
             inner.ops.push(Op::SyncFailed { file });
             inner.lost.insert(file);

@@ -1,0 +1,122 @@
+//! What a start makes of a journal: that an empty one stays empty, and what one bad block takes with it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use trimaran_commit_log::{Disk, DiskFile, Log, OpenHow};
+use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+
+use super::{BLOCK, HALVES, Owner, changed, six_groups};
+use crate::power_cut::{PowerCut, Survives};
+use crate::promises::{Record, open_dir, open_log, read_all};
+use crate::sim_disk::{Fault, SimDisk, Tree};
+use crate::workload::batch;
+
+fn open_file(disk: &SimDisk, path: &str) -> Arc<dyn DiskFile> {
+    disk.open(Path::new(path), OpenHow::Existing).unwrap()
+}
+
+/// What a power cut leaves of the disk that brings nothing through that was not synced.
+fn cut(disk: &SimDisk) -> Tree {
+    let (base, ops) = disk.recorded();
+    let mut cut = PowerCut::before_anything(&base);
+    ops.iter().for_each(|op| cut.after(op));
+    cut.leaves(Survives::Nothing)
+}
+
+/// Cuts a log down to one record and gives the next offset to another one, durably and without a small
+/// flush.
+fn rewrite(log: &mut Log) -> Vec<Record> {
+    log.truncate_to(Offset(1)).unwrap();
+    let epoch = LeaderEpoch(log.latest_epoch().unwrap().0 + 1);
+    log.assign_epoch(epoch, log.log_end()).unwrap();
+    let value: Arc<[u8]> = vec![8; 9_500].into();
+    log.append_as_leader(vec![batch(&[value])], epoch, Timestamp(1))
+        .unwrap();
+    let request = log.begin_flush().unwrap();
+    let sync = |file: &Arc<dyn DiskFile>| file.sync_data().unwrap();
+    request.files.iter().for_each(sync);
+    log.flushed(&request.token());
+    assert_eq!(log.flushed_end(), Offset(2));
+    read_all(log).unwrap()
+}
+
+/// The same by a process without a journal.
+fn rewrite_without_a_journal(disk: &SimDisk) -> Vec<Record> {
+    let dir = open_dir(disk).unwrap();
+    rewrite(&mut open_log(&dir, 0, 0).unwrap().0)
+}
+
+/// A start puts nothing over what the log has.
+fn assert_has(disk: &SimDisk, records: &[Record], what: &str) {
+    let dir = open_dir(disk).unwrap();
+    assert_eq!(disk.segment_writes(), 0, "{what}");
+    let (log, _) = open_log(&dir, 0, 0).unwrap();
+    assert!(read_all(&log).unwrap() == records, "{what}");
+}
+
+/// Any one bit of a journal of which nothing counts, a bit of each block.
+fn assert_stays_empty(tree: &Tree, records: &[Record]) {
+    let mut blocks = 0;
+    for path in HALVES {
+        let whole = SimDisk::holding(tree.clone());
+        let bytes = usize::try_from(open_file(&whole, path).bytes().unwrap()).unwrap();
+        for at in (0..bytes / BLOCK).map(|block| block * BLOCK + 300) {
+            let bad = changed(tree, path, at, |byte| *byte ^= 4);
+            assert_has(&bad, records, &format!("{path} at {at}"));
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 6);
+}
+
+#[test]
+fn no_bad_block_brings_back_what_a_start_has_put_in_place() {
+    let disk = SimDisk::holding(six_groups().0);
+    let records = rewrite_without_a_journal(&disk);
+    assert_stays_empty(&cut(&disk), &records);
+    // And when the next start has found it empty.
+    for _ in 0..2 {
+        drop(open_dir(&disk).unwrap());
+        assert_stays_empty(&cut(&disk), &records);
+    }
+}
+
+/// Both halves are full, so that a log that is to be cut finds no place in the journal to say so.
+#[test]
+fn no_bad_block_brings_back_what_a_full_journal_was_emptied_of() {
+    let mut owner = Owner::new(SimDisk::empty(), 2);
+    owner.append(1, 100);
+    owner.flush(1);
+    let mut direct = 0;
+    while direct < 3 {
+        let before = owner.syncs();
+        owner.append(0, 100);
+        owner.flush(0);
+        direct += owner.syncs().0 - before.0;
+    }
+    let records = rewrite(&mut owner.logs[0]);
+    let tree = owner.cut();
+    assert_stays_empty(&tree, &records);
+}
+
+/// Killed in any call of a start, and the power fails much later.
+#[test]
+fn a_start_believes_nothing_that_the_device_may_not_have() {
+    let (tree, _) = six_groups();
+    let mut killed = Vec::new();
+    for call in 1.. {
+        let disk = SimDisk::holding(tree.clone());
+        disk.fail_at(call, Fault::Killed);
+        drop(open_dir(&disk));
+        let Some(failed) = disk.failed_call() else {
+            break;
+        };
+        killed.push(failed);
+        let records = rewrite_without_a_journal(&disk);
+        let left = SimDisk::holding(cut(&disk));
+        assert_has(&left, &records, &format!("call {call} ({failed})"));
+    }
+    let syncs = killed.iter().filter(|name| **name == "sync_data");
+    assert!(syncs.count() >= 4, "two segments, both halves");
+}
