@@ -1,7 +1,7 @@
 //! [`Distrust`]: the logs that may lack synced records because a journal was damaged.
 //!
 //! Nobody can tell which logs a lost group had bytes of. So each log that was there then is damaged,
-//! until it is set aside: `flush-journal-distrust` names them, one a line behind a version and a count,
+//! until it is set aside; and so is a single one that cannot take what a journal has of it. `flush-journal-distrust` names them, one a line behind a version and a count,
 //! and outlives the journal. A name goes when its folder has.
 
 use std::collections::BTreeSet;
@@ -11,10 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trimaran_types::TopicPartition;
 
+use super::scan::again;
 use crate::atomic_file;
 use crate::change_error::ChangeError;
 use crate::disk::Disk;
 use crate::log_dir::parse_partition_dir;
+use crate::reader::is_unreadable;
 
 const FILE: &str = "flush-journal-distrust";
 
@@ -75,10 +77,12 @@ impl Distrust {
     /// Reads the file and changes nothing.
     pub(super) fn look(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Self> {
         let mut distrust = Self::none(logs_dir);
-        let text = match atomic_file::read_text(disk, &distrust.path) {
+        let text = match again(|| atomic_file::read_text(disk, &distrust.path)) {
             Ok(None) => return Ok(distrust),
             Ok(Some(text)) => text,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || is_unreadable(&error) => {
+                String::new()
+            }
             Err(error) => return Err(error),
         };
         let names = match parse(&text) {
@@ -96,6 +100,22 @@ impl Distrust {
         tracing::error!(dir = %logs_dir.display(), logs = there.len(), cause, "logs that may lack synced records are to be fetched again");
         atomic_file::replace(disk, &self.path, format(&there).as_bytes())?;
         self.names = Mutex::new(there);
+        Ok(())
+    }
+
+    /// Distrusts these logs, too, durably.
+    pub(super) fn add(
+        &mut self,
+        disk: &dyn Disk,
+        names: BTreeSet<String>,
+    ) -> Result<(), ChangeError> {
+        let mut all = self.lock().clone();
+        let before = all.len();
+        all.extend(names);
+        if all.len() > before {
+            atomic_file::replace(disk, &self.path, format(&all).as_bytes())?;
+            self.names = Mutex::new(all);
+        }
         Ok(())
     }
 

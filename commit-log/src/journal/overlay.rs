@@ -12,14 +12,17 @@ use bytes::Bytes;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
-use super::replay::each_live;
-use super::scan::Scanned;
+use super::replay::{ReplayError, each_live};
+use super::scan::{Scanned, Unsound};
+use crate::change_error::ChangeError;
 use crate::disk::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
 use crate::log_dir::is_marked_clean;
 use crate::names::SegmentFile;
 
 /// Position and bytes, in the order in which they are put in place.
 type Pieces = Arc<Vec<(u64, Bytes)>>;
+
+type Segments = HashMap<(String, Offset), Vec<(u64, Bytes)>>;
 
 /// What the journal of a directory of logs makes of it.
 #[derive(Debug)]
@@ -36,20 +39,16 @@ impl ReadThroughJournal {
     /// # Errors
     /// The system refused.
     pub fn over(disk: Arc<dyn Disk>, logs_dir: &Path) -> io::Result<Self> {
-        let mut segments: HashMap<(String, Offset), Vec<(u64, Bytes)>> = HashMap::new();
-        let mut unsound = None;
         // After a clean stop nothing in it counts.
-        if !is_marked_clean(disk.as_ref(), logs_dir)? {
-            let scanned = Scanned::read(disk.as_ref(), logs_dir)?;
-            unsound = scanned.unsound(logs_dir).map(|cause| cause.to_string());
-            if unsound.is_none() {
-                each_live(&scanned, |name, base, position, bytes| {
-                    let pieces = segments.entry((name.to_owned(), base)).or_default();
-                    pieces.push((position, bytes.clone()));
-                    io::Result::Ok(())
-                })?;
-            }
-        }
+        let found = if is_marked_clean(disk.as_ref(), logs_dir)? {
+            Ok(Segments::new())
+        } else {
+            look(disk.as_ref(), logs_dir)?
+        };
+        let (segments, unsound) = match found {
+            Ok(segments) => (segments, None),
+            Err(unsound) => (Segments::new(), Some(unsound.to_string())),
+        };
         Ok(Self {
             distrust: Distrust::look(disk.as_ref(), logs_dir)?,
             segments: segments
@@ -111,6 +110,32 @@ impl ReadThroughJournal {
             _ => None,
         }
     }
+}
+
+/// What a start would put in place, or why it would not.
+fn look(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Result<Segments, Unsound>> {
+    separate(live_in(&Scanned::read(disk, logs_dir)?, logs_dir))
+}
+
+fn separate(found: Result<Segments, ReplayError>) -> io::Result<Result<Segments, Unsound>> {
+    match found {
+        Ok(segments) => Ok(Ok(segments)),
+        Err(ReplayError::Unsound(unsound)) => Ok(Err(unsound)),
+        Err(ReplayError::Change(error)) => Err(ChangeError::into_io(error)),
+    }
+}
+
+fn live_in(scanned: &Scanned, logs_dir: &Path) -> Result<Segments, ReplayError> {
+    if let Some(unsound) = scanned.unsound(logs_dir) {
+        return Err(unsound.into());
+    }
+    let mut segments = Segments::new();
+    each_live(scanned, |name, base, position, bytes| {
+        let pieces = segments.entry((name.to_owned(), base)).or_default();
+        pieces.push((position, bytes.clone()));
+        Ok::<_, ReplayError>(())
+    })?;
+    Ok(segments)
 }
 
 /// How long a file is when the pieces that join have been put in place.

@@ -1,8 +1,9 @@
 //! [`Scanned`]: which groups the two halves of a journal hold, and whether any that counts is missing.
 //!
-//! Every block is looked at, so a bad group hides none behind it. A group is written when the one
-//! before it is synced. So of the groups from the low-water mark of the newest one up to it, none may
-//! be missing: one that is was synced, and is damaged or gone. A torn group is newer than all of them.
+//! Every block is looked at, so a bad group hides none behind it; one that the device cannot read is no
+//! group. A group is written when the one before it is synced. So of the groups from the low-water mark
+//! of the newest one up to it, none may be missing: one that is was synced, and is damaged or gone. A
+//! torn group is newer than all of them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use super::format::{BLOCK, BLOCK_BYTES, Group, claim, decode};
 use super::limits::JOURNAL_BYTES_MAX;
 use crate::disk::{Disk, DiskFile, OpenHow};
+use crate::reader::is_unreadable;
 
 /// The names of the halves, in a directory of logs.
 pub(super) const HALVES: [&str; 2] = ["flush-journal-0", "flush-journal-1"];
@@ -53,6 +55,10 @@ pub(super) enum Unsound {
     Twice { sequence: u64 },
     #[error("{} is gone, although the other half has groups", path.display())]
     HalfGone { path: PathBuf },
+    #[error("{} has blocks that cannot be read, and no other with a group", path.display())]
+    Unreadable { path: PathBuf },
+    #[error("group {sequence} cannot be read again")]
+    Gone { sequence: u64 },
 }
 
 /// What the halves hold.
@@ -61,6 +67,8 @@ pub(super) struct Scanned {
     files: [Option<Arc<dyn DiskFile>>; 2],
     groups: BTreeMap<u64, Place>,
     twice: Option<u64>,
+    /// How many blocks of each half the device could not read.
+    unreadable: [u64; 2],
 }
 
 impl Scanned {
@@ -76,6 +84,11 @@ impl Scanned {
             // A page that the system called clean after a failed write is not to be believed.
             file.forget_cached();
             scanned.read_half(half, file.as_ref())?;
+            let unreadable = scanned.unreadable[half];
+            if unreadable > 0 {
+                let dir = logs_dir.display();
+                tracing::error!(%dir, name, unreadable, "blocks of a flush journal cannot be read");
+            }
             scanned.files[half] = Some(file);
         }
         Ok(scanned)
@@ -87,8 +100,7 @@ impl Scanned {
             if at >= HALF_BYTES_MAX {
                 return Ok(());
             }
-            window.clear();
-            let got = file.read_at(at, WINDOW_BYTES, &mut window)?;
+            let got = self.read_window(half, file, at, &mut window)?;
             if got < BLOCK_BYTES {
                 return Ok(());
             }
@@ -104,6 +116,35 @@ impl Scanned {
             }
             at = next;
         }
+    }
+
+    /// Reads a window, with zeros, which are no group, where the device cannot.
+    fn read_window(
+        &mut self,
+        half: usize,
+        file: &dyn DiskFile,
+        at: u64,
+        window: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        window.clear();
+        match file.read_at(at, WINDOW_BYTES, window) {
+            Err(error) if is_unreadable(&error) => window.clear(),
+            read => return read,
+        }
+        while window.len() < WINDOW_BYTES {
+            let from = window.len();
+            match file.read_at(at + from as u64, BLOCK_BYTES, window) {
+                Ok(BLOCK_BYTES) => {}
+                Ok(_) => break,
+                Err(error) if is_unreadable(&error) => {
+                    window.truncate(from);
+                    window.resize(from + BLOCK_BYTES, 0);
+                    self.unreadable[half] += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(window.len())
     }
 
     /// Takes the group in, if it is a good one, and tells where it ends.
@@ -157,7 +198,11 @@ impl Scanned {
 
     /// What is wrong with the journal, if anything is.
     pub(super) fn unsound(&self, logs_dir: &Path) -> Option<Unsound> {
-        let (newest, place) = self.newest()?;
+        let Some((newest, place)) = self.newest() else {
+            let half = self.unreadable.iter().position(|blocks| *blocks > 0)?;
+            let path = logs_dir.join(HALVES[half]);
+            return Some(Unsound::Unreadable { path });
+        };
         if let Some(sequence) = self.twice {
             return Some(Unsound::Twice { sequence });
         }
@@ -183,15 +228,19 @@ impl Scanned {
     }
 
     /// The groups that count, oldest first.
-    pub(super) fn live(&self) -> impl Iterator<Item = io::Result<Group>> + '_ {
+    pub(super) fn live<E: From<io::Error> + From<Unsound>>(
+        &self,
+    ) -> impl Iterator<Item = Result<Group, E>> + '_ {
         let from = self.newest().map_or(u64::MAX, |(_, place)| place.low_water);
         self.groups.range(from..).map(|(sequence, place)| {
-            let gone = || {
-                let message = format!("group {sequence} of the flush journal cannot be read again");
-                io::Error::new(io::ErrorKind::InvalidData, message)
+            let gone = || Unsound::Gone {
+                sequence: *sequence,
             };
             let file = self.files[place.half].as_ref().ok_or_else(gone)?;
-            read_group(file.as_ref(), place.position, place.blocks)?.ok_or_else(gone)
+            let group = read_group(file.as_ref(), place.position, place.blocks)?;
+            // Who looks beside a running broker may find a newer one in its place.
+            let group = group.filter(|group| group.sequence == *sequence);
+            Ok(group.ok_or_else(gone)?)
         })
     }
 
@@ -203,6 +252,21 @@ impl Scanned {
 
 fn read_group(file: &dyn DiskFile, position: u64, blocks: usize) -> io::Result<Option<Group>> {
     let mut bytes = Vec::new();
-    file.read_at(position, blocks * BLOCK_BYTES, &mut bytes)?;
-    Ok(decode(&bytes))
+    let read = again(|| {
+        bytes.clear();
+        file.read_at(position, blocks * BLOCK_BYTES, &mut bytes)
+    });
+    match read {
+        Ok(_) => Ok(decode(&bytes)),
+        Err(error) if is_unreadable(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads once more what the device could not read: it is damage for good only if it stays so.
+pub(super) fn again<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    match read() {
+        Err(error) if is_unreadable(&error) => read(),
+        done => done,
+    }
 }

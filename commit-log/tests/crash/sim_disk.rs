@@ -133,6 +133,8 @@ struct Inner {
     lost: BTreeSet<Node>,
     /// Another process begins, which can have it dropped.
     drops_lost: bool,
+    /// Pages that the device cannot read.
+    unreadable: BTreeSet<(Node, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -156,6 +158,7 @@ fn errno(code: i32) -> io::Error {
 
 const ENOENT: i32 = 2;
 const EINTR: i32 = 4;
+const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const PAGE_BYTES: usize = 4096;
 
@@ -319,6 +322,13 @@ impl SimDisk {
     /// that, readers in the process that has seen the failure find what it had written.
     pub(crate) fn begin_next_process(&self) {
         self.0.lock().unwrap().drops_lost = true;
+    }
+
+    /// From now on the device cannot read a page of a file.
+    pub(crate) fn spoil(&self, path: &Path, page: usize) {
+        let mut inner = self.0.lock().unwrap();
+        let file = inner.find(path).unwrap();
+        inner.unreadable.insert((file, page));
     }
 
     /// Has the call of this number wait, and tell so, until the keeper is dropped.
@@ -487,6 +497,10 @@ impl DiskFile for SimFile {
         let content = &inner.live.files[&self.file];
         let from = content.len().min(usize::try_from(position).unwrap());
         let end = content.len().min(from.saturating_add(bytes_max));
+        let mut pages = from / PAGE_BYTES..end.div_ceil(PAGE_BYTES);
+        if from < end && pages.any(|page| inner.unreadable.contains(&(self.file, page))) {
+            return Err(errno(EIO));
+        }
         into.extend_from_slice(&content[from..end]);
         Ok(end - from)
     }

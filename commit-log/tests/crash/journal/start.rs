@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{Disk, DiskFile, Log, OpenHow};
+use trimaran_commit_log::{Aside, Damage, Disk, DiskFile, Log, LogDir, OpenError, OpenHow};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::{BLOCK, HALVES, Owner, changed, six_groups};
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{Record, open_dir, open_log, read_all};
+use crate::promises::{Record, open_dir, open_journalled, open_log, partition, read_all};
 use crate::sim_disk::{Fault, SimDisk, Tree};
 use crate::workload::batch;
+
+const SEGMENT: &str = "/data/logs/t-0/00000000000000000000.log";
 
 fn open_file(disk: &SimDisk, path: &str) -> Arc<dyn DiskFile> {
     disk.open(Path::new(path), OpenHow::Existing).unwrap()
@@ -119,4 +121,106 @@ fn a_start_believes_nothing_that_the_device_may_not_have() {
     }
     let syncs = killed.iter().filter(|name| **name == "sync_data");
     assert!(syncs.count() >= 4, "two segments, both halves");
+}
+
+#[track_caller]
+fn assert_distrusted(dir: &LogDir, number: usize) {
+    match open_log(dir, number, 0) {
+        Err(OpenError::Corrupt { cause, .. }) => assert_eq!(cause, Damage::Journal),
+        Err(other) => panic!("{other:?}"),
+        Ok((log, _)) => panic!("log {number} is there up to {}", log.log_end()),
+    }
+}
+
+/// Log 0 is distrusted, log 1 has all, at this start and at later ones, until it was set aside.
+fn assert_only_the_first_is_distrusted(disk: &SimDisk, end: Offset) {
+    let mut disk = disk.clone();
+    for _ in 0..3 {
+        let dir = open_dir(&disk).unwrap();
+        assert_distrusted(&dir, 0);
+        assert_eq!(open_log(&dir, 1, 0).unwrap().0.log_end(), end);
+        drop(dir);
+        disk = SimDisk::holding(cut(&disk));
+    }
+    let dir = open_journalled(&disk).unwrap();
+    dir.set_aside(&[partition(0)], Aside::Damaged).unwrap();
+    assert_eq!(open_log(&dir, 0, 0).unwrap().0.log_end(), Offset::ZERO);
+}
+
+/// The process was killed, so that the segments have all bytes, and the journal, too.
+fn killed() -> (SimDisk, Vec<Offset>) {
+    let mut owner = Owner::new(SimDisk::empty(), 2);
+    for round in 0..6 {
+        owner.append(round % 2, 100);
+        owner.flush(round % 2);
+    }
+    let ends = owner.ends();
+    (SimDisk::holding(owner.disk.live()), ends)
+}
+
+#[test]
+fn a_segment_that_the_device_cannot_read_is_damage_of_its_log() {
+    let (disk, ends) = killed();
+    disk.spoil(Path::new(SEGMENT), 0);
+    assert_only_the_first_is_distrusted(&disk, ends[1]);
+}
+
+#[test]
+fn a_segment_shorter_than_what_was_synced_is_damage_of_its_log() {
+    let mut owner = Owner::new(SimDisk::empty(), 2);
+    owner.append(0, 9_500);
+    owner.append(1, 100);
+    for number in [0, 1, 0, 1] {
+        owner.flush(number);
+        owner.append(number, 100);
+    }
+    let end = owner.ends()[1];
+    let disk = SimDisk::holding(owner.cut());
+    open_file(&disk, SEGMENT).truncate(100).unwrap();
+    assert_only_the_first_is_distrusted(&SimDisk::holding(disk.live()), end);
+}
+
+#[test]
+fn a_block_that_the_device_cannot_read_is_no_group() {
+    let (_, ends) = killed();
+    for (half, path) in HALVES.iter().enumerate() {
+        for page in 0..8 {
+            let (disk, _) = killed();
+            let bytes = open_file(&disk, path).bytes().unwrap();
+            if page as u64 * BLOCK as u64 >= bytes {
+                continue;
+            }
+            disk.spoil(Path::new(path), page);
+            let dir = open_dir(&disk).unwrap();
+            for (number, end) in ends.iter().enumerate() {
+                // The last one may be a torn one: see `a_damaged_last_group_is_a_torn_one...`.
+                if half == 0 && page < 5 {
+                    assert_distrusted(&dir, number);
+                } else {
+                    let (log, _) = open_log(&dir, number, 0).unwrap();
+                    assert_eq!(log.log_end(), *end, "{path}, page {page}");
+                }
+            }
+        }
+    }
+}
+
+/// Nothing of it can be read, so nobody can say that nothing was there.
+#[test]
+fn a_half_that_the_device_cannot_read_makes_every_log_damaged() {
+    let (disk, _) = killed();
+    (0..8).for_each(|page| disk.spoil(Path::new(HALVES[0]), page));
+    let dir = open_dir(&disk).unwrap();
+    (0..2).for_each(|number| assert_distrusted(&dir, number));
+}
+
+#[test]
+fn a_list_of_distrusted_logs_that_cannot_be_read_names_all() {
+    let (disk, _) = killed();
+    let path = "/data/logs/flush-journal-distrust";
+    let file = disk.open(Path::new(path), OpenHow::OrCreate).unwrap();
+    file.write_all_at(0, b"0\n1\nt-0\n").unwrap();
+    disk.spoil(Path::new(path), 0);
+    let dir = open_dir(&disk).unwrap();
+    (0..2).for_each(|number| assert_distrusted(&dir, number));
 }
