@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Damage, Disk, DiskFile, Log, LogDir, OpenError, OpenHow};
+use trimaran_commit_log::{Damage, Disk, DiskFile, Log, LogDir, OpenError, OpenHow};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::{BLOCK, HALVES, Owner, changed, six_groups};
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{Record, open_dir, open_journalled, open_log, partition, read_all};
+use crate::promises::{Record, open_dir, open_journalled, open_log, partition, read_all, topic_id};
 use crate::sim_disk::{Fault, SimDisk, Tree};
 use crate::workload::batch;
 
@@ -143,7 +143,10 @@ fn assert_only_the_first_is_distrusted(disk: &SimDisk, end: Offset) {
         disk = SimDisk::holding(cut(&disk));
     }
     let dir = open_journalled(&disk).unwrap();
-    dir.set_aside(&[partition(0)], Aside::Damaged).unwrap();
+    let aside = dir.give_up_damaged(topic_id(0), &partition(0)).unwrap();
+    // It says nothing of the disk.
+    assert!(aside.unwrap().to_str().unwrap().ends_with("-distrusted"));
+    assert_eq!(dir.damaged_logs().unwrap(), 0);
     assert_eq!(open_log(&dir, 0, 0).unwrap().0.log_end(), Offset::ZERO);
 }
 
