@@ -227,3 +227,15 @@ fn a_list_of_distrusted_logs_that_cannot_be_read_names_all() {
     let dir = open_dir(&disk).unwrap();
     (0..2).for_each(|number| assert_distrusted(&dir, number));
 }
+
+/// What it had is lost, so it is not a new log.
+#[test]
+fn a_distrusted_folder_without_a_segment_is_not_begun_anew() {
+    let (tree, _) = six_groups();
+    let disk = changed(&tree, HALVES[0], BLOCK + 300, |byte| *byte ^= 4);
+    disk.remove_file(Path::new(SEGMENT)).unwrap();
+    for _ in 0..2 {
+        let dir = open_dir(&disk).unwrap();
+        assert_distrusted(&dir, 0);
+    }
+}
