@@ -1,7 +1,8 @@
 //! [`ReadThroughJournal`]: a directory of logs as the next start will find it, for those who only look.
 //!
 //! Reads segments as if what the journal has of them had been put in place. Changes nothing, and refuses
-//! to. Keeps the live bytes of the journal in memory, as many as its files have at most.
+//! to. Keeps the live bytes of the journal in memory, as many as its files have at most. Beside a broker
+//! that runs, a half may be begun anew between two looks: what looks unsound is looked at again.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,6 +24,9 @@ use crate::names::SegmentFile;
 type Pieces = Arc<Vec<(u64, Bytes)>>;
 
 type Segments = HashMap<(String, Offset), Vec<(u64, Bytes)>>;
+
+/// How often a journal that looks unsound is looked at before it counts as such whatever happens to it.
+const LOOKS_MAX: usize = 10;
 
 /// What the journal of a directory of logs makes of it.
 #[derive(Debug)]
@@ -112,8 +116,18 @@ impl ReadThroughJournal {
     }
 }
 
-/// What a start would put in place, or why it would not.
+/// What a start would put in place, or why it would not. A journal is unsound when it is so twice and
+/// nothing was written in between.
 fn look(disk: &dyn Disk, logs_dir: &Path) -> io::Result<Result<Segments, Unsound>> {
+    let mut before = None;
+    for _ in 1..LOOKS_MAX {
+        let scanned = Scanned::read(disk, logs_dir)?;
+        let newest = scanned.newest();
+        match live_in(&scanned, logs_dir) {
+            Err(ReplayError::Unsound(_)) if before != Some(newest) => before = Some(newest),
+            found => return separate(found),
+        }
+    }
     separate(live_in(&Scanned::read(disk, logs_dir)?, logs_dir))
 }
 
