@@ -62,6 +62,35 @@ pub(super) fn say_empty(scanned: &Scanned) -> Result<Settled, ChangeError> {
     })
 }
 
+/// Cuts halves to the length that they may have now; `settled` says that nothing counts.
+pub(super) fn cut_to_bound(
+    files: &[Arc<dyn DiskFile>; 2],
+    half_bytes: u64,
+    settled: Settled,
+) -> Result<Settled, ChangeError> {
+    let bound = half_bytes - half_bytes % BLOCK;
+    let is_long = [files[0].bytes()? > bound, files[1].bytes()? > bound];
+    if is_long == [false; 2] {
+        return Ok(settled);
+    }
+    let mut cut = Settled { end: 0, ..settled };
+    if settled.last > 0 {
+        // What says so may lie beyond the bound. The half of the last saying comes last, so that there
+        // is always one on the disk.
+        for half in [1 - settled.half, settled.half] {
+            cut.last = say([&files[0], &files[1]], half, 0, cut.last)?;
+        }
+        cut.end = BLOCK;
+    }
+    for (file, is_long) in files.iter().zip(is_long) {
+        if is_long {
+            file.truncate(bound)?;
+            sync_data(file.as_ref())?;
+        }
+    }
+    Ok(cut)
+}
+
 /// Says it at `position` of a half, behind group `last`, and tells the number of the saying.
 fn say(files: Files<'_>, half: usize, position: u64, last: u64) -> Result<u64, ChangeError> {
     let sequence = last

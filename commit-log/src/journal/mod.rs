@@ -87,6 +87,7 @@ impl Journal {
         let open = |name: &str| disk.open(&logs_dir.join(name), OpenHow::OrCreate);
         let files = [open(HALVES[0])?, open(HALVES[1])?];
         sync_names(names.as_ref())?;
+        let settled = emptied::cut_to_bound(&files, limits.half_bytes, settled)?;
         Ok(Arc::new(Self {
             logs_dir: logs_dir.to_owned(),
             latch,

@@ -6,11 +6,11 @@ mod start;
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{Aside, Disk, Flusher, Log, LogDir, OpenError, OpenHow};
+use trimaran_commit_log::{Aside, Disk, Flusher, JournalLimits, Log, LogDir, OpenError, OpenHow};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{open_dir, open_journalled, open_log, partition, read_all};
+use crate::promises::{JOURNAL, open_dir, open_journalled, open_log, partition, read_all};
 use crate::sim_disk::{Fault, Op, SimDisk, Tree};
 use crate::workload::batch;
 
@@ -27,7 +27,12 @@ struct Owner {
 
 impl Owner {
     fn new(disk: SimDisk, logs: usize) -> Self {
-        let dir = open_journalled(&disk).unwrap();
+        let dir = open_dir(&disk).unwrap();
+        Self::on(dir, disk, logs, JOURNAL)
+    }
+
+    fn on(mut dir: LogDir, disk: SimDisk, logs: usize, limits: JournalLimits) -> Self {
+        dir.use_journal(limits).unwrap();
         let latch = Arc::clone(&dir.context().latch);
         let open = |number| {
             let (mut log, _) = open_log(&dir, number, 0).unwrap();

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{Damage, Disk, DiskFile, Log, LogDir, OpenError, OpenHow};
+use trimaran_commit_log::{Damage, Disk, DiskFile, JournalLimits, Log, LogDir, OpenError, OpenHow};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::{BLOCK, HALVES, Owner, changed, six_groups};
 use crate::power_cut::{PowerCut, Survives};
-use crate::promises::{Record, open_dir, open_journalled, open_log, partition, read_all, topic_id};
+use crate::promises::{
+    JOURNAL, Record, open_dir, open_journalled, open_log, partition, read_all, topic_id,
+};
 use crate::sim_disk::{Fault, SimDisk, Tree};
 use crate::workload::batch;
 
@@ -237,5 +239,46 @@ fn a_distrusted_folder_without_a_segment_is_not_begun_anew() {
     for _ in 0..2 {
         let dir = open_dir(&disk).unwrap();
         assert_distrusted(&dir, 0);
+    }
+}
+
+/// Twelve groups where the next process has room for eight.
+fn long_journal() -> SimDisk {
+    let disk = SimDisk::empty();
+    let large = JournalLimits {
+        half_bytes: 16 * BLOCK as u64,
+        ..JOURNAL
+    };
+    let mut owner = Owner::on(open_dir(&disk).unwrap(), disk, 1, large);
+    for _ in 0..12 {
+        owner.append(0, 100);
+        owner.flush(0);
+    }
+    let disk = SimDisk::holding(owner.cut());
+    assert!(open_file(&disk, HALVES[0]).bytes().unwrap() > JOURNAL.half_bytes);
+    disk
+}
+
+#[test]
+fn a_journal_that_is_longer_than_its_bound_is_cut_when_nothing_in_it_counts() {
+    let disk = long_journal();
+    for call in 1.. {
+        let disk = SimDisk::holding(disk.live());
+        disk.fail_at(call, Fault::Killed);
+        drop(open_journalled(&disk));
+        let is_whole = disk.failed_call().is_none();
+        disk.fail_at(usize::MAX, Fault::Killed);
+        if is_whole {
+            for path in HALVES {
+                assert!(open_file(&disk, path).bytes().unwrap() <= JOURNAL.half_bytes);
+            }
+        }
+        let records = rewrite_without_a_journal(&disk);
+        let left = cut(&disk);
+        if is_whole {
+            assert_stays_empty(&left, &records);
+            break;
+        }
+        assert_has(&SimDisk::holding(left), &records, &format!("call {call}"));
     }
 }
