@@ -8,7 +8,9 @@ use trimaran_types::{TopicId, TopicPartition};
 use super::{CreateError, DataDir, Replicas};
 
 /// Damaged logs that are kept, in one directory. Beyond, a damaged replica waits for a person: a
-/// disk with so many is not to be trusted with more, and old copies take up its room.
+/// disk with so many is not to be trusted with more, and old copies take up its room. Those do not
+/// count that a damaged journal made doubtful: one bad block does that to every log of its directory,
+/// and says nothing of the files of any (ADR 0021).
 pub(super) const DAMAGED_LOGS_MAX: usize = 100;
 
 impl Replicas {
@@ -34,12 +36,13 @@ impl Replicas {
         let kept = self.damaged_logs();
         let dir = place.dir.partition_dir(topic);
         let is_there = place.dir.context().disk.list(&dir).is_ok();
-        if is_there && kept >= DAMAGED_LOGS_MAX {
+        let counts = !place.dir.is_distrusted(topic);
+        if is_there && counts && kept >= DAMAGED_LOGS_MAX {
             let partition = topic.clone();
             return Err(CreateError::TooManyDamaged { partition, kept });
         }
         let moved = place.dir.give_up_damaged(topic_id, topic).map_err(failed)?;
-        let kept = kept.saturating_add(usize::from(moved.is_some()));
+        let kept = kept.saturating_add(usize::from(counts && moved.is_some()));
         self.counts
             .damaged_logs
             .store(kept as u64, Ordering::Relaxed);

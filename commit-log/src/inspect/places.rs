@@ -75,7 +75,14 @@ fn folder_of(path: &Path) -> PathBuf {
 /// `topic-3` of `topic-3`, and of `topic-3.<id>-stray`. Topics may have dots in their names, ids have
 /// none, but may have hyphens.
 fn original_name(name: &str) -> &str {
-    const ASIDE: [&str; 5] = ["-delete", "-stray", "-damaged", "-corrupt", "-future"];
+    const ASIDE: [&str; 6] = [
+        "-delete",
+        "-stray",
+        "-damaged",
+        "-distrusted",
+        "-corrupt",
+        "-future",
+    ];
     let has_suffix = ASIDE.iter().any(|suffix| name.ends_with(suffix));
     match name.rsplit_once('.') {
         Some((before, _)) if has_suffix => before,
@@ -94,6 +101,7 @@ mod tests {
             ("a.b-7", "a.b-7"),
             ("t-0.rYY3nnFSTqSSPHTTP0qT-g-stray", "t-0"),
             ("a.b-7.rYY3nnFSTqSSPHTTP0qT-g-damaged", "a.b-7"),
+            ("a.b-7.rYY3nnFSTqSSPHTTP0qT-g-distrusted", "a.b-7"),
             ("a.b-7.rYY3nnFSTqSSPHTTP0qT-g-delete", "a.b-7"),
             (
                 "a.b-7.rYY3nnFSTqSSPHTTP0qT-g-other",

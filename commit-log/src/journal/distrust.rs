@@ -1,9 +1,10 @@
 //! [`Distrust`]: the logs that may lack synced records because a journal was damaged.
 //!
 //! Nobody can tell which logs a lost group had bytes of. So each log that was there then is damaged,
-//! until it is set aside: `flush-journal-distrust` names them, one a line behind a version and a count
-//! and before a checksum, and outlives the journal. A name goes when its folder has. A changed letter in
-//! a name would have the one log trusted that may not be, so a file that is damaged names every log.
+//! until it is set aside, and so is a single one that cannot take what a journal has of it:
+//! `flush-journal-distrust` names them, one a line behind a version and a count and before a checksum,
+//! and outlives the journal. A name goes when its folder has. A changed letter in a name would have the
+//! one log trusted that may not be, so a file that is damaged names every log.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,11 +13,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trimaran_types::TopicPartition;
 
+use super::scan::again;
 use crate::atomic_file;
 use crate::change_error::ChangeError;
 use crate::checksum_line;
 use crate::disk::Disk;
 use crate::log_dir::parse_partition_dir;
+use crate::reader::is_unreadable;
 
 const FILE: &str = "flush-journal-distrust";
 
@@ -77,10 +80,12 @@ impl Distrust {
     /// What the file says, and whether it is absent or whole.
     fn load(disk: &dyn Disk, logs_dir: &Path) -> io::Result<(Self, bool)> {
         let mut distrust = Self::none(logs_dir);
-        let text = match atomic_file::read_text(disk, &distrust.path) {
+        let text = match again(|| atomic_file::read_text(disk, &distrust.path)) {
             Ok(None) => return Ok((distrust, true)),
             Ok(Some(text)) => text,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || is_unreadable(&error) => {
+                String::new()
+            }
             Err(error) => return Err(error),
         };
         let names = parse(&text);
@@ -100,6 +105,27 @@ impl Distrust {
         atomic_file::replace(disk, &self.path, format(&there).as_bytes())?;
         self.names = Mutex::new(there);
         Ok(())
+    }
+
+    /// Distrusts these logs, too, durably.
+    pub(super) fn add(
+        &mut self,
+        disk: &dyn Disk,
+        names: BTreeSet<String>,
+    ) -> Result<(), ChangeError> {
+        let mut all = self.lock().clone();
+        let before = all.len();
+        all.extend(names);
+        if all.len() > before {
+            atomic_file::replace(disk, &self.path, format(&all).as_bytes())?;
+            self.names = Mutex::new(all);
+        }
+        Ok(())
+    }
+
+    /// Whether every log is trusted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {

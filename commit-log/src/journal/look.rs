@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use trimaran_types::Offset;
 
 use super::format::{BLOCK, Group, Noted};
-use super::replay::Forgotten;
+use super::replay::{Forgotten, ReplayError};
 use super::scan::{HALVES, Place, Scanned};
 use crate::disk::Disk;
 use crate::log_dir::is_marked_clean;
@@ -147,7 +147,7 @@ pub fn inspect_journal(
         _ => u64::MAX,
     };
     let looked = Looked {
-        forgotten: Forgotten::of(&scanned)?,
+        forgotten: Forgotten::of(&scanned).map_err(ReplayError::into_io)?,
         from,
         paths: &paths,
     };
@@ -155,7 +155,8 @@ pub fn inspect_journal(
         if files.half.is_some_and(|half| half != place.half) {
             continue;
         }
-        let group = looked.group(place, &scanned.group(number, place)?);
+        let group = scanned.group(number, place);
+        let group = looked.group(place, &group.map_err(ReplayError::into_io)?);
         if on_group(&group).is_break() {
             break;
         }

@@ -15,6 +15,7 @@
 //! * Only one group is in flight. A failed write or sync ends the directory.
 
 mod distrust;
+mod emptied;
 mod entry;
 mod format;
 mod ledger;
@@ -31,12 +32,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use distrust::Distrust;
+pub(crate) use emptied::Settled;
 pub(crate) use entry::Entry;
 pub(crate) use ledger::{DirtyFile, address};
 pub use limits::{JOURNAL_BYTES_DEFAULT, JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN, JournalLimits};
 pub use look::{JournalEntry, JournalFiles, JournalGroup, JournalSummary, inspect_journal};
 pub use overlay::ReadThroughJournal;
-pub(crate) use replay::{Settled, settle};
+pub(crate) use replay::settle;
 
 use crate::change_error::{ChangeError, sync_names};
 use crate::disk::{Disk, OpenHow};
@@ -87,6 +89,7 @@ impl Journal {
         let open = |name: &str| disk.open(&logs_dir.join(name), OpenHow::OrCreate);
         let files = [open(HALVES[0])?, open(HALVES[1])?];
         sync_names(names.as_ref())?;
+        let settled = emptied::cut_to_bound(&files, limits.half_bytes, settled)?;
         Ok(Arc::new(Self {
             logs_dir: logs_dir.to_owned(),
             latch,

@@ -5,7 +5,7 @@
 //! only when all files are synced. A journal that is not sound is not believed at all: see
 //! [`super::distrust`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,23 +13,41 @@ use std::sync::Arc;
 use trimaran_types::Offset;
 
 use super::distrust::Distrust;
-use super::format::{GroupBuilder, Noted};
-use super::scan::{HALVES, Scanned};
+use super::emptied::{Settled, say_empty};
+use super::format::Noted;
+use super::scan::{HALVES, Scanned, Unsound, again};
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, DiskFile, OpenHow};
 use crate::log::is_exhausted;
 use crate::names::SegmentFile;
+use crate::reader::is_unreadable;
 
 /// Segments that are open at once while bytes are put in place.
 const FILES_MAX: usize = 256;
 
-/// Where the next process may begin to write.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Settled {
-    /// The number of the last group; nothing up to it counts any more.
-    pub(crate) last: u64,
-    /// The half that the next group goes to, at its beginning.
-    pub(crate) half: usize,
+/// Why nothing, or not all, of a journal was put in place.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReplayError {
+    #[error(transparent)]
+    Unsound(#[from] Unsound),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+impl From<io::Error> for ReplayError {
+    fn from(error: io::Error) -> Self {
+        Self::Change(error.into())
+    }
+}
+
+impl ReplayError {
+    /// For those who only look.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Unsound(unsound) => io::Error::new(io::ErrorKind::InvalidData, unsound),
+            Self::Change(error) => error.into_io(),
+        }
+    }
 }
 
 /// Ends what the last process left of its journal in `logs_dir`. After a clean stop nothing of it
@@ -44,38 +62,35 @@ pub(crate) fn settle(
 ) -> Result<(Settled, Distrust), ChangeError> {
     let scanned = Scanned::read(disk, logs_dir)?;
     let mut distrust = Distrust::read(disk, logs_dir)?;
-    if let Some(unsound) = scanned.unsound(logs_dir) {
-        tracing::error!(dir = %logs_dir.display(), cause = %unsound, was_clean, "the flush journal has lost synced bytes");
-        if !was_clean {
-            distrust.all_logs(disk, unsound.to_string())?;
+    match end(disk, logs_dir, &scanned, (was_clean, &mut distrust)) {
+        Ok(settled) => Ok((settled, distrust)),
+        Err(ReplayError::Change(error)) => Err(error),
+        Err(ReplayError::Unsound(unsound)) => {
+            tracing::error!(dir = %logs_dir.display(), cause = %unsound, was_clean, "the flush journal has lost synced bytes");
+            if !was_clean {
+                distrust.all_logs(disk, unsound.to_string())?;
+            }
+            put_aside(disk, logs_dir)?;
+            Ok((Settled::default(), distrust))
         }
-        put_aside(disk, logs_dir)?;
-        return Ok((Settled::default(), distrust));
     }
-    let Some((newest, place)) = scanned.newest() else {
-        return Ok((Settled::default(), distrust));
-    };
-    let settled = |last| Settled {
-        last,
-        half: 1 - place.half,
-    };
-    if scanned.is_empty() {
-        return Ok((settled(newest), distrust));
+}
+
+fn end(
+    disk: &dyn Disk,
+    logs_dir: &Path,
+    scanned: &Scanned,
+    (was_clean, distrust): (bool, &mut Distrust),
+) -> Result<Settled, ReplayError> {
+    if let Some(unsound) = scanned.unsound(logs_dir) {
+        return Err(unsound.into());
     }
-    if !was_clean {
-        replay(disk, logs_dir, &scanned)?;
+    if !was_clean && !scanned.is_empty() {
+        let unfit = replay(disk, logs_dir, scanned)?;
+        // Before the journal forgets what they lack.
+        distrust.add(disk, unfit)?;
     }
-    let last = newest
-        .checked_add(1)
-        .ok_or_else(|| io::Error::other("the flush journal has run out of numbers"))?;
-    let group = GroupBuilder::new().finish(last, last);
-    let file = scanned
-        .file(place.half)
-        .expect("the group was read from it");
-    // Behind the newest group: what a torn one has left there never counted.
-    file.write_all_at(place.end(), &group)?;
-    sync_data(file.as_ref())?;
-    Ok((settled(last), distrust))
+    Ok(say_empty(scanned)?)
 }
 
 fn put_aside(disk: &dyn Disk, logs_dir: &Path) -> Result<(), ChangeError> {
@@ -98,7 +113,7 @@ fn put_aside(disk: &dyn Disk, logs_dir: &Path) -> Result<(), ChangeError> {
 pub(super) struct Forgotten(HashMap<String, (u64, usize)>);
 
 impl Forgotten {
-    pub(super) fn of(scanned: &Scanned) -> io::Result<Self> {
+    pub(super) fn of(scanned: &Scanned) -> Result<Self, ReplayError> {
         let mut last = HashMap::new();
         for group in scanned.live() {
             let group = group?;
@@ -117,10 +132,10 @@ impl Forgotten {
 }
 
 /// Bytes that a log has in the journal and that nothing later has made void, in order.
-fn each_live<E: From<io::Error>>(
+fn each_live(
     scanned: &Scanned,
-    mut on_bytes: impl FnMut(&str, Offset, u64, &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+    mut on_bytes: impl FnMut(&str, Offset, u64, &[u8]) -> Result<(), ReplayError>,
+) -> Result<(), ReplayError> {
     let forgotten = Forgotten::of(scanned)?;
     for group in scanned.live() {
         let group = group?;
@@ -139,48 +154,121 @@ fn each_live<E: From<io::Error>>(
     Ok(())
 }
 
-fn replay(disk: &dyn Disk, logs_dir: &Path, scanned: &Scanned) -> Result<(), ChangeError> {
+/// Puts in place and syncs what counts, and tells the names of the logs for which that cannot be.
+fn replay(
+    disk: &dyn Disk,
+    logs_dir: &Path,
+    scanned: &Scanned,
+) -> Result<BTreeSet<String>, ReplayError> {
     let mut replay = Replay {
         disk,
         open: HashMap::new(),
+        unfit: BTreeSet::new(),
         files: 0,
         bytes: 0,
     };
     each_live(scanned, |name, base, position, bytes| {
         let path = SegmentFile::Log.path(&logs_dir.join(name), base);
-        replay.put(path, position, bytes)
+        Ok(replay.put(name, &path, position, bytes)?)
     })?;
     replay.sync()?;
     let (files, bytes) = (replay.files, replay.bytes);
     tracing::info!(dir = %logs_dir.display(), files, bytes, "the flush journal was put in place");
-    Ok(())
+    Ok(replay.unfit)
+}
+
+/// Why bytes are not in place.
+enum ReadOrChange {
+    /// The segment cannot be read: damage of its log, and of no other.
+    Read(io::Error),
+    /// What concerns the directory.
+    Change(ChangeError),
+}
+
+impl ReadOrChange {
+    fn of(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(error) if is_unreadable(&error) => Self::Read(error),
+            error => Self::Change(error),
+        }
+    }
 }
 
 struct Replay<'a> {
     disk: &'a dyn Disk,
     /// Files that are not synced yet.
     open: HashMap<PathBuf, Arc<dyn DiskFile>>,
+    /// Logs whose segments have lost what they had, or cannot be read.
+    unfit: BTreeSet<String>,
     files: usize,
     bytes: u64,
 }
 
+/// What a segment has where the journal has bytes of it.
+#[derive(Debug, PartialEq, Eq)]
+enum There {
+    /// These bytes.
+    Same,
+    /// Others, or the file ends in them or before them.
+    Other,
+    /// The file ends further before. Whatever cuts a log makes the journal forget it first, so synced
+    /// bytes are lost.
+    Short,
+}
+
+fn there(file: &dyn DiskFile, position: u64, bytes: &[u8]) -> io::Result<There> {
+    if file.bytes()? < position {
+        return Ok(There::Short);
+    }
+    let mut there = Vec::with_capacity(bytes.len());
+    file.read_at(position, bytes.len(), &mut there)?;
+    Ok(if there == bytes {
+        There::Same
+    } else {
+        There::Other
+    })
+}
+
 impl Replay<'_> {
-    fn put(&mut self, path: PathBuf, position: u64, bytes: &[u8]) -> Result<(), ChangeError> {
-        let Some(file) = self.file(&path)? else {
-            // Deleted, by retention or with its log.
-            return Ok(());
-        };
-        if file.bytes()? < position {
-            tracing::error!(file = %path.display(), position, "bytes of the flush journal do not join");
+    fn put(
+        &mut self,
+        name: &str,
+        path: &Path,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<(), ChangeError> {
+        if self.unfit.contains(name) {
             return Ok(());
         }
-        let mut there = Vec::with_capacity(bytes.len());
-        file.read_at(position, bytes.len(), &mut there)?;
-        if there != bytes {
-            file.write_all_at(position, bytes)?;
+        let cause = match self.put_in_place(path, position, bytes) {
+            Ok(There::Same | There::Other) => return Ok(()),
+            Ok(There::Short) => "the file is shorter than what was synced".to_owned(),
+            Err(ReadOrChange::Read(error)) => error.to_string(),
+            Err(ReadOrChange::Change(error)) => return Err(error),
+        };
+        tracing::error!(file = %path.display(), position, cause, "a log cannot take what the flush journal has of it, and is to be fetched again");
+        self.unfit.insert(name.to_owned());
+        Ok(())
+    }
+
+    fn put_in_place(
+        &mut self,
+        path: &Path,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<There, ReadOrChange> {
+        let Some(file) = self.file(path).map_err(ReadOrChange::of)? else {
+            // Deleted, by retention or with its log.
+            return Ok(There::Same);
+        };
+        let there = again(|| there(file.as_ref(), position, bytes));
+        let there = there.map_err(|error| ReadOrChange::of(error.into()))?;
+        if there == There::Other {
+            let written = file.write_all_at(position, bytes);
+            written.map_err(|error| ReadOrChange::Change(error.into()))?;
             self.bytes += bytes.len() as u64;
         }
-        Ok(())
+        Ok(there)
     }
 
     /// The open file, which is synced later whether anything is written or not: what can be read may
@@ -192,11 +280,12 @@ impl Replay<'_> {
         if self.open.len() >= FILES_MAX {
             self.sync()?;
         }
-        let mut opened = self.disk.open(path, OpenHow::Existing);
+        let open = || self.disk.open(path, OpenHow::Existing);
+        let mut opened = again(open);
         if matches!(&opened, Err(error) if is_exhausted(error)) && !self.open.is_empty() {
             // Lets go of all that are open.
             self.sync()?;
-            opened = self.disk.open(path, OpenHow::Existing);
+            opened = open();
         }
         match opened {
             Ok(file) => {

@@ -1,8 +1,9 @@
 //! [`Scanned`]: which groups the two halves of a journal hold, and whether any that counts is missing.
 //!
-//! Every block is looked at, so a bad group hides none behind it. A group is written when the one
-//! before it is synced. So of the groups from the low-water mark of the newest one up to it, none may
-//! be missing: one that is was synced, and is damaged or gone. A torn group is newer than all of them.
+//! Every block is looked at, so a bad group hides none behind it; one that the device cannot read is no
+//! group. A group is written when the one before it is synced. So of the groups from the low-water mark
+//! of the newest one up to it, none may be missing: one that is was synced, and is damaged or gone. A
+//! torn group is newer than all of them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +12,9 @@ use std::sync::Arc;
 
 use super::format::{BLOCK, BLOCK_BYTES, Group, claim, decode};
 use super::limits::JOURNAL_BYTES_MAX;
+use super::replay::ReplayError;
 use crate::disk::{Disk, DiskFile, OpenHow};
+use crate::reader::is_unreadable;
 
 /// The names of the halves, in a directory of logs.
 pub(super) const HALVES: [&str; 2] = ["flush-journal-0", "flush-journal-1"];
@@ -36,6 +39,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether it says that nothing counts any more, itself included.
+    const fn says_empty(&self, sequence: u64) -> bool {
+        self.low_water == sequence && !self.has_entries
+    }
+
     /// The first position behind it.
     pub(super) const fn end(&self) -> u64 {
         self.position + self.blocks as u64 * BLOCK
@@ -51,6 +59,10 @@ pub(super) enum Unsound {
     Twice { sequence: u64 },
     #[error("{} is gone, although the other half has groups", path.display())]
     HalfGone { path: PathBuf },
+    #[error("{} has blocks that cannot be read, and no other with a group", path.display())]
+    Unreadable { path: PathBuf },
+    #[error("group {sequence} cannot be read again")]
+    Gone { sequence: u64 },
 }
 
 /// What the halves hold.
@@ -61,6 +73,8 @@ pub(super) struct Scanned {
     twice: Option<u64>,
     /// Where a group begins that is not whole: half and position.
     torn: Vec<(usize, u64)>,
+    /// How many blocks of each half the device could not read.
+    unreadable: [u64; 2],
 }
 
 impl Scanned {
@@ -81,6 +95,10 @@ impl Scanned {
             // A page that the system called clean after a failed write is not to be believed.
             file.forget_cached();
             scanned.read_half(half, file.as_ref())?;
+            let unreadable = scanned.unreadable[half];
+            if unreadable > 0 {
+                tracing::error!(file = %path.display(), unreadable, "blocks of a flush journal cannot be read");
+            }
             scanned.files[half] = Some(file);
         }
         Ok(scanned)
@@ -90,9 +108,7 @@ impl Scanned {
         let end = file.bytes()?.min(HALF_BYTES_MAX);
         let (mut window, mut at) = (Vec::new(), 0);
         loop {
-            window.clear();
-            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let got = file.read_at(at, left.min(WINDOW_BYTES), &mut window)?;
+            let got = self.read_window(half, file, (at, end), &mut window)?;
             if got < BLOCK_BYTES {
                 return Ok(());
             }
@@ -108,6 +124,38 @@ impl Scanned {
             }
             at = next;
         }
+    }
+
+    /// Reads a window of a file that counts up to `end`, with zeros, which are no group, where the device
+    /// cannot.
+    fn read_window(
+        &mut self,
+        half: usize,
+        file: &dyn DiskFile,
+        (at, end): (u64, u64),
+        window: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        window.clear();
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let bytes = left.min(WINDOW_BYTES);
+        match file.read_at(at, bytes, window) {
+            Err(error) if is_unreadable(&error) => window.clear(),
+            read => return read,
+        }
+        while window.len() < bytes {
+            let from = window.len();
+            match file.read_at(at + from as u64, BLOCK_BYTES, window) {
+                Ok(BLOCK_BYTES) => {}
+                Ok(_) => break,
+                Err(error) if is_unreadable(&error) => {
+                    window.truncate(from);
+                    window.resize(from + BLOCK_BYTES, 0);
+                    self.unreadable[half] += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(window.len())
     }
 
     /// Takes the group in, if it is a good one, and tells where it ends.
@@ -146,12 +194,29 @@ impl Scanned {
     /// Whether nothing would be put in place: the newest group says that all is, itself included.
     pub(super) fn is_empty(&self) -> bool {
         self.newest()
-            .is_none_or(|(sequence, place)| place.low_water == sequence && !place.has_entries)
+            .is_none_or(|(sequence, place)| place.says_empty(sequence))
+    }
+
+    /// Whether the group before the newest one, in the other half, says the same as it: that nothing
+    /// counts.
+    pub(super) fn is_said_twice(&self) -> bool {
+        let mut newest = self.groups.iter().rev().take(2);
+        let (Some((last, place)), Some((first, before))) = (newest.next(), newest.next()) else {
+            return false;
+        };
+        place.says_empty(*last)
+            && before.says_empty(*first)
+            && first + 1 == *last
+            && before.half != place.half
     }
 
     /// What is wrong with the journal, if anything is.
     pub(super) fn unsound(&self, logs_dir: &Path) -> Option<Unsound> {
-        let (newest, place) = self.newest()?;
+        let Some((newest, place)) = self.newest() else {
+            let half = self.unreadable.iter().position(|blocks| *blocks > 0)?;
+            let path = logs_dir.join(HALVES[half]);
+            return Some(Unsound::Unreadable { path });
+        };
         if let Some(sequence) = self.twice {
             return Some(Unsound::Twice { sequence });
         }
@@ -177,10 +242,11 @@ impl Scanned {
     }
 
     /// The groups that count, oldest first.
-    pub(super) fn live(&self) -> impl Iterator<Item = io::Result<Group>> + '_ {
+    pub(super) fn live(&self) -> impl Iterator<Item = Result<Group, ReplayError>> + '_ {
         let from = self.newest().map_or(u64::MAX, |(_, place)| place.low_water);
-        let counting = self.groups.range(from..);
-        counting.map(|(sequence, place)| self.group(*sequence, *place))
+        self.places()
+            .filter(move |(sequence, _)| *sequence >= from)
+            .map(|(sequence, place)| self.group(sequence, place))
     }
 
     /// Where every group stands, oldest first, also those that do not count any more.
@@ -195,13 +261,13 @@ impl Scanned {
     }
 
     /// Reads a group again.
-    pub(super) fn group(&self, sequence: u64, place: Place) -> io::Result<Group> {
-        let gone = || {
-            let message = format!("group {sequence} of the flush journal cannot be read again");
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        };
+    pub(super) fn group(&self, sequence: u64, place: Place) -> Result<Group, ReplayError> {
+        let gone = || Unsound::Gone { sequence };
         let file = self.files[place.half].as_ref().ok_or_else(gone)?;
-        read_group(file.as_ref(), place.position, place.blocks)?.ok_or_else(gone)
+        let group = read_group(file.as_ref(), place.position, place.blocks)?;
+        // Who looks beside a running broker may find a newer one in its place.
+        let group = group.filter(|group| group.sequence == sequence);
+        Ok(group.ok_or_else(gone)?)
     }
 
     /// The open file of a half.
@@ -214,8 +280,24 @@ fn read_group(file: &dyn DiskFile, position: u64, blocks: usize) -> io::Result<O
     let claimed = blocks * BLOCK_BYTES;
     let mut bytes = Vec::new();
     // Nothing is reserved for a claim that the file does not hold.
-    if file.bytes()?.saturating_sub(position) >= claimed as u64 {
-        file.read_at(position, claimed, &mut bytes)?;
+    if file.bytes()?.saturating_sub(position) < claimed as u64 {
+        return Ok(None);
     }
-    Ok(decode(&bytes))
+    let read = again(|| {
+        bytes.clear();
+        file.read_at(position, claimed, &mut bytes)
+    });
+    match read {
+        Ok(_) => Ok(decode(&bytes)),
+        Err(error) if is_unreadable(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads once more what the device could not read: it is damage for good only if it stays so.
+pub(super) fn again<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    match read() {
+        Err(error) if is_unreadable(&error) => read(),
+        done => done,
+    }
 }

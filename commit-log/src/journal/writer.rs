@@ -12,10 +12,10 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::emptied::Settled;
 use super::format::{BLOCK, GroupBuilder};
 use super::ledger::Ledger;
 use super::limits::JournalLimits;
-use super::replay::Settled;
 use crate::disk::DiskFile;
 use crate::log::is_exhausted;
 use crate::zeros;
@@ -76,7 +76,7 @@ impl Writer {
             lengths,
             limits,
             current: settled.half,
-            end: 0,
+            end: settled.end,
             last: settled.last,
             first_of: [0; 2],
             last_of: [0; 2],
@@ -144,18 +144,32 @@ impl Writer {
         Ok(is_written)
     }
 
-    /// Says that nothing counts any more; all files must have been synced. Goes into the reserve.
+    /// Says that nothing counts any more; all files must have been synced. Goes into the reserve. Says it
+    /// twice: a block that goes bad must not bring back what was emptied.
     pub(super) fn put_empty(&mut self) -> io::Result<()> {
         if !self.has_entries {
             return Ok(());
         }
-        let sequence = self.last + 1;
-        if !self.write(GroupBuilder::new(), sequence, sequence)? {
+        let first = self.last + 1;
+        if !self.write(GroupBuilder::new(), first, first)? {
             return Err(io::ErrorKind::StorageFull.into());
         }
         // What stood here before never counts again.
-        self.first_of[self.current] = sequence;
+        self.first_of[self.current] = first;
         self.has_entries = false;
+        // In the other half, out of reach of what spoils the first.
+        let (current, end, other) = (self.current, self.end, self.other());
+        if self.has_place(other, 0, 1)? {
+            (self.current, self.end) = (other, 0);
+            if self.write(GroupBuilder::new(), first + 1, first + 1)? {
+                self.first_of[other] = 0;
+                return Ok(());
+            }
+            (self.current, self.end) = (current, end);
+        }
+        // On a full disk behind it; where there is no room for that either, once has to do until the next
+        // start.
+        self.write(GroupBuilder::new(), first + 1, first + 1)?;
         Ok(())
     }
 

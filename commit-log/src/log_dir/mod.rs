@@ -5,7 +5,8 @@
 //! data_dir/meta.properties          whose directory it is
 //! data_dir/LOCK                     held while the process lives
 //! data_dir/logs/<topic>-<n>/        one log each
-//! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged   out of use; only the first may be removed
+//! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged, -distrusted   out of use; only the first
+//!                                   may be removed
 //! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, flush-journal-*, .kafka_cleanshutdown
 //! ```
 //!

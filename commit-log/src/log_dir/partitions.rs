@@ -34,6 +34,9 @@ pub enum Aside {
     Stray,
     /// Its bytes are damaged and the replica is fetched anew. It is kept until a person decides.
     Damaged,
+    /// Its own bytes are in order as far as anybody knows, but a journal that was damaged may have had
+    /// more of it, and the replica is fetched anew. It is kept until a person decides.
+    Distrusted,
 }
 
 impl Aside {
@@ -42,6 +45,7 @@ impl Aside {
             Self::Delete => "-delete",
             Self::Stray => "-stray",
             Self::Damaged => "-damaged",
+            Self::Distrusted => "-distrusted",
         }
     }
 }
@@ -116,7 +120,12 @@ impl LogDir {
         topic_id: TopicId,
         partition: &TopicPartition,
     ) -> Result<Option<PathBuf>, LogDirError> {
-        let moved = self.set_aside(std::slice::from_ref(partition), Aside::Damaged)?;
+        let why = if self.is_distrusted(partition) {
+            Aside::Distrusted
+        } else {
+            Aside::Damaged
+        };
+        let moved = self.set_aside(std::slice::from_ref(partition), why)?;
         // A folder that is gone, or has lost its note, named no topic id to forget by.
         self.context
             .recovery_points
@@ -202,7 +211,15 @@ impl LogDir {
         Ok(moved)
     }
 
-    /// How many logs were set aside as damaged and are still there.
+    /// Whether the log may lack what a damaged journal had of it. That says nothing of the log's own
+    /// files (ADR 0021).
+    #[must_use]
+    pub fn is_distrusted(&self, partition: &TopicPartition) -> bool {
+        self.context.distrust.has(&self.partition_dir(partition))
+    }
+
+    /// How many logs were set aside as damaged and are still there; those that only a damaged journal
+    /// made doubtful are not among them.
     ///
     /// # Errors
     /// The system refused.

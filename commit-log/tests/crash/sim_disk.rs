@@ -64,6 +64,8 @@ pub(crate) enum Fault {
     Errno(i32),
     /// A write puts down half of its bytes and then fails like this; other calls just fail.
     Short(i32),
+    /// The process is killed in it: it has no effect, and nothing that was done before is lost.
+    Killed,
     /// It waits at the gate that [`SimDisk::hold_at`] gave, on the thread that made it, does what it
     /// should and succeeds. Other calls go on meanwhile.
     Slow,
@@ -140,6 +142,8 @@ struct Inner {
     lost: BTreeSet<Node>,
     /// Another process begins, which can have it dropped.
     drops_lost: bool,
+    /// Pages that the device cannot read.
+    unreadable: BTreeSet<(Node, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -162,6 +166,8 @@ fn errno(code: i32) -> io::Error {
 }
 
 const ENOENT: i32 = 2;
+const EINTR: i32 = 4;
+const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const PAGE_BYTES: usize = 4096;
 
@@ -337,6 +343,13 @@ impl SimDisk {
         self.0.lock().unwrap().pages_max = None;
     }
 
+    /// From now on the device cannot read a page of a file.
+    pub(crate) fn spoil(&self, path: &Path, page: usize) {
+        let mut inner = self.0.lock().unwrap();
+        let file = inner.find(path).unwrap();
+        inner.unreadable.insert((file, page));
+    }
+
     /// Has the call of this number wait, and tell so, until the keeper is dropped.
     pub(crate) fn hold_at(&self, call: usize, entered: mpsc::Sender<HeldCall>) -> GateKeeper {
         self.hold(call, Fault::Slow, entered)
@@ -402,6 +415,7 @@ fn plain(
 ) -> io::Result<MutexGuard<'_, Inner>> {
     match fault {
         Some(Fault::Errno(code) | Fault::Short(code)) => Err(errno(code)),
+        Some(Fault::Killed) => Err(errno(EINTR)),
         Some(Fault::Slow | Fault::Late) | None => Ok(inner),
     }
 }
@@ -511,6 +525,10 @@ impl DiskFile for SimFile {
         let content = &inner.live.files[&self.file];
         let from = content.len().min(usize::try_from(position).unwrap());
         let end = content.len().min(from.saturating_add(bytes_max));
+        let mut pages = from / PAGE_BYTES..end.div_ceil(PAGE_BYTES);
+        if from < end && pages.any(|page| inner.unreadable.contains(&(self.file, page))) {
+            return Err(errno(EIO));
+        }
         into.extend_from_slice(&content[from..end]);
         Ok(end - from)
     }
@@ -531,6 +549,7 @@ impl DiskFile for SimFile {
                 Ok(())
             }
             Some(Fault::Errno(code)) => Err(errno(code)),
+            Some(Fault::Killed) => Err(errno(EINTR)),
             Some(Fault::Short(code)) => {
                 if bytes.len() > 1 {
                     inner.write(self.file, at, &bytes[..bytes.len() / 2]);
@@ -543,6 +562,9 @@ impl DiskFile for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let file = self.file;
         let (mut inner, fault) = self.disk.call("sync_data", None);
+        if fault == Some(Fault::Killed) {
+            return Err(errno(EINTR));
+        }
         if let Some(Fault::Errno(code) | Fault::Short(code)) = fault {
             inner.ops.push(Op::SyncFailed { file });
             inner.lost.insert(file);

@@ -1,5 +1,6 @@
 //! The journal beside a running flusher, on a real file system, and as those see it who only look.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -7,8 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use trimaran_commit_log::{
-    Checkpointed, Disk, Flusher, JournalLimits, Log, LogContext, OpenAs, OpenHow, Problem,
-    ReadThroughJournal, RealDisk, Seen, inspect_partition,
+    Checkpointed, Disk, DiskDir, DiskEntry, DiskFile, Flusher, JournalLimits, Log, LogContext,
+    OpenAs, OpenHow, Problem, ReadThroughJournal, RealDisk, Seen, inspect_partition,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
@@ -210,4 +211,88 @@ fn who_looks_sees_what_the_next_start_puts_in_place() {
     assert_eq!(file.bytes().unwrap(), bytes);
     let through = ReadThroughJournal::over(Arc::new(RealDisk), root.path()).unwrap();
     assert_eq!(through.bytes_of(&dir), 0);
+}
+
+/// The real file system, on which something happens when the second half of a journal is opened for the
+/// first time.
+struct Overtaken {
+    then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl std::fmt::Debug for Overtaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Overtaken")
+    }
+}
+
+impl Disk for Overtaken {
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        if path.ends_with("flush-journal-1")
+            && let Some(then) = self.then.lock().unwrap().take()
+        {
+            then();
+        }
+        RealDisk.open(path, how)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
+        RealDisk.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_dir(path)
+    }
+
+    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
+        RealDisk.open_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        RealDisk.lock(path)
+    }
+}
+
+/// A broker that runs goes over from one half to the other between the looks at them.
+#[test]
+fn who_looks_beside_a_broker_takes_no_half_that_is_begun_for_damage() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("t-0");
+    let context = context(Arc::new(RealDisk), root.path());
+    let mut log = open(&context, root.path(), 0);
+    let flusher = Flusher::without_threads(Arc::clone(&context.latch), 10);
+    let mut flush = move || {
+        append(&mut log, 300);
+        let request = log.begin_flush().unwrap();
+        let token = request.token();
+        flusher.submit(request, Box::new(|done| done.unwrap()));
+        flusher.run_waiting();
+        log.flushed(&token);
+    };
+    (0..10).for_each(|_| flush());
+    let first = |half: &str| {
+        let mut bytes = Vec::new();
+        let file = RealDisk.open(&root.path().join(half), OpenHow::Existing);
+        file.unwrap().read_at(0, 8, &mut bytes).unwrap();
+        bytes
+    };
+    assert_ne!(first("flush-journal-1"), b"TRIMJNL1");
+    let then = Box::new(move || (0..8).for_each(|_| flush()));
+    let disk = Overtaken {
+        then: Mutex::new(Some(then)),
+    };
+    let through = ReadThroughJournal::over(Arc::new(disk), root.path()).unwrap();
+    assert_eq!(first("flush-journal-1"), b"TRIMJNL1", "begun in between");
+    assert!(!through.is_damaged(&dir));
 }

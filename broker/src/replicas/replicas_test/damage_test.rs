@@ -316,3 +316,27 @@ async fn so_many_damaged_logs_are_kept_and_no_more() {
     pair.until_isr(id, &[ONE, TWO]).await;
     assert_eq!(held_by(&pair, TWO, id), ["a", "b", "c"]);
 }
+
+/// One bad block of a journal does it to every log of a directory: no number of them is too large.
+#[tokio::test]
+async fn logs_that_a_damaged_journal_made_doubtful_are_kept_whatever_their_number() {
+    let mut pair = Pair::start().await;
+    let id = written(&pair, &[ONE, TWO]).await;
+    pair.crash(TWO).await;
+    for number in 0..DAMAGED_LOGS_MAX {
+        let folder = pair.log_dir(TWO, &format!("old-{number}.00-damaged"));
+        std::fs::create_dir(folder).unwrap();
+    }
+    let distrust = pair.log_dir(TWO, "flush-journal-distrust");
+    std::fs::write(&distrust, format!("0\n1\n{NAME}\n")).unwrap();
+    pair.restart(TWO).await;
+    pair.until_out_of_service(TWO, &[NAME]).await;
+    pair.hear(TWO);
+    pair.until_out_of_service(TWO, &[]).await;
+    pair.until_isr(id, &[ONE, TWO]).await;
+    assert_eq!(held_by(&pair, TWO, id), ["a", "b", "c"]);
+    assert_eq!(pair.folders_ending_in(TWO, "-distrusted").len(), 1);
+    let kept = pair.broker(TWO).replicas.damaged_logs_kept();
+    assert_eq!(kept, DAMAGED_LOGS_MAX as u64);
+    assert_eq!(std::fs::read_to_string(distrust).unwrap(), "0\n0\n");
+}

@@ -110,9 +110,7 @@ impl Log {
             mark_gaps(context, dir).map_err(unchanged(context, dir))?;
         }
 
-        if !listing.segments.is_empty() {
-            check_trusted(context, dir, synced)?;
-        }
+        check_trusted(context, dir, synced)?;
         let (epochs, recovered) = if listing.segments.is_empty() {
             (
                 EpochCache::default(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trimaran_commit_log::{FlushRequest, Flusher, Log, LogDir};
+use trimaran_commit_log::{FlushRequest, Flusher, JournalLimits, Log, LogDir};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
 use crate::power_cut::{PowerCut, Survives};
@@ -25,6 +25,16 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) fn new(disk: SimDisk, logs: usize) -> Self {
         let dir = open_journalled(&disk).unwrap();
+        Self::of(dir, disk, logs)
+    }
+
+    /// With a journal of other limits.
+    pub(super) fn on(mut dir: LogDir, disk: SimDisk, logs: usize, limits: JournalLimits) -> Self {
+        dir.use_journal(limits).unwrap();
+        Self::of(dir, disk, logs)
+    }
+
+    fn of(dir: LogDir, disk: SimDisk, logs: usize) -> Self {
         let latch = Arc::clone(&dir.context().latch);
         let mut owner = Self {
             logs: Vec::new(),
