@@ -14,8 +14,9 @@
 //! power cut moves bytes. Then the batch in front of the place is in doubt as well, since it may have
 //! the records of a later one ([`Behind`](crate::behind::Behind)).
 //!
-//! Only what lies beyond the recovery point is walked. The page cache is asked to forget the files
-//! first, so that a page which the system called clean after a failed write is not believed.
+//! Only what lies beyond the recovery point is walked, from the last index entry below it on. The page
+//! cache is asked to forget the files first, so that a page which the system called clean after a
+//! failed write is not believed.
 
 mod indexes;
 mod room;
@@ -145,18 +146,22 @@ impl<'a> Recovery<'a> {
             (false, true) => Offset(i64::MAX),
             (false, false) => self.recovery_point,
         };
-        let segment_of = |offset: Offset| {
-            self.segments
-                .partition_point(|(base, _)| *base <= offset)
-                .saturating_sub(1)
-        };
-        let kept_from = segment_of(self.log_start);
+        let kept_from = self
+            .segments
+            .partition_point(|(base, _)| *base <= self.log_start)
+            .saturating_sub(1);
         if !self.clean {
             // The file of epochs is older than what follows the recovery point. The walk learns that
             // anew, but for what a later log start has taken away.
             self.epochs.truncate_from(self.recovery_point);
         }
-        let first = segment_of(target).max(kept_from);
+        // The segment that ends with the point, where the next one begins there: it may have been finished
+        // since, and then the last entry of its time index need not be durable.
+        let first = self
+            .segments
+            .partition_point(|(base, _)| *base < target)
+            .saturating_sub(1)
+            .max(kept_from);
         self.cut_room_before(first)?;
         for at in kept_from..first {
             self.restore_indexes(at)?;
@@ -169,7 +174,10 @@ impl<'a> Recovery<'a> {
             if !self.clean {
                 file.forget_cached();
             }
-            let kept = if at == first {
+            let next = self.segments.get(at + 1).map(|(base, _)| *base);
+            // Of a segment that ends with the point, no index entry need be durable any more.
+            let is_finished = !self.clean && next.is_some_and(|next| next <= target);
+            let kept = if at == first && !is_finished {
                 self.kept(file.as_ref(), base, bytes, target)?
             } else {
                 Kept::nothing(base)
