@@ -134,8 +134,10 @@ impl Log {
                 path: dir.clone(),
                 source,
             })?;
-        let (mut states, from) =
-            loaded.unwrap_or_else(|| (ProducerStates::default(), segments[0].0));
+        // One from before the first segment is out of date.
+        let first = segments[0].0;
+        let loaded = loaded.filter(|(_, end)| *end >= first);
+        let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
         let replay = Replay {
             disk: disk.as_ref(),
             dir: &dir,
