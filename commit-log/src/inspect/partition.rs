@@ -340,15 +340,18 @@ fn epochs(
     let started = walked
         .epochs
         .partition_point(|epoch| Some(epoch.start) <= log_start);
-    let kept = &walked.epochs[started.saturating_sub(1)..];
+    // With all records deleted, none of their epochs need be known.
+    let is_empty = log_start.is_some() && walked.end <= log_start;
+    let kept = &walked.epochs[started.saturating_sub(usize::from(!is_empty))..];
     let differs = kept.iter().enumerate().find(|(number, walked)| {
         let known = cache
             .entries()
             .iter()
             .find(|known| known.epoch == walked.epoch);
         match known {
-            // The log's start may have passed the epoch's.
-            Some(known) if *number == 0 => known.start > walked.start,
+            // The log's start may have passed the epoch's, and a start after a crash learns the epoch from
+            // the segment on that holds the log's start.
+            Some(known) if *number == 0 => Some(known.start) > log_start.max(Some(walked.start)),
             Some(known) => known.start != walked.start,
             None => Some(walked.epoch) < last_known,
         }
