@@ -70,9 +70,12 @@ impl Kept {
             _ => return Ok(Self::nothing(base)),
         };
         let behind = times.split_off(times.partition_point(|time| time.last <= entry.last));
-        if let Some(largest) = times.last().copied()
-            && !is_true(file, (base, bytes), &offsets, largest)?
-        {
+        // There is one wherever there is an offset entry; a power cut may have taken it alone.
+        let is_good = match times.last().copied() {
+            Some(largest) => is_true(file, (base, bytes), &offsets, largest)?,
+            None => false,
+        };
+        if !is_good {
             return Ok(Self::nothing(base));
         }
         if let Some(next) = behind.first()

@@ -120,11 +120,12 @@ impl Log {
                 path: dir.clone(),
                 source,
             })?;
-        // What lies below the segment that holds the log start was deleted, and may be there in part.
+        // What lies below the segment that holds the log start was deleted, and may be there in part; a
+        // snapshot from before it is out of date.
         let first = segments.partition_point(|(base, _)| *base <= self.log_start);
         let first = segments[first.saturating_sub(1)].0;
+        let loaded = loaded.filter(|(_, end)| *end >= first);
         let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
-        let from = from.max(first);
         // An index that is no help costs a walk.
         let is_inside = from < end && !segments.iter().any(|(base, _)| *base == from);
         let begins = match is_inside {

@@ -204,8 +204,10 @@ impl Restoring<'_> {
         let loaded = snapshots
             .load(disk, self.dir, up_to)
             .map_err(at(self.dir))?;
+        // One from before the first segment is out of date: what producers wrote since may have been in
+        // segments that are gone.
+        let loaded = loaded.filter(|(_, end)| *end >= first);
         let (mut states, from) = loaded.unwrap_or_else(|| (ProducerStates::default(), first));
-        let from = from.max(first);
         // The walk has seen all headers from where it began.
         let end = if recovered.has_producers {
             log_end

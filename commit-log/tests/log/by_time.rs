@@ -156,6 +156,43 @@ fn records_without_a_timestamp_get_no_entry_and_hide_none() {
     }
 }
 
+/// The recovery point lies where the last segment begins, which is there though nobody synced its name.
+#[test]
+fn an_entry_that_a_power_cut_took_from_a_finished_segment_is_made_anew() {
+    let mut rig = Rig::new();
+    rig.config.index_interval_bytes = 400;
+    let mut log = rig.fresh();
+    let times = [(0..9).collect::<Vec<i64>>(), vec![900, 10, 11]].concat();
+    append(&mut log, &times);
+    let request = log.begin_checkpoint().unwrap().unwrap();
+    for file in &request.files {
+        file.sync_data().unwrap();
+    }
+    log.flushed(&request.token());
+    let point = log.log_end().0;
+    let synced = segment_files(&rig.dir(), "timeindex");
+    let (base, index) = synced.into_iter().next_back().unwrap();
+    let content = fs::read(&index).unwrap();
+    assert!(
+        !content.is_empty(),
+        "of the batches in front of the last one"
+    );
+    log.append_as_leader(vec![batch_at(&[(5, &[7; 1700])])], LeaderEpoch(0), NOW)
+        .unwrap();
+    drop(log);
+    let (last, path) = rig.segments().into_iter().next_back().unwrap();
+    assert!(last == point && base < last);
+    fs::write(path, []).unwrap();
+    fs::write(&index, content).unwrap();
+    let (log, _) = rig.open(point, false).unwrap();
+    assert_eq!(log.log_end(), Offset(point));
+    assert_eq!(latest(&log.reader(), point), Some((900, 9)));
+    let found = log
+        .reader()
+        .offset_for_timestamp(Timestamp(899), Offset(point));
+    assert_eq!(found.unwrap(), Some((Timestamp(900), Offset(9))));
+}
+
 #[test]
 fn what_is_cut_off_or_deleted_is_not_found() {
     let rig = Rig::new();

@@ -74,6 +74,52 @@ fn a_good_log_has_no_findings_and_is_seen_whole() {
     assert_eq!(summary.bytes, bytes);
 }
 
+/// An unclean start looks at nothing below the segment that holds the log's start, and learns epochs
+/// from there on.
+#[test]
+fn an_epoch_that_began_below_the_log_start_is_right_from_there_on() {
+    let mut rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 60, 200);
+    let start = Offset(*rig.segments().keys().nth(2).unwrap() + 1);
+    log.raise_log_start(start);
+    drop(log);
+    rig.log_start = Some(start);
+    let (log, _) = rig.open(0, false).unwrap();
+    assert_eq!(log.log_start(), start);
+    let known = Checkpointed {
+        recovery_point: Some(log.close().unwrap()),
+        log_start: Some(start),
+        ..Checkpointed::default()
+    };
+    let (_, findings) = inspect_knowing(&rig.dir(), &known);
+    assert_eq!(findings, []);
+    let nothing_deleted = Checkpointed {
+        log_start: None,
+        ..known
+    };
+    let (_, findings) = inspect_knowing(&rig.dir(), &nothing_deleted);
+    assert_eq!(severities(&findings), [Severity::Damage]);
+}
+
+#[test]
+fn an_epoch_whose_records_were_all_deleted_need_not_be_known() {
+    let rig = Rig::new();
+    let mut log = rig.fresh();
+    rig.fill(&mut log, 2, 200);
+    let end = log.log_end();
+    log.assign_epoch(LeaderEpoch(1), end).unwrap();
+    log.raise_log_start(end);
+    assert_eq!(log.close().unwrap(), end);
+    let known = Checkpointed {
+        recovery_point: Some(end),
+        log_start: Some(end),
+        ..Checkpointed::default()
+    };
+    let (_, findings) = inspect_knowing(&rig.dir(), &known);
+    assert_eq!(findings, []);
+}
+
 #[test]
 fn the_entries_of_the_indexes_are_seen() {
     let rig = several_segments();

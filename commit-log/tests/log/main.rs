@@ -42,3 +42,4 @@ mod scrub;
 mod scrub_races;
 mod seals;
 mod truncate;
+mod whole_model;

@@ -1,4 +1,6 @@
-//! A log behaves like a `Vec` of records, whatever is done to it and in whatever order.
+//! A log knows its epochs exactly and cuts anywhere, committed or not, as a `Vec` of records says, on a real file system.
+//!
+//! Reads, searches by time and compaction are for [`crate::whole_model`].
 
 use std::sync::Arc;
 
@@ -6,9 +8,9 @@ use proptest::prelude::*;
 use trimaran_commit_log::{
     DirLatch, Flusher, JournalLimits, Log, LogConfig, ReadError, RoomLimits,
 };
-use trimaran_types::{LeaderEpoch, Offset, Timestamp};
+use trimaran_types::{LeaderEpoch, Offset};
 
-use crate::rig::{NOW, Rig, batch_at, first_latest, read_all, records_in};
+use crate::rig::{NOW, Rig, batch_at, read_all};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -19,11 +21,6 @@ enum Step {
     NewEpoch,
     Truncate(prop::sample::Index),
     StartAt(i64),
-    Read(prop::sample::Index, prop::sample::Index, usize),
-    /// The first record at a time or later, below a bound.
-    FindTime(i64, prop::sample::Index),
-    /// The record with the largest timestamp below a bound.
-    FindMaxTime(prop::sample::Index),
     /// Deletes the records before an offset.
     Trim(prop::sample::Index),
     /// Retention with this `retention.bytes`, up to a high watermark.
@@ -42,11 +39,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::NewEpoch),
         2 => any::<prop::sample::Index>().prop_map(Step::Truncate),
         1 => (0..500_i64).prop_map(Step::StartAt),
-        6 => (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3000_usize)
-            .prop_map(|(from, before, max)| Step::Read(from, before, max)),
-        3 => (0..2000_i64, any::<prop::sample::Index>())
-            .prop_map(|(at_least, before)| Step::FindTime(at_least, before)),
-        6 => any::<prop::sample::Index>().prop_map(Step::FindMaxTime),
         2 => any::<prop::sample::Index>().prop_map(Step::Trim),
         3 => (0..6000_u64, any::<prop::sample::Index>())
             .prop_map(|(bytes, committed)| Step::Retain(bytes, committed)),
@@ -127,24 +119,6 @@ impl Model {
     fn place(&self, index: &prop::sample::Index) -> i64 {
         let offsets = usize::try_from(self.end() - self.start + 1).unwrap();
         self.start + i64::try_from(index.index(offsets)).unwrap()
-    }
-
-    fn batch_end(&self, base: i64) -> i64 {
-        self.batches
-            .iter()
-            .copied()
-            .find(|b| *b > base)
-            .unwrap_or(self.end())
-    }
-
-    /// Timestamp and offset of the records that a reader below `before` is shown.
-    fn visible(&self, before: i64) -> impl Iterator<Item = (i64, i64)> {
-        let known = (self.base..).zip(&self.records);
-        known
-            .map(|(offset, record)| (record.0, offset))
-            .filter(move |(_, offset)| {
-                *offset >= self.start && self.batch_end(self.batch_of(*offset)) <= before
-            })
     }
 
     fn batch_of(&self, offset: i64) -> i64 {
@@ -229,9 +203,6 @@ impl Run {
                 self.model.raise(to);
             }
             Step::Retain(bytes, committed) => self.retain(&mut log, *bytes, committed),
-            Step::Read(from, before, max) => self.read(&log, from, before, *max),
-            Step::FindTime(at_least, before) => self.find_time(&log, *at_least, before),
-            Step::FindMaxTime(before) => self.find_max_time(&log, before),
             Step::Flush => {
                 self.flush(&mut log);
                 assert_eq!(log.flushed_end(), log.log_end());
@@ -388,67 +359,6 @@ impl Run {
         }
         let done = log.append_as_follower(bytes.into(), NOW).unwrap();
         assert_eq!(done.end.0, self.model.end());
-    }
-
-    fn read(
-        &self,
-        log: &Log,
-        from: &prop::sample::Index,
-        before: &prop::sample::Index,
-        max: usize,
-    ) {
-        let model = &self.model;
-        let (from, before) = (model.place(from), model.place(before));
-        let bytes = log
-            .reader()
-            .read(Offset(from), Offset(before), max)
-            .unwrap();
-        let total = bytes.len();
-        let records = records_in(bytes);
-        if from >= before || model.batch_end(model.batch_of(from)) > before {
-            assert!(records.is_empty(), "nothing ends at or before {before}");
-            return;
-        }
-        let first = model.batch_of(from);
-        assert_eq!(records[0].0, first);
-        let end = records.last().unwrap().0 + 1;
-        assert!(end <= before);
-        assert!(
-            total <= max || end == model.batch_end(first),
-            "one batch or within the bound"
-        );
-        for (offset, epoch, value) in records {
-            let known = &model.records[usize::try_from(offset - model.base).unwrap()];
-            assert_eq!((epoch, &value), (known.1, &known.2), "offset {offset}");
-        }
-    }
-
-    fn find_time(&self, log: &Log, at_least: i64, before: &prop::sample::Index) {
-        let before = self.model.place(before);
-        let found = log
-            .reader()
-            .offset_for_timestamp(Timestamp(at_least), Offset(before))
-            .unwrap();
-        let mut visible = self.model.visible(before);
-        let expected = visible.find(|(time, _)| *time >= at_least);
-        assert_eq!(
-            found.map(|(t, o)| (t.0, o.0)),
-            expected,
-            "first record at {at_least} or later below {before}"
-        );
-    }
-
-    fn find_max_time(&self, log: &Log, before: &prop::sample::Index) {
-        let before = self.model.place(before);
-        let found = log
-            .reader()
-            .offset_of_max_timestamp(Offset(before))
-            .unwrap();
-        assert_eq!(
-            found.map(|(t, o)| (t.0, o.0)),
-            first_latest(self.model.visible(before)),
-            "first record with the largest timestamp below {before}"
-        );
     }
 
     fn check(&self) {

@@ -9,7 +9,7 @@ use trimaran_types::record_batch::{
 };
 use trimaran_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 
-use crate::rig::{FaultyDisk, NOW, Rig, batch_of, read_all, segment_files};
+use crate::rig::{FaultyDisk, NOW, Rig, batch_of, flush, read_all, segment_files};
 
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
@@ -88,6 +88,37 @@ fn a_repetition_is_answered_with_its_offsets_and_not_written() {
         [(4, 5, false), (1, 3, true), (4, 5, true), (6, 6, false)]
     );
     assert_eq!(read_all(&log.reader(), 1 << 20).len(), 7);
+}
+
+/// The snapshot of the segment that retention began is lost in a power cut; an older one is there, from
+/// before batches that are deleted.
+#[test]
+fn a_snapshot_from_before_what_was_deleted_refuses_no_producer() {
+    let mut rig = Rig::new();
+    rig.config.retention_bytes = Some(0);
+    let mut log = rig.fresh();
+    let me = (1, 0);
+    append(&mut log, vec![sent(me, 0, 1, false)]).unwrap();
+    let point = log.close().unwrap().0;
+    let (mut log, _) = rig.open(point, true).unwrap();
+    append(&mut log, vec![sent(me, 1, 1, false)]).unwrap();
+    flush(&mut log);
+    let end = log.log_end();
+    let retained = log.retain(end, NOW).unwrap().unwrap();
+    assert_eq!(retained.log_start, end);
+    drop(log.delete_segments(end).unwrap());
+    drop(log);
+    let snapshots = segment_files(&rig.dir(), "snapshot");
+    assert_eq!(
+        snapshots.keys().copied().collect::<Vec<_>>(),
+        [point, end.0]
+    );
+    fs::write(&snapshots[&end.0], []).unwrap();
+    rig.log_start = Some(end);
+    let (mut log, _) = rig.open(point, false).unwrap();
+    log.assign_epoch(EPOCH, end).unwrap();
+    let placed = append(&mut log, vec![sent(me, 2, 1, false)]).unwrap();
+    assert_eq!(placed, [(end.0, end.0, false)]);
 }
 
 #[test]

@@ -14,9 +14,9 @@
 //! power cut moves bytes. Then the batch in front of the place is in doubt as well, since it may have
 //! the records of a later one ([`Behind`](crate::behind::Behind)).
 //!
-//! Only what lies beyond the recovery point is walked, once the list of epochs was seen to fit what lies
-//! below, and else everything. The page cache is asked to forget the files
-//! first, so that a page which the system called clean after a failed write is not believed.
+//! Only what lies beyond the recovery point is walked, from the last index entry below it on, once the list
+//! of epochs was seen to fit what lies below, and else everything. The page cache is asked to forget the
+//! files first, so that a page which the system called clean after a failed write is not believed.
 
 mod epochs;
 mod indexes;
@@ -156,7 +156,13 @@ impl<'a> Recovery<'a> {
             // anew, but for what a later log start has taken away.
             self.epochs.truncate_from(self.recovery_point);
         }
-        let first = self.segment_of(target).max(self.kept_from);
+        // The segment that ends with the point, where the next one begins there: it may have been finished
+        // since, and then the last entry of its time index need not be durable.
+        let first = self
+            .segments
+            .partition_point(|(base, _)| *base < target)
+            .saturating_sub(1)
+            .max(self.kept_from);
         self.cut_room_before(first)?;
         for at in self.kept_from..first {
             self.restore_indexes(at)?;
@@ -169,7 +175,10 @@ impl<'a> Recovery<'a> {
             if !self.clean {
                 file.forget_cached();
             }
-            let kept = if at == first {
+            let next = self.segments.get(at + 1).map(|(base, _)| *base);
+            // Of a segment that ends with the point, no index entry need be durable any more.
+            let is_finished = !self.clean && next.is_some_and(|next| next <= target);
+            let kept = if at == first && !is_finished {
                 self.kept(file.as_ref(), base, bytes, target)?
             } else {
                 Kept::nothing(base)
