@@ -173,7 +173,7 @@ fn logs_are_judged_as_if_their_bytes_in_the_journal_were_in_place() {
 fn a_torn_last_group_is_none_and_a_missing_one_takes_every_log() {
     for (group, is_lost) in [(6, false), (3, true)] {
         let data = Data::new(false);
-        let path = data.logs().join("flush-journal-0");
+        let path = data.logs().join("flush-journal.0");
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.write_all_at(b"x", group * BLOCK_BYTES + 70).unwrap();
         let (code, verified) = verify(&data.path());
@@ -240,7 +240,7 @@ fn folders_that_were_set_aside_are_listed_and_no_failure() {
 #[test]
 fn the_groups_of_a_journal_are_shown() {
     let data = Data::new(false);
-    let path = data.logs().join("flush-journal-0");
+    let path = data.logs().join("flush-journal.0");
     let output = trimaran(&["log", "dump", "-o", "json"], &path);
     assert!(output.status.success(), "{output:?}");
     let lines: Vec<Value> = text(&output)

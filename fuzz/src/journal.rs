@@ -10,7 +10,7 @@ use crate::Draws;
 use crate::directory::logs_dir;
 
 /// The files, below the data directory.
-pub const HALVES: [&str; 2] = ["logs/flush-journal-0", "logs/flush-journal-1"];
+pub const HALVES: [&str; 2] = ["logs/flush-journal.0", "logs/flush-journal.1"];
 
 const BLOCK: usize = 4096;
 const PIECE: usize = BLOCK - 8;

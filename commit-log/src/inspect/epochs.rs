@@ -46,14 +46,16 @@ pub(super) fn inspect(
     let started = walked
         .epochs
         .partition_point(|epoch| Some(epoch.start) <= known.log_start);
-    let kept = &walked.epochs[started.saturating_sub(1)..];
-    let Some(start_offset) = differing(kept, cache.entries()) else {
+    // With all records deleted, none of their epochs need be known.
+    let is_empty = known.log_start.is_some() && walked.end <= known.log_start;
+    let kept = &walked.epochs[started.saturating_sub(usize::from(!is_empty))..];
+    let Some(start_offset) = differing(kept, cache.entries(), known.log_start) else {
         return Ok(ControlFlow::Continue(()));
     };
     let is_damage = match start {
         Start::Opened(opened) => {
             let stays = kept.partition_point(|epoch| epoch.start < opened.log_end);
-            differing(&kept[..stays], &opened.epochs).is_some()
+            differing(&kept[..stays], &opened.epochs, known.log_start).is_some()
         }
         // Below it a start believes the file.
         _ => Some(start_offset) < known.recovery_point,
@@ -71,12 +73,17 @@ pub(super) fn inspect(
 }
 
 /// Where the first epoch of the batches starts that the list does not have in this way.
-fn differing(walked: &[EpochStart], list: &[EpochStart]) -> Option<Offset> {
+fn differing(
+    walked: &[EpochStart],
+    list: &[EpochStart],
+    log_start: Option<Offset>,
+) -> Option<Offset> {
     let last_known = list.last().map(|entry| entry.epoch);
     let differs = walked.iter().enumerate().find(|(number, walked)| {
         match list.iter().find(|known| known.epoch == walked.epoch) {
-            // The log's start may have passed the epoch's.
-            Some(known) if *number == 0 => known.start > walked.start,
+            // The log's start may have passed the epoch's, and a start after a crash learns the epoch from
+            // the segment on that holds the log's start.
+            Some(known) if *number == 0 => Some(known.start) > log_start.max(Some(walked.start)),
             Some(known) => known.start != walked.start,
             None => Some(walked.epoch) < last_known,
         }

@@ -18,7 +18,7 @@ pub(crate) struct DirtyFile {
     pub(crate) log_dir: PathBuf,
     /// The folder's name.
     name: Arc<str>,
-    /// The last group with bytes of it.
+    /// The last note of it, counted from 1.
     last: u64,
 }
 
@@ -39,7 +39,8 @@ pub(super) struct Ledger {
     dirty: [HashMap<usize, DirtyFile>; 2],
     /// The half that was noted last.
     current: usize,
-    /// The last group whose files are in the ledger.
+    /// How often groups were noted. Not their numbers: one that finds the disk full gives its number to
+    /// the next, and a sync in between covers the one and not the other.
     noted: u64,
 }
 
@@ -85,7 +86,8 @@ impl Ledger {
     /// Takes note of what is about to be written into a half, before it is: a sync that begins now does
     /// not count for it unless it sees this.
     pub(super) fn note(&mut self, half: usize, sequence: u64, entries: &[Entry]) {
-        self.noted = sequence;
+        self.noted += 1;
+        let noted = self.noted;
         self.current = half;
         for entry in entries {
             if let Some(known) = self.logs.get_mut(&entry.name) {
@@ -96,13 +98,13 @@ impl Ledger {
                 file: Arc::clone(&entry.file),
                 log_dir: entry.log_dir.clone(),
                 name: Arc::clone(&entry.name),
-                last: sequence,
+                last: noted,
             });
-            dirty.last = sequence;
+            dirty.last = noted;
         }
     }
 
-    /// The last group whose bytes a sync that begins now covers.
+    /// The last note whose bytes a sync that begins now covers.
     pub(super) const fn noted(&self) -> u64 {
         self.noted
     }

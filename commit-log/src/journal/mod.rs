@@ -147,8 +147,11 @@ impl Journal {
         };
         let dirty = lock(&self.ledger).dirty_of(&live);
         self.sync(dirty)?;
+        // Twice: one bad block must not bring back what is about to be cut.
+        let names_max = (self.group_bytes_max() / ENTRY_OVERHEAD_BYTES).max(1);
         let has_place = live
-            .chunks((self.group_bytes_max() / ENTRY_OVERHEAD_BYTES).max(1))
+            .chunks(names_max)
+            .chain(live.chunks(names_max))
             .try_fold(true, |has_place, names| {
                 if !has_place {
                     return Ok(false);

@@ -17,7 +17,7 @@ use crate::disk::{Disk, DiskFile, OpenHow};
 use crate::reader::is_unreadable;
 
 /// The names of the halves, in a directory of logs.
-pub(super) const HALVES: [&str; 2] = ["flush-journal-0", "flush-journal-1"];
+pub(super) const HALVES: [&str; 2] = ["flush-journal.0", "flush-journal.1"];
 
 /// Nothing is written beyond it.
 const HALF_BYTES_MAX: u64 = JOURNAL_BYTES_MAX / 2;
@@ -299,5 +299,21 @@ pub(super) fn again<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T>
     match read() {
         Err(error) if is_unreadable(&error) => read(),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_dir::parse_partition_dir;
+
+    #[test]
+    fn no_log_has_a_folder_by_the_name_of_a_half() {
+        assert!(parse_partition_dir("flush-journal-0").is_some());
+        assert!(
+            HALVES
+                .iter()
+                .all(|name| parse_partition_dir(name).is_none())
+        );
     }
 }

@@ -7,7 +7,7 @@
 //! data_dir/logs/<topic>-<n>/        one log each
 //! data_dir/logs/<topic>-<n>.<id>-delete, -stray, -damaged, -distrusted   out of use; only the first
 //!                                   may be removed
-//! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, flush-journal-*, .kafka_cleanshutdown
+//! data_dir/logs/*-offset-checkpoint, flushed-ends, reserved-space, flush-journal.*, .kafka_cleanshutdown
 //! ```
 //!
 //! A log that nobody asks for is set aside as stray, never deleted (promise P-TOMBSTONE). Whether

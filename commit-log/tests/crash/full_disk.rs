@@ -167,7 +167,7 @@ fn child() {
     fill_up(&mut log, &flusher, &place.filler);
     assert!(is_full(&place.root));
     if has_journal() {
-        let journal = fs::read(place.root.join("logs/flush-journal-1")).unwrap();
+        let journal = fs::read(place.root.join("logs/flush-journal.1")).unwrap();
         assert!(journal.starts_with(b"TRIMJNL1"));
         assert!((journal.len() as u64) < JOURNAL.half_bytes);
     }

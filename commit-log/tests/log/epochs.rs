@@ -134,11 +134,28 @@ fn a_true_list_is_believed_without_a_walk() {
         let (log, report) = reopen(&rig, cleanly).unwrap();
         assert_eq!(epochs(&log), EPOCHS);
         assert!(report.scanned_batches < 20, "{report:?}");
-        drop(log);
-        // The log start was on the disk with the records before it, and later the list.
-        write_epochs(&rig, &EPOCHS[1..]);
+    }
+}
+
+/// The list was on the disk, and the later log start that it was cut for was not.
+#[test]
+fn epochs_that_were_let_go_of_for_a_start_that_did_not_last_are_learned_anew() {
+    for cleanly in [true, false] {
+        for list in [&EPOCHS[1..], &[(4, 50), (5, 60)], &[(5, 80)]] {
+            let rig = with_list(cleanly, list);
+            let (log, _) = reopen(&rig, cleanly).unwrap();
+            assert_eq!(epochs(&log), EPOCHS, "{cleanly} {list:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_begins_with_the_log_start_is_believed_without_a_walk() {
+    for cleanly in [true, false] {
+        let mut rig = with_list(cleanly, &[(4, 50), (5, 60)]);
+        rig.log_start = Some(Offset(50));
         let (log, report) = reopen(&rig, cleanly).unwrap();
-        assert_eq!(epochs(&log), EPOCHS[1..]);
+        assert_eq!(epochs(&log), [(4, 50), (5, 60)]);
         assert!(report.scanned_batches < 20, "{report:?}");
     }
 }

@@ -227,7 +227,7 @@ impl std::fmt::Debug for Overtaken {
 
 impl Disk for Overtaken {
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        if path.ends_with("flush-journal-1")
+        if path.ends_with("flush-journal.1")
             && let Some(then) = self.then.lock().unwrap().take()
         {
             then();
@@ -287,12 +287,12 @@ fn who_looks_beside_a_broker_takes_no_half_that_is_begun_for_damage() {
         file.unwrap().read_at(0, 8, &mut bytes).unwrap();
         bytes
     };
-    assert_ne!(first("flush-journal-1"), b"TRIMJNL1");
+    assert_ne!(first("flush-journal.1"), b"TRIMJNL1");
     let then = Box::new(move || (0..8).for_each(|_| flush()));
     let disk = Overtaken {
         then: Mutex::new(Some(then)),
     };
     let through = ReadThroughJournal::over(Arc::new(disk), root.path()).unwrap();
-    assert_eq!(first("flush-journal-1"), b"TRIMJNL1", "begun in between");
+    assert_eq!(first("flush-journal.1"), b"TRIMJNL1", "begun in between");
     assert!(!through.is_damaged(&dir));
 }

@@ -36,7 +36,7 @@ fn flush(log: &mut Log, flusher: &Flusher) {
 /// Whether the flush of a log writes to the journal.
 fn goes_through_journal(root: &Path, log: &mut Log, flusher: &Flusher) -> bool {
     let journal =
-        || ["flush-journal-0", "flush-journal-1"].map(|it| std::fs::read(root.join(it)).unwrap());
+        || ["flush-journal.0", "flush-journal.1"].map(|it| std::fs::read(root.join(it)).unwrap());
     let before = journal();
     flush(log, flusher);
     journal() != before

@@ -108,7 +108,7 @@ fn nothing_is_reserved_beyond_the_end_of_a_file() {
     // A group that says that it has 16 MiB, in a file that has 20 KiB.
     let mut claims = b"TRIMJNL1....\0\0\x10\0".to_vec();
     claims.resize(5 * 4096, 0);
-    std::fs::write(rig.root.path().join("flush-journal-0"), claims).unwrap();
+    std::fs::write(rig.root.path().join("flush-journal.0"), claims).unwrap();
     for cleanly in [true, false, true] {
         let (log, _) = rig.open(0, cleanly).unwrap();
         assert_eq!(read_all(&log.reader(), 1000).len(), 60);

@@ -9,4 +9,5 @@ mod function_lengths;
 mod manifests;
 mod sources;
 mod texts;
+mod top_level;
 mod workspace;

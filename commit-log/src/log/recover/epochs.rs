@@ -165,15 +165,14 @@ impl Recovery<'_> {
         self.log_start.max(self.segments[self.kept_from].0)
     }
 
-    /// Whether a batch has the epoch that the list gives it. Where the list begins later, because a
-    /// later log start was known when it was written, an older one.
+    /// Whether a batch has the epoch that the list gives it. A list that begins behind it has let go of its
+    /// epoch for a log start that did not last.
     fn agrees(&self, batch: &Neighbour) -> bool {
         let header = batch.header();
-        let first = self.epochs.entries().first().copied();
+        let readable = header.base_offset.max(self.first_readable());
+        let first = self.epochs.entries().first();
         check_epoch(header, &self.epochs).is_ok()
-            && first.is_none_or(|first| {
-                first.start <= header.base_offset || header.leader_epoch < Some(first.epoch)
-            })
+            && first.is_none_or(|first| first.start <= readable)
     }
 }
 

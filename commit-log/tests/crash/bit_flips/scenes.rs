@@ -274,7 +274,7 @@ pub(super) fn distrusted() -> Scene {
         }
     }
     drop((logs, dir));
-    let path = Path::new("/data/logs/flush-journal-0");
+    let path = Path::new("/data/logs/flush-journal.0");
     let journal = disk.open(path, OpenHow::Existing).unwrap();
     let mut byte = Vec::new();
     journal.read_at(300, 1, &mut byte).unwrap();

@@ -13,7 +13,7 @@ use crate::sim_disk::{Op, SimDisk, Tree};
 use crate::workload::batch;
 
 pub(super) const BLOCK: usize = 4096;
-pub(super) const HALVES: [&str; 2] = ["/data/logs/flush-journal-0", "/data/logs/flush-journal-1"];
+pub(super) const HALVES: [&str; 2] = ["/data/logs/flush-journal.0", "/data/logs/flush-journal.1"];
 
 pub(super) struct Owner {
     pub(super) disk: SimDisk,

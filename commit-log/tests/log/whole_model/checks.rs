@@ -67,8 +67,7 @@ impl Replica {
                 known.base
             );
         }
-        // Of those that end below a start which a stop took back, less may be known.
-        let known = |(_, end): &(i32, i64)| *end > model.latest_start;
+        let known = |(_, end): &(i32, i64)| *end > model.log_start;
         for (epoch, end) in model.epochs().into_iter().filter(known) {
             let epoch = LeaderEpoch(epoch);
             let found = log.end_offset_for_epoch(epoch);
