@@ -125,18 +125,25 @@ fn fail_call(call: usize, (fault, has_journal): (Fault, bool), seen: &mut Seen) 
             .unwrap_or_else(|error| panic!("{name}, at the end: {error}"));
         shown(log).unwrap();
     }
+    seen.replays += recover_everywhere(&disk, upkeeper, call, &name);
+    true
+}
+
+/// Recovers what the process left, and what a power cut then leaves of it.
+fn recover_everywhere(disk: &SimDisk, upkeeper: Upkeeper, call: usize, name: &str) -> usize {
     let Upkeeper { written, now, .. } = upkeeper;
     let (base, ops) = disk.recorded();
+    let mut replays = 0;
     let mut cut = PowerCut::before_anything(&base);
     ops.iter().for_each(|op| cut.after(op));
     let chance = Survives::Some(Seeded(call as u64).next());
     let ways = [Survives::Nothing, Survives::Everything, chance];
     let trees = ways.map(|way| (Some(way), cut.leaves(way)));
     for (way, tree) in [(None, disk.live())].into_iter().chain(trees) {
-        seen.replays += recover(&SimDisk::holding(tree), &written, &now, false)
+        replays += recover(&SimDisk::holding(tree), &written, &now, false)
             .unwrap_or_else(|error| panic!("{name}, {way:?}: {error}\n{now:?}"));
     }
-    true
+    replays
 }
 
 fn fail_every_call(fault: Fault) {

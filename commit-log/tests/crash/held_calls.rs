@@ -253,6 +253,18 @@ fn swaps(doing: &str, call: &HeldCall) -> bool {
     doing == "clean" && target.is_some_and(|target| !target.ends_with(".swap"))
 }
 
+/// Where the log and the other one end when a power cut leaves what was synced by now.
+fn ends_after_a_cut(disk: &SimDisk) -> (i64, i64) {
+    let (base, ops) = disk.recorded();
+    let mut cut = PowerCut::before_anything(&base);
+    ops.iter().for_each(|op| cut.after(op));
+    let left = SimDisk::holding(cut.leaves(Survives::Nothing));
+    let next = open_dir(&left).unwrap();
+    let end = upkeep::open(&next).log_end().0;
+    let (other, _) = open_log(&next, OTHER, 0).unwrap();
+    (end, other.log_end().0)
+}
+
 /// Holds one call; tells which it was.
 fn hold(number: usize, has_journal: bool) -> Option<(&'static str, HeldCall)> {
     let disk = SimDisk::empty();
@@ -317,15 +329,9 @@ fn hold(number: usize, has_journal: bool) -> Option<(&'static str, HeldCall)> {
             durable_then,
             "{doing}, {call:?}"
         );
-        let (base, ops) = disk.recorded();
-        let mut cut = PowerCut::before_anything(&base);
-        ops.iter().for_each(|op| cut.after(op));
-        let left = SimDisk::holding(cut.leaves(Survives::Nothing));
-        let next = open_dir(&left).unwrap();
-        let end = upkeep::open(&next).log_end().0;
-        assert!(end >= durable_then, "{doing}, {call:?}: {end}");
-        let (other, _) = open_log(&next, OTHER, 0).unwrap();
-        assert!(other.log_end().0 >= other_durable, "{doing}, {call:?}");
+        let ends = ends_after_a_cut(&disk);
+        let is_kept = ends.0 >= durable_then && ends.1 >= other_durable;
+        assert!(is_kept, "{doing}, {call:?}: {ends:?}");
         drop(keeper);
         owner.join().unwrap();
         small.recv_timeout(PATIENCE).unwrap().unwrap();

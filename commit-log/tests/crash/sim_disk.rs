@@ -4,14 +4,18 @@
 //! Before a cut it behaves like a file system with a page cache: what was written can be read. What
 //! a cut may leave of it is for [`crate::power_cut`] to say.
 
+mod fault;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 
 use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, OpenHow};
 
 use crate::power_cut::{PowerCut, Survives};
+use fault::Gate;
+pub(crate) use fault::{Fault, GateKeeper, HeldCall};
 
 /// The number of a file or directory; the root is 0.
 pub(crate) type Node = usize;
@@ -56,64 +60,6 @@ pub(crate) enum Op {
     SyncDir {
         dir: Node,
     },
-}
-
-/// What to do to one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Errno(i32),
-    /// A write puts down half of its bytes and then fails like this; other calls just fail.
-    Short(i32),
-    /// The process is killed in it: it has no effect, and nothing that was done before is lost.
-    Killed,
-    /// It waits at the gate that [`SimDisk::hold_at`] gave, on the thread that made it, does what it
-    /// should and succeeds. Other calls go on meanwhile.
-    Slow,
-    /// A sync does what it should and waits at the gate then: it keeps nothing that is written meanwhile.
-    Late,
-}
-
-impl Fault {
-    /// Whether a call of this name fails like any other, as it does in the sweep of a plain error.
-    pub(crate) fn is_plain_for(self, call: &str) -> bool {
-        matches!(self, Self::Short(_)) && call != "write_all_at"
-    }
-}
-
-/// Where a slow call waits.
-#[derive(Debug, Clone)]
-struct Gate {
-    entered: mpsc::Sender<HeldCall>,
-    is_open: Arc<(Mutex<bool>, Condvar)>,
-}
-
-/// A call that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeldCall {
-    pub(crate) name: &'static str,
-    /// What a rename gives a name to.
-    pub(crate) target: Option<PathBuf>,
-}
-
-/// The other side of the gate. Dropping it opens it.
-#[derive(Debug)]
-pub(crate) struct GateKeeper(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn pass(&self, call: HeldCall) {
-        // Who does not ask may be gone.
-        let _ = self.entered.send(call);
-        let (is_open, opened) = &*self.is_open;
-        let waited = opened.wait_while(is_open.lock().unwrap(), |is_open| !*is_open);
-        drop(waited.unwrap());
-    }
-}
-
-impl Drop for GateKeeper {
-    fn drop(&mut self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
 }
 
 /// Contents: files by number, directories by number.
