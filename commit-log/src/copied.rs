@@ -38,6 +38,15 @@ impl Copied {
         }
     }
 
+    /// Shows files that were opened and not changed as they are now: beside a broker they grow and go.
+    pub(crate) fn forget_unchanged(&self) {
+        self.names().retain(|path, content| {
+            content
+                .as_ref()
+                .is_none_or(|content| content.beneath() != Some(path) || content.is_changed())
+        });
+    }
+
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -56,7 +56,10 @@ fuzz_target!(|data: &[u8]| {
     }
     let segments = directory.segments();
     let owed = if cleanly {
-        Owed::Files(segments)
+        Owed::Files {
+            files: segments,
+            is_short: false,
+        }
     } else {
         owed(there, &segments)
     };

@@ -161,8 +161,12 @@ pub fn make_checksums_right(half: &mut [u8]) {
 pub enum Owed {
     /// Nothing of it is believed, and no log that is there.
     Distrust,
-    /// These files, each with its whole content. Others stay as they are.
-    Files(BTreeMap<PathBuf, Vec<u8>>),
+    /// These files, each with its whole content. Others stay as they are. The log is distrusted when one
+    /// of them ends before what was synced.
+    Files {
+        files: BTreeMap<PathBuf, Vec<u8>>,
+        is_short: bool,
+    },
 }
 
 /// Both halves, which `None` says are not there, beside segments with these contents.
@@ -181,8 +185,9 @@ pub fn owed(halves: [Option<&[u8]>; 2], segments: &BTreeMap<PathBuf, Vec<u8>>) -
         }
     }
     let mut files = segments.clone();
+    let mut is_short = false;
     let Some((newest, last)) = groups.last_key_value() else {
-        return Owed::Files(files);
+        return Owed::Files { files, is_short };
     };
     let live = *newest - last.low_water;
     // No number is left behind the largest one, so nobody can have written it.
@@ -211,17 +216,16 @@ pub fn owed(halves: [Option<&[u8]>; 2], segments: &BTreeMap<PathBuf, Vec<u8>>) -
         let Some(file) = files.get_mut(&path).filter(|_| !is_void) else {
             continue;
         };
-        // What does not join is not put in place.
-        let Some(at) = usize::try_from(*position)
-            .ok()
-            .filter(|at| *at <= file.len())
-        else {
+        // Behind what does not join nothing is put in place.
+        let at = usize::try_from(*position).ok();
+        let Some(at) = at.filter(|at| *at <= file.len() && !is_short) else {
+            is_short = true;
             continue;
         };
         file.resize(file.len().max(at + bytes.len()), 0);
         file[at..at + bytes.len()].copy_from_slice(bytes);
     }
-    Owed::Files(files)
+    Owed::Files { files, is_short }
 }
 
 const NAMES: [&str; 6] = ["t-0", "t-0", "t-0", "t-1", "u-0", ".."];

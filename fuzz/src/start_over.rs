@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trimaran_commit_log::{Disk, Flusher, JournalLimits, Log, OpenHow, ReadThroughJournal};
+use trimaran_commit_log::{Flusher, JournalLimits, Log, OpenHow, ReadThroughJournal};
 use trimaran_types::record_batch::{BatchBuilder, TimestampType, split};
 use trimaran_types::{LeaderEpoch, Offset, Timestamp};
 
@@ -50,13 +50,16 @@ impl Directory {
         let disk = MemoryDisk::holding(self.tree.clone());
         let through = ReadThroughJournal::over(Arc::new(disk), &logs_dir());
         let through = through.expect("memory does not fail");
-        let Owed::Files(segments) = owed else {
-            assert!(through.unsound().is_some(), "it would be believed");
+        let is_damaged = through.is_damaged(&log_dir());
+        let Owed::Files { files, is_short } = owed else {
+            assert!(is_damaged, "it would be believed");
             return;
         };
-        assert_eq!(through.unsound(), None);
-        for (path, content) in segments {
-            let file = through.open(path, OpenHow::Existing).expect("is there");
+        assert_eq!(is_damaged, *is_short);
+        let seen_through = through.disk();
+        for (path, content) in files {
+            let file = seen_through.open(path, OpenHow::Existing);
+            let file = file.expect("is there");
             let mut seen = Vec::new();
             let read = file.read_at(0, content.len() + 1, &mut seen);
             read.expect("memory does not fail");
@@ -75,7 +78,7 @@ impl Directory {
         let put = disk.tree();
         let owed_segments = match owed {
             Owed::Distrust => segments_of(&self.tree),
-            Owed::Files(segments) => segments
+            Owed::Files { files, .. } => files
                 .iter()
                 .map(|(path, content)| (path.as_path(), content.as_slice()))
                 .collect(),
@@ -84,11 +87,13 @@ impl Directory {
         assert!(found == owed_segments, "something else was put in place");
         let log = open_log(&dir);
         match owed {
-            Owed::Distrust => assert!(log.is_none(), "it may lack synced records"),
-            Owed::Files(_) if found == segments_of(&self.tree) => {
+            Owed::Distrust | Owed::Files { is_short: true, .. } => {
+                assert!(log.is_none(), "it may lack synced records");
+            }
+            Owed::Files { .. } if found == segments_of(&self.tree) => {
                 assert!(log.is_some(), "nothing was changed");
             }
-            Owed::Files(_) => {}
+            Owed::Files { .. } => {}
         }
         log.as_ref().map(walk);
         drop((log, dir));

@@ -92,7 +92,10 @@ impl Owner {
         }
         // What each request adds is remembered before the log takes the batches.
         let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
-        if !self.may_have_room(sizes.iter().map(|size| size.bytes).sum()) {
+        // What a producer repeats needs no room, and must not hear that it was not written.
+        let mut batches = requests.iter().flat_map(|request| &request.batches);
+        let may_repeat = batches.any(|batch| batch.header().producer.is_some());
+        if !may_repeat && !self.may_have_room(sizes.iter().map(|size| size.bytes).sum()) {
             self.refuse_for_room(requests);
             return;
         }

@@ -44,6 +44,7 @@ struct State {
     shown_before: u64,
     pages: BTreeMap<u64, Box<[u8; PAGE_BYTES]>>,
     written_bytes: u64,
+    was_cut: bool,
 }
 
 /// A file's content.
@@ -98,9 +99,16 @@ impl Content {
         self.state().written_bytes
     }
 
+    /// Whether it may be another one than beneath.
+    pub(super) fn is_changed(&self) -> bool {
+        let state = self.state();
+        state.was_cut || state.written_bytes > 0
+    }
+
     pub(super) fn truncate(&self, bytes: u64) {
         let mut state = self.state();
         state.bytes = bytes;
+        state.was_cut = true;
         state.shown_before = state.shown_before.min(bytes);
         let gone = state.pages.split_off(&bytes.div_ceil(PAGE));
         self.pages.give_back(gone.len());

@@ -12,6 +12,9 @@ use super::scan::{HALVES, Place, Scanned};
 use crate::disk::Disk;
 use crate::log_dir::is_marked_clean;
 
+/// How often a journal that changes is looked at.
+const LOOKS_MAX: usize = 10;
+
 /// Ends the names of a journal that was damaged and set aside.
 const DAMAGED_SUFFIX: &str = ".damaged";
 
@@ -134,7 +137,7 @@ pub fn inspect_journal(
     on_group: &mut dyn FnMut(&JournalGroup) -> ControlFlow<()>,
 ) -> io::Result<Option<JournalSummary>> {
     let paths = files.paths();
-    let scanned = Scanned::read_files(disk, &paths)?;
+    let (scanned, forgotten) = scan(disk, &paths)?;
     let there = |half: &usize| scanned.file(*half).is_some();
     if !(0..paths.len()).any(|half| there(&half)) {
         return Ok(None);
@@ -147,7 +150,7 @@ pub fn inspect_journal(
         _ => u64::MAX,
     };
     let looked = Looked {
-        forgotten: Forgotten::of(&scanned).map_err(ReplayError::into_io)?,
+        forgotten,
         from,
         paths: &paths,
     };
@@ -155,8 +158,12 @@ pub fn inspect_journal(
         if files.half.is_some_and(|half| half != place.half) {
             continue;
         }
-        let group = scanned.group(number, place);
-        let group = looked.group(place, &group.map_err(ReplayError::into_io)?);
+        let group = match scanned.group(number, place) {
+            Ok(group) => looked.group(place, &group),
+            // Written over by the broker that runs, since it did not count any more.
+            Err(ReplayError::Unsound(_)) => continue,
+            Err(ReplayError::Change(error)) => return Err(error.into_io()),
+        };
         if on_group(&group).is_break() {
             break;
         }
@@ -179,6 +186,22 @@ pub fn inspect_journal(
             .map(|half| paths[half].clone())
             .collect(),
     }))
+}
+
+/// What the files hold, and which logs they have forgotten. A group that counts may be written over
+/// between two looks, and then there are later ones.
+fn scan(disk: &dyn Disk, paths: &[PathBuf; 2]) -> io::Result<(Scanned, Forgotten)> {
+    for _ in 1..LOOKS_MAX {
+        let scanned = Scanned::read_files(disk, paths)?;
+        match Forgotten::of(&scanned) {
+            Ok(forgotten) => return Ok((scanned, forgotten)),
+            Err(ReplayError::Unsound(_)) => {}
+            Err(ReplayError::Change(error)) => return Err(error.into_io()),
+        }
+    }
+    let scanned = Scanned::read_files(disk, paths)?;
+    let forgotten = Forgotten::of(&scanned).map_err(ReplayError::into_io)?;
+    Ok((scanned, forgotten))
 }
 
 struct Looked<'a> {

@@ -46,6 +46,7 @@ impl ReadThroughJournal {
             let newest = Scanned::read(disk.as_ref(), logs_dir)?.newest();
             looks += 1;
             if distrust.is_empty() || before == Some(newest) || looks == LOOKS_MAX {
+                copied.forget_unchanged();
                 return Ok(Self { copied, distrust });
             }
             // Nobody wrote in between when two looks running find the same newest group.

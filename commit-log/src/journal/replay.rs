@@ -14,7 +14,7 @@ use trimaran_types::Offset;
 
 use super::distrust::Distrust;
 use super::emptied::{Settled, say_empty};
-use super::format::Noted;
+use super::format::{BLOCK, Noted};
 use super::scan::{HALVES, Scanned, Unsound, again};
 use crate::change_error::{ChangeError, sync_data, sync_names};
 use crate::disk::{Disk, DiskFile, OpenHow};
@@ -220,9 +220,12 @@ fn there(file: &dyn DiskFile, position: u64, bytes: &[u8]) -> io::Result<There> 
     if file.bytes()? < position {
         return Ok(There::Short);
     }
-    let mut there = Vec::with_capacity(bytes.len());
-    file.read_at(position, bytes.len(), &mut there)?;
-    Ok(if there == bytes {
+    // From the beginning of a block: a write has to read it, too, and that may be what cannot be done.
+    let before = position % BLOCK;
+    let skipped = usize::try_from(before).unwrap_or(usize::MAX);
+    let mut there = Vec::with_capacity(skipped + bytes.len());
+    file.read_at(position - before, skipped + bytes.len(), &mut there)?;
+    Ok(if there.get(skipped..) == Some(bytes) {
         There::Same
     } else {
         There::Other

@@ -5,7 +5,7 @@
 //! of the newest one up to it, none may be missing: one that is was synced, and is damaged or gone. A
 //! torn group is newer than all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub(super) enum Unsound {
     Twice { sequence: u64 },
     #[error("{} is gone, although the other half has groups", path.display())]
     HalfGone { path: PathBuf },
-    #[error("{} has blocks that cannot be read, and no other with a group", path.display())]
+    #[error("{} has blocks that cannot be read, where there may have been a group", path.display())]
     Unreadable { path: PathBuf },
     #[error("group {sequence} cannot be read again")]
     Gone { sequence: u64 },
@@ -73,8 +73,8 @@ pub(super) struct Scanned {
     twice: Option<u64>,
     /// Where a group begins that is not whole: half and position.
     torn: Vec<(usize, u64)>,
-    /// How many blocks of each half the device could not read.
-    unreadable: [u64; 2],
+    /// Blocks that the device could not read: half and position.
+    unreadable: BTreeSet<(usize, u64)>,
 }
 
 impl Scanned {
@@ -95,7 +95,8 @@ impl Scanned {
             // A page that the system called clean after a failed write is not to be believed.
             file.forget_cached();
             scanned.read_half(half, file.as_ref())?;
-            let unreadable = scanned.unreadable[half];
+            let of_half = (half, 0)..=(half, u64::MAX);
+            let unreadable = scanned.unreadable.range(of_half).count();
             if unreadable > 0 {
                 tracing::error!(file = %path.display(), unreadable, "blocks of a flush journal cannot be read");
             }
@@ -150,7 +151,7 @@ impl Scanned {
                 Err(error) if is_unreadable(&error) => {
                     window.truncate(from);
                     window.resize(from + BLOCK_BYTES, 0);
-                    self.unreadable[half] += 1;
+                    self.unreadable.insert((half, at + from as u64));
                 }
                 Err(error) => return Err(error),
             }
@@ -213,10 +214,17 @@ impl Scanned {
     /// What is wrong with the journal, if anything is.
     pub(super) fn unsound(&self, logs_dir: &Path) -> Option<Unsound> {
         let Some((newest, place)) = self.newest() else {
-            let half = self.unreadable.iter().position(|blocks| *blocks > 0)?;
-            let path = logs_dir.join(HALVES[half]);
+            let (half, _) = self.unreadable.first()?;
+            let path = logs_dir.join(HALVES[*half]);
             return Some(Unsound::Unreadable { path });
         };
+        // Where a later group would stand nobody can say that there is none.
+        for next in [(place.half, place.end()), (1 - place.half, 0)] {
+            if self.unreadable.contains(&next) {
+                let path = logs_dir.join(HALVES[next.0]);
+                return Some(Unsound::Unreadable { path });
+            }
+        }
         if let Some(sequence) = self.twice {
             return Some(Unsound::Twice { sequence });
         }

@@ -103,6 +103,8 @@ impl Log {
                     .map_err(|error| self.close_error(error))?;
             }
             sync_names(names.as_ref()).map_err(|error| self.close_error(error))?;
+            // Before the recovery point, which anybody's checkpoint may write from here on.
+            self.write_aborted_sums()?;
             self.flushed(&request.token());
         }
         self.write_aborted_sums()?;

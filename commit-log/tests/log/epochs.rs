@@ -175,6 +175,22 @@ fn below_the_log_start_nothing_is_looked_at() {
     assert_eq!(at, Some(LeaderEpoch(4)));
 }
 
+/// All that there is is walked, so nothing is looked at first.
+#[test]
+fn a_list_that_begins_with_a_later_epoch_than_the_log_is_learned_anew() {
+    for cleanly in [true, false] {
+        let mut rig = Rig::new();
+        rig.config.index_interval_bytes = 1 << 20;
+        stop(filled(&rig), cleanly);
+        let start = Offset(*rig.segments().keys().next_back().unwrap());
+        rig.log_start = Some(start);
+        write_epochs(&rig, &[(9, start.0)]);
+        let (log, _) = reopen(&rig, cleanly).unwrap();
+        assert_eq!(log.log_end(), Offset(END));
+        assert_eq!(epochs(&log), [(5, start.0)]);
+    }
+}
+
 #[test]
 fn one_batch_against_the_list_is_damage() {
     let is_named = |rig: &Rig, offset: i64, what: &str| match reopen(rig, true) {

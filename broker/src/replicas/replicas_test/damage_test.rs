@@ -328,7 +328,8 @@ async fn logs_that_a_damaged_journal_made_doubtful_are_kept_whatever_their_numbe
         std::fs::create_dir(folder).unwrap();
     }
     let distrust = pair.log_dir(TWO, "flush-journal-distrust");
-    std::fs::write(&distrust, format!("0\n1\n{NAME}\n")).unwrap();
+    let sealed = |text: String| format!("{text}#crc32c {}\n", crc32c::crc32c(text.as_bytes()));
+    std::fs::write(&distrust, sealed(format!("0\n1\n{NAME}\n"))).unwrap();
     pair.restart(TWO).await;
     pair.until_out_of_service(TWO, &[NAME]).await;
     pair.hear(TWO);
@@ -338,5 +339,6 @@ async fn logs_that_a_damaged_journal_made_doubtful_are_kept_whatever_their_numbe
     assert_eq!(pair.folders_ending_in(TWO, "-distrusted").len(), 1);
     let kept = pair.broker(TWO).replicas.damaged_logs_kept();
     assert_eq!(kept, DAMAGED_LOGS_MAX as u64);
-    assert_eq!(std::fs::read_to_string(distrust).unwrap(), "0\n0\n");
+    let left = std::fs::read_to_string(distrust).unwrap();
+    assert_eq!(left, sealed("0\n0\n".to_owned()));
 }

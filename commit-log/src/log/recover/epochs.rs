@@ -161,7 +161,7 @@ impl Recovery<'_> {
     }
 
     /// Below it nothing is believed to be there.
-    fn first_readable(&self) -> Offset {
+    pub(super) fn first_readable(&self) -> Offset {
         self.log_start.max(self.segments[self.kept_from].0)
     }
 

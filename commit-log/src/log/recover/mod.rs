@@ -188,6 +188,9 @@ impl<'a> Recovery<'a> {
                 return self.run_from_the_start();
             }
             let (kept, mut scanned) = self.walk(file.as_ref(), &path, base, bytes, kept)?;
+            if knows && self.contradicts_at_once(&kept, &scanned) {
+                return self.run_from_the_start();
+            }
             self.learn(&kept, &scanned);
             if knows
                 && self.begins_epoch(&kept, &scanned)
@@ -222,6 +225,20 @@ impl<'a> Recovery<'a> {
         self.segments
             .partition_point(|(base, _)| *base <= offset)
             .saturating_sub(1)
+    }
+
+    /// Whether the first batch of all that is walked has an older epoch than the list, of which nothing
+    /// was looked at.
+    fn contradicts_at_once(&self, kept: &Kept, scanned: &Scanned) -> bool {
+        let is_first = scanned.batches == 0 && kept.expected <= self.first_readable();
+        is_first
+            && matches!(
+                scanned.damage,
+                Some(Damage::EpochOutOfOrder {
+                    latest: Some(_),
+                    ..
+                })
+            )
     }
 
     /// Takes in what the walk over a segment has found.
