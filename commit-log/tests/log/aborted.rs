@@ -2,15 +2,20 @@
 //! any other time.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use trimaran_commit_log::{AbortedTransaction, Damage, Log, LogReader, ReadError, TruncateError};
+use trimaran_commit_log::{
+    AbortedTransaction, Damage, Log, LogReader, OpenAs, ReadError, TruncateError,
+    parse_partition_dir,
+};
 use trimaran_types::Offset;
 use trimaran_types::record_batch::TransactionEnd;
 
 use crate::clean_rig::{ABORT, Pass, TRANSACTIONAL, keyed, marker, produced};
 use crate::producers::{EPOCH, append, ended, sent};
-use crate::rig::{NOW, Rig, flush, segment_files};
+use crate::rig::{FaultyDisk, NOW, Rig, flush, segment_files, topic_id};
 
 const SUMS: &str = "txnindex-checksums";
 
@@ -191,6 +196,38 @@ fn a_checkpoint_notes_every_entry_below_its_recovery_point() {
     let (log, report) = rig.open(end.0, false).unwrap();
     assert!(report.scanned_batches < 5, "{report:?}");
     assert_eq!(all(&log.reader()).unwrap(), expected);
+}
+
+/// Others write the recovery point as soon as it is told, so nothing that it needs may come later.
+#[test]
+fn a_close_whose_note_is_refused_tells_no_recovery_point() {
+    let mut refused = 0;
+    for good in 0..5 {
+        let disk = FaultyDisk::default();
+        let faults = Arc::clone(&disk.faults);
+        let rig = Rig::on(Arc::new(disk));
+        let context = rig.context();
+        let start = OpenAs {
+            topic_id: topic_id(),
+            recovery_point: Offset::ZERO,
+            log_start: None,
+            clean_shutdown: false,
+        };
+        let config = rig.config.clone();
+        let (mut log, _) = Log::open(&context, &rig.dir(), config, start).unwrap();
+        log.assign_epoch(EPOCH, Offset::ZERO).unwrap();
+        append(&mut log, vec![sent((1, 0), 0, 1, true)]).unwrap();
+        let marker = ended((1, 0), TransactionEnd::Abort);
+        log.append_as_coordinator(vec![marker], EPOCH, NOW).unwrap();
+        let end = log.log_end();
+        *faults.renames.lock().unwrap() = Some((ErrorKind::Other, good));
+        let closed = log.close();
+        let partition = parse_partition_dir("t-0").unwrap();
+        let point = context.recovery_points.get(&partition);
+        refused += usize::from(closed.is_err());
+        assert!(closed.is_ok() || point < Some(end), "{good}: {point:?}");
+    }
+    assert!((2..5).contains(&refused), "{refused}");
 }
 
 #[test]
