@@ -1,6 +1,5 @@
 //! The journal beside a running flusher, on a real file system, and as those see it who only look.
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -8,11 +7,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use trimaran_commit_log::{
-    Checkpointed, Disk, DiskDir, DiskEntry, DiskFile, Flusher, JournalLimits, Log, LogContext,
-    OpenAs, OpenHow, Problem, ReadThroughJournal, RealDisk, Seen, inspect_partition,
+    Checkpointed, Disk, Flusher, JournalFiles, JournalGroup, JournalLimits, Log, LogContext,
+    OpenAs, OpenHow, Problem, ReadThroughJournal, RealDisk, Seen, inspect_journal,
+    inspect_partition,
 };
 use trimaran_types::{LeaderEpoch, Offset};
 
+use crate::opens_by::OpensBy;
 use crate::rig::{FaultyDisk, Gate, NOW, Rig, batch_of, read_all, topic_id};
 
 /// Only how long a broken flusher takes to fail the test.
@@ -213,57 +214,6 @@ fn who_looks_sees_what_the_next_start_puts_in_place() {
     assert_eq!(through.bytes_of(&dir), 0);
 }
 
-/// The real file system, on which something happens when the second half of a journal is opened for the
-/// first time.
-struct Overtaken {
-    then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl std::fmt::Debug for Overtaken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Overtaken")
-    }
-}
-
-impl Disk for Overtaken {
-    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        if path.ends_with("flush-journal.1")
-            && let Some(then) = self.then.lock().unwrap().take()
-        {
-            then();
-        }
-        RealDisk.open(path, how)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
-        RealDisk.list(dir)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_dir(path)
-    }
-
-    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
-        RealDisk.open_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        RealDisk.lock(path)
-    }
-}
-
 /// A broker that runs goes over from one half to the other between the looks at them.
 #[test]
 fn who_looks_beside_a_broker_takes_no_half_that_is_begun_for_damage() {
@@ -288,11 +238,47 @@ fn who_looks_beside_a_broker_takes_no_half_that_is_begun_for_damage() {
         bytes
     };
     assert_ne!(first("flush-journal.1"), b"TRIMJNL1");
-    let then = Box::new(move || (0..8).for_each(|_| flush()));
-    let disk = Overtaken {
-        then: Mutex::new(Some(then)),
-    };
+    // When the second half is opened for the first time.
+    let flush = Mutex::new(Some(flush));
+    let disk = OpensBy(move |path: &Path, how| {
+        if path.ends_with("flush-journal.1")
+            && let Some(mut flush) = flush.lock().unwrap().take()
+        {
+            (0..8).for_each(|_| flush());
+        }
+        RealDisk.open(path, how)
+    });
     let through = ReadThroughJournal::over(Arc::new(disk), root.path()).unwrap();
     assert_eq!(first("flush-journal.1"), b"TRIMJNL1", "begun in between");
     assert!(!through.is_damaged(&dir));
+}
+
+/// The same between the look at all groups and the one at each.
+#[test]
+fn groups_that_a_broker_writes_over_are_not_shown() {
+    let root = tempfile::tempdir().unwrap();
+    let context = context(Arc::new(RealDisk), root.path());
+    let mut log = open(&context, root.path(), 0);
+    let flusher = Flusher::without_threads(Arc::clone(&context.latch), 10);
+    let mut flush = move || {
+        append(&mut log, 300);
+        let request = log.begin_flush().unwrap();
+        let token = request.token();
+        flusher.submit(request, Box::new(|done| done.unwrap()));
+        flusher.run_waiting();
+        log.flushed(&token);
+    };
+    (0..10).for_each(|_| flush());
+    let mut shown = Vec::new();
+    let mut on_group = |group: &JournalGroup| {
+        if shown.is_empty() {
+            (0..60).for_each(|_| flush());
+        }
+        shown.push(group.number);
+        ControlFlow::Continue(())
+    };
+    let files = JournalFiles::in_dir(root.path());
+    let summary = inspect_journal(&RealDisk, &files, &mut on_group).unwrap();
+    let groups = summary.unwrap().groups;
+    assert!(!shown.is_empty() && shown.len() < groups, "{shown:?}");
 }

@@ -30,6 +30,7 @@ mod journal_descriptors;
 mod journal_places;
 mod kafka_wrote;
 mod model;
+mod opens_by;
 mod producer_model;
 mod producers;
 mod readers;

@@ -5,58 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use trimaran_commit_log::{Disk, DiskDir, DiskEntry, DiskFile, JournalLimits, OpenHow, RealDisk};
+use trimaran_commit_log::{Disk, DiskFile, OpenHow, RealDisk};
 
+use crate::journal::LIMITS;
+use crate::opens_by::OpensBy;
 use crate::rig::{Rig, read_all};
 
 /// A walk over headers reads such blocks.
 const BLOCK_BYTES: usize = 4096;
 
-/// The file system, and by how many bytes the greediest read has asked for more than there were.
-#[derive(Debug, Default)]
-struct Measured(Arc<AtomicUsize>);
-
+/// A file, and by how many bytes the greediest read has asked for more than there were.
 #[derive(Debug)]
 struct MeasuredFile {
     file: Arc<dyn DiskFile>,
     too_many: Arc<AtomicUsize>,
-}
-
-impl Disk for Measured {
-    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(MeasuredFile {
-            file: RealDisk.open(path, how)?,
-            too_many: Arc::clone(&self.0),
-        }))
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
-        RealDisk.list(dir)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_dir(path)
-    }
-
-    fn open_dir(&self, dir: &Path) -> io::Result<Box<dyn DiskDir>> {
-        RealDisk.open_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        RealDisk.lock(path)
-    }
 }
 
 impl DiskFile for MeasuredFile {
@@ -91,15 +53,15 @@ impl DiskFile for MeasuredFile {
 
 #[test]
 fn nothing_is_reserved_beyond_the_end_of_a_file() {
-    let disk = Measured::default();
-    let too_many = Arc::clone(&disk.0);
+    let too_many = Arc::new(AtomicUsize::new(0));
+    let greediest = Arc::clone(&too_many);
+    let disk = OpensBy(move |path: &Path, how| {
+        let too_many = Arc::clone(&greediest);
+        let file = RealDisk.open(path, how)?;
+        Ok(Arc::new(MeasuredFile { file, too_many }) as Arc<dyn DiskFile>)
+    });
     let rig = Rig {
-        journal: Some(JournalLimits {
-            half_bytes: 64 * 1024,
-            flush_bytes_end: 16 * 1024,
-            chunk_bytes: 64 * 1024,
-            kept_bytes_max: 1 << 20,
-        }),
+        journal: Some(LIMITS),
         ..Rig::on(Arc::new(disk))
     };
     let mut log = rig.fresh();
