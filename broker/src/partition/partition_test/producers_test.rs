@@ -141,3 +141,22 @@ async fn one_producers_refusal_does_not_touch_its_neighbours() {
         ["1:0", "2:4", "2:5", "1:1"]
     );
 }
+
+/// It needs no room, and whoever hears that nothing was written may send it as another producer.
+#[tokio::test]
+async fn a_repetition_is_answered_while_a_full_disk_is_not_tried() {
+    let (fixture, disk) = gated_fixture();
+    fixture.lead(&[OWN], 0, 1).await;
+    let first = vec![sent(7, 0, 20)];
+    let base = fixture
+        .send(first.clone(), RequiredAcks::Leader, LONG)
+        .await;
+    assert_eq!(base.unwrap(), Some(Offset(0)));
+    disk.fill(true);
+    tokio::time::pause();
+    let refusal = fixture.append(&["a"], RequiredAcks::Leader).await;
+    assert_eq!(refusal.unwrap_err().status, 507);
+    let repeated = fixture.send(first, RequiredAcks::Leader, LONG).await;
+    assert_eq!(repeated.unwrap(), Some(Offset(0)));
+    assert_eq!(disk.writes_refused(), 1);
+}
